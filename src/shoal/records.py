@@ -1,0 +1,214 @@
+"""Plain results: what a run measured, decided and found. No behaviour beyond reading and writing them.
+
+A record holds Python numbers, strings, tuples and dictionaries only, so that it can be saved as JSON and read by the
+report without JAX. A number that does not exist (a diverged loss) is ``None``, never NaN, which JSON cannot carry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from shoal.recipe import Recipe
+
+RECORD_FORMAT = 1
+"""Version of the saved form of a ``Run``; a file with a higher one is refused."""
+
+Part = Literal["train", "train_dev", "dev", "test"]
+Task = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What one trial measured over time; all series have one entry per evaluation.
+
+    ``train_loss`` and ``gradient_norm`` are means over the steps since the last evaluation, ``dev_loss`` is the mean
+    loss and ``dev_error`` the error rate (classification) or root mean squared error in the target's own unit.
+    """
+
+    steps: tuple[int, ...] = ()
+    epochs: tuple[float, ...] = ()
+    train_loss: tuple[float | None, ...] = ()
+    dev_loss: tuple[float | None, ...] = ()
+    dev_error: tuple[float | None, ...] = ()
+    gradient_norm: tuple[float | None, ...] = ()
+
+
+TrialStatus = Literal["finished", "stopped at a rung", "stopped early", "diverged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A recipe drawn from a space, with a seed, and what became of it."""
+
+    number: int
+    seed: int
+    recipe: Recipe
+    shoal: int
+    """Which shoal (group of one shape) it trained in."""
+    status: TrialStatus
+    rung: int
+    """The last rung it reached, from 0."""
+    steps: int
+    best_step: int
+    score: float | None
+    """Its best dev loss; ``None`` if it diverged before the first evaluation."""
+    purpose: Literal["search", "retrain"] = "search"
+    trace: Trace = field(default_factory=Trace)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDecision:
+    """What was decided about one column of the table, and why."""
+
+    name: str
+    kind: Literal["numeric", "categorical", "boolean", "date", "constant", "id", "text", "target", "group", "time", "dropped"]
+    inputs: int
+    """How many network inputs it became; 0 when it was dropped."""
+    missing: int
+    """Missing values among the training rows."""
+    reason: str
+    """One plain sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitDecision:
+    """How the rows were divided."""
+
+    method: str
+    """For example ``"shuffled, stratified by class"``."""
+    rows: dict[str, int]
+    """Rows of each part that exists, in the order train, train_dev, dev, test."""
+    reason: str
+    """Why these sizes, in plain words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A reference model trained on the same rows."""
+
+    name: str
+    """``"trivial"``, ``"linear"`` or ``"gradient boosting"``."""
+    detail: str
+    """The model in words, and the rows it was trained on where they are fewer."""
+    dev: Interval
+    test: Interval | None
+    seconds: float
+
+
+Answer = Literal["yes", "no", "cannot tell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One gap between two errors, and whether it matters."""
+
+    name: Literal["avoidable bias", "variance", "mismatch", "overfitting to dev"]
+    size: Interval
+    threshold: float
+    high: Answer
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The one-line answer to "what is wrong?", with what it rests on."""
+
+    title: Literal["high bias", "high variance", "high bias and high variance", "neither", "cannot tell", "mismatch"]
+    text: str
+    """One or two sentences with the numbers in them."""
+    gaps: tuple[Gap, ...]
+    target_error: float
+    target_error_source: Literal["stated", "estimated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A diagnosis with its evidence."""
+
+    code: str
+    title: str
+    severity: Literal["high", "medium", "low", "note"]
+    text: str
+    advice: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+    outcome: Literal["found", "cannot tell", "not applicable"] = "found"
+
+
+@dataclass(frozen=True, slots=True)
+class ShoalPlan:
+    """One shoal of the plan: trials of one shape that train together."""
+
+    hidden_layers: int
+    width: int
+    activation: str
+    batch_norm: bool
+    batch_size: int
+    slots: int
+    """Networks that train at the same time."""
+    trials: int
+    step_seconds: float | None
+    """Measured seconds per step of the whole shoal; ``None`` where the budget was given in trials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the budget was turned into, before the search began; the search keeps to it."""
+
+    budget: str
+    shoals: tuple[ShoalPlan, ...]
+    rungs: tuple[int, ...]
+    """Steps at which trials are compared; the last is the full training."""
+    trials: int
+    retrains: int
+    """Fresh seeds on which the winner is trained again."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that one command did."""
+
+    name: str
+    command: str
+    created: str
+    """ISO 8601, UTC."""
+    versions: dict[str, str]
+    machine: str
+    seed: int
+    fingerprint: str
+    """SHA-256 of the data as read."""
+    source: str
+    target: str
+    task: Task
+    classes: tuple[str, ...]
+    metric: str
+    greater_is_better: bool
+    columns: tuple[ColumnDecision, ...]
+    split: SplitDecision
+    notes: tuple[str, ...]
+    """Things said plainly about the data that are not errors."""
+    plan: Plan
+    recipe: Recipe
+    """The winner."""
+    scores: dict[str, dict[str, Interval]]
+    """``scores[part][metric]`` of the final model, for train, (train_dev,) dev and (test)."""
+    baselines: tuple[Baseline, ...]
+    verdict: Verdict
+    next_step: str
+    findings: tuple[Finding, ...]
+    trials: tuple[Trial, ...]
+    seconds: float
+    stages: dict[str, float]
+    """Seconds spent in each stage."""
+    compilations: int
+    format: int = RECORD_FORMAT
