@@ -1,0 +1,75 @@
+# make demo and make test are all that a new machine needs: Python 3.11 or later with pip, and make.
+
+PYTHON ?= python3
+BUDGET ?= 60s
+# Extra arguments for pytest, such as ARGS="-k recipe".
+ARGS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
+
+.PHONY: help demo test check lint types format bench docs browser clean
+
+help:
+	@echo "make demo    install shoal and improve a network for a bundled data set"
+	@echo "make test    install what developers need and run the tests"
+	@echo "make check   what CI does: format, lint, types, tests with the README's examples, docs"
+	@echo "make format  let ruff rewrite the sources"
+	@echo "make bench   speed against PyTorch and scikit-learn, and import time"
+	@echo "make docs    build the documentation into site/"
+
+demo: .venv/.plain
+	$(BIN)/shoal improve example:breast-cancer --budget $(BUDGET)
+
+test: .venv/.dev browser
+	$(BIN)/pytest $(ARGS)
+
+check: lint types test docs
+
+lint: .venv/.dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: .venv/.dev
+	$(BIN)/pyright
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/.dev
+	$(BIN)/python benchmarks/import_time.py
+	$(BIN)/python benchmarks/speed.py
+
+docs: .venv/.docs
+	$(BIN)/mkdocs build --strict --quiet
+
+clean:
+	rm -rf .venv site dist build .pytest_cache .ruff_cache .hypothesis
+
+# Debian's Python has no ensurepip of its own, so the machine's pip puts a pip into the environment; 25.1 is the first with --group.
+.venv/.pip:
+	$(PYTHON) -m venv --without-pip .venv
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check "pip>=25.1"
+	@touch $@
+
+.venv/.plain: pyproject.toml | .venv/.pip
+	$(PIP) --editable .
+	@touch $@
+
+# torch comes first and alone, so that nothing which depends on it chooses another build.
+.venv/.dev: pyproject.toml | .venv/.pip
+	$(PIP) torch==2.13.0
+	$(PIP) --editable . --group dev
+	@touch $@
+
+.venv/.docs: pyproject.toml | .venv/.pip
+	$(PIP) --group docs
+	@touch $@
+
+# The report is tested in a browser; without one those tests are skipped and say so.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null \
+		|| { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >/dev/null 2>&1 \
+		|| echo "chromium and chromium-driver could not be installed: the browser tests will be skipped"
