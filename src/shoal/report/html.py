@@ -1,0 +1,207 @@
+"""The report of a run: one HTML file that opens without a network."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+import tempfile
+from functools import cache
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from shoal.errors import Problem, RunFolderError, ShoalError
+from shoal.recipe import Recipe
+from shoal.records import Run, Trial
+from shoal.report import wording
+from shoal.report.figures import Figure, figures
+
+ROWS_SHOWN = 20
+"""Rows of a long table shown before "show all" is pressed."""
+
+
+def write_report(run: Run, path: Path) -> None:
+    """Write a run's report as one self-contained HTML file, atomically.
+
+    Args:
+        run: the record to show.
+        path: where the file goes; one that is there is replaced in one step.
+
+    Raises:
+        RunFolderError: if the file cannot be written; nothing is left behind.
+
+    Example:
+        >>> write_report(run, Path("runs/adult/report.html"))  # doctest: +SKIP
+    """
+    page = report_page(run).encode()
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(page)
+                file.flush()
+                os.fsync(file.fileno())
+            # mkstemp makes private files; a report is to be handed on
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        received = error.strerror or str(error)
+        raise RunFolderError(Problem(f"the report is written to {path}", received, "Choose a folder that can be written to.")) from error
+
+
+def report_page(run: Run) -> str:
+    """The report as text.
+
+    Args:
+        run: the record to show.
+
+    Raises:
+        ShoalError: if the plotly package is not installed.
+
+    Example:
+        >>> report_page(run).startswith("<!doctype html>")  # doctest: +SKIP
+        True
+    """
+    drawn = figures(run)
+    numbers = script_json({name: {"data": figure.data, "layout": figure.layout} for name, figure in drawn.items()})
+    return _template().render(
+        run=run,
+        words=wording,
+        figures=drawn,
+        figures_json=numbers,
+        plotly=_packed_plotly(),
+        style=_own_file("style.css"),
+        script=_own_file("page.js"),
+        # scripts without this word do not run; the data cannot contain it, because it is made from them
+        nonce=hashlib.sha256(numbers.encode() + run.fingerprint.encode()).hexdigest()[:24],
+        headline=_headline(run),
+        budget=_budget_rows(run),
+        score_rows=_score_rows(run),
+        recipe_rows=_recipe_rows(run.recipe),
+        recipe_json=json.dumps(run.recipe.to_dict(), indent=2),
+        recipe_toml=wording.recipe_toml(run.recipe),
+        tried=_tried(run),
+        found=[finding for finding in run.findings if finding.outcome == "found"],
+        unfound=[finding for finding in run.findings if finding.outcome != "found"],
+        rows_shown=ROWS_SHOWN,
+    )
+
+
+def script_json(value: Any) -> Markup:
+    """JSON that is safe inside a script element: nothing in it can end the element or a line.
+
+    Example:
+        >>> print(script_json({"name": "</script>"}))
+        {"name":"\\u003c/script\\u003e"}
+    """
+    # json escapes everything beyond ASCII itself, U+2028 and U+2029 included
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _headline(run: Run) -> dict[str, Any]:
+    part = wording.headline_part(run)
+    interval = run.scores.get(part, {}).get(run.metric)
+    return {
+        "part": part,
+        "name": f"{wording.PARTS[part]} {wording.metric_name(run.metric)}",
+        "interval": interval,
+        "rows": run.split.rows.get(part),
+        "tone": {"neither": "good", "cannot tell": "unsure"}.get(run.verdict.title, "bad"),
+    }
+
+
+def _budget_rows(run: Run) -> list[tuple[str, str, str]]:
+    metric = wording.error_metric(run)
+    rows = [(f"Target error ({run.verdict.target_error_source})", wording.plain_error(run.verdict.target_error, metric), "")]
+    for part, name in wording.PARTS.items():
+        error = wording.part_error(run, part)
+        if error is not None:
+            rows.append((f"{name} error", wording.score_span(error, metric), ""))
+    for gap in run.verdict.gaps:
+        threshold = wording.plain_error(gap.threshold, metric).replace(" %", " points")
+        rows.append((f"Gap: {gap.name}", wording.difference(gap.size, metric), f"high: {gap.high} (matters from {threshold})"))
+    return rows
+
+
+def _score_rows(run: Run) -> tuple[list[str], list[tuple[str, str, list[str]]]]:
+    """The metrics, and for each model and part the scores in them."""
+    metrics = [run.metric, *sorted({metric for scores in run.scores.values() for metric in scores} - {run.metric})]
+    rows = []
+    for part, name in wording.PARTS.items():
+        scores = run.scores.get(part)
+        if scores is not None:
+            cells = [wording.score_span(scores[metric], metric) if metric in scores else "–" for metric in metrics]
+            rows.append(("shoal", name, cells))
+    blanks = ["–"] * (len(metrics) - 1)
+    for baseline in run.baselines:
+        for name, interval in (("Dev", baseline.dev), ("Test", baseline.test)):
+            if interval is not None:
+                rows.append((f"{baseline.name}: {baseline.detail}", name, [wording.score_span(interval, run.metric), *blanks]))
+    return metrics, rows
+
+
+def _recipe_rows(recipe: Recipe) -> list[tuple[str, str, str]]:
+    """Each setting, its value, and the default where it differs."""
+    changed = Recipe().diff(recipe)
+    shown = recipe.to_dict()
+    return [(name, wording.setting(shown[name]), wording.setting(changed[name][0]) if name in changed else "") for name in wording.SETTINGS]
+
+
+def _tried(run: Run) -> dict[str, Any]:
+    """The trials of the search with the settings that varied; those that did not are said once."""
+    trials = wording.by_score(run.trials)
+    settings = [trial.recipe.to_dict() for trial in trials]
+    varied = [name for name in wording.SETTINGS if len({repr(each[name]) for each in settings}) > 1]
+
+    def row(trial: Trial) -> dict[str, Any]:
+        values = trial.recipe.to_dict()
+        # what the column is sorted by beside what it shows: numbers are not to be sorted as text
+        cells = [(_sort_key(values[name]), wording.setting(values[name])) for name in varied]
+        return {"trial": trial, "winner": wording.is_winner(run, trial), "cells": cells}
+
+    return {
+        "varied": varied,
+        "fixed": [(name, wording.setting(settings[0][name])) for name in wording.SETTINGS if settings and name not in varied],
+        "rows": [row(trial) for trial in trials],
+        "counts": {status: sum(trial.status == status for trial in trials) for status in dict.fromkeys(trial.status for trial in trials)},
+        "retrains": [trial for trial in run.trials if trial.purpose == "retrain"],
+    }
+
+
+def _sort_key(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"{len(value)}.{sum(value):012.3f}"
+    return "" if value is None else f"{value:d}" if isinstance(value, bool) else str(value)
+
+
+@cache
+def _template():
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_own_file("template.html"))
+
+
+def _own_file(name: str) -> Markup:
+    return Markup((files("shoal.report") / name).read_text(encoding="utf-8"))
+
+
+@cache
+def _packed_plotly() -> str:
+    """Plotly's script, compressed and in base64. Found without importing plotly, which takes longer than the rest."""
+    package = find_spec("plotly")
+    if package is None or not package.submodule_search_locations:
+        raise ShoalError("The report is drawn by plotly, which is not installed. Run: pip install plotly")
+    script = Path(package.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+    # without a time stamp, the same record gives the same file
+    return base64.b64encode(gzip.compress(script.read_bytes(), 9, mtime=0)).decode()

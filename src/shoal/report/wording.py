@@ -1,0 +1,209 @@
+"""How a record's numbers and names are written, the same on the page and on the terminal."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from typing import Any
+
+from shoal.recipe import Recipe
+from shoal.records import Interval, Part, Run, Trial
+
+PARTS: dict[Part, str] = {"train": "Train", "train_dev": "Train-dev", "dev": "Dev", "test": "Test"}
+METRICS = {"error": "error rate", "rmse": "RMSE", "mae": "MAE", "r2": "R²", "roc_auc": "ROC AUC", "log_loss": "log loss", "f1": "F1"}
+SHARES = {"accuracy", "balanced_accuracy", "error", "error_rate", "balanced_error"}
+"""Metrics that are shares of the rows, and so are written as percentages."""
+
+ERRORS = ("error", "error_rate", "rmse")
+"""Names under which the error of the verdict may be found among a part's scores."""
+
+SETTINGS = tuple(field.name for field in fields(Recipe))
+
+
+def metric_name(metric: str) -> str:
+    """A metric's name in words."""
+    return METRICS.get(metric, metric.replace("_", " "))
+
+
+def headline_part(run: Run) -> Part:
+    """The part whose score leads the report: test where it exists, else dev."""
+    return "test" if "test" in run.scores else "dev"
+
+
+def error_metric(run: Run) -> str:
+    """The metric in which the verdict's errors are measured."""
+    known = run.scores.get("dev", {})
+    for name in ERRORS:
+        if name in known:
+            return name
+    return "error" if "accuracy" in known else run.metric
+
+
+def part_error(run: Run, part: Part) -> Interval | None:
+    """The error of a part, on the scale of the verdict's target error; ``None`` where the part was not scored."""
+    scores = run.scores.get(part, {})
+    metric = error_metric(run)
+    if metric in scores:
+        return scores[metric]
+    if "accuracy" in scores and metric == "error":
+        accuracy = scores["accuracy"]
+        return Interval(1 - accuracy.value, 1 - accuracy.high, 1 - accuracy.low)
+    return None
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number with so many significant digits; large ones with separators, tiny ones with an exponent.
+
+    Example:
+        >>> number(0.00123456), number(1234567.0), number(3.2e-7), number(None)
+        ('0.001235', '1,234,567', '3.2e-07', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value == 0 or 1e-4 <= abs(value) < 10**digits:
+        return f"{value:.{digits}g}"
+    return f"{value:,.0f}" if 1 <= abs(value) < 1e12 else f"{value:.{digits}g}"
+
+
+def score(interval: Interval, metric: str) -> str:
+    """The value alone, with the digits its interval justifies.
+
+    Example:
+        >>> score(Interval(0.8561, 0.8492, 0.8630), "accuracy"), score(Interval(3.14159, 3.05, 3.23), "rmse")
+        ('85.6 %', '3.142')
+    """
+    return _written(interval.value, interval, metric) + (" %" if metric in SHARES else "")
+
+
+def span(interval: Interval, metric: str) -> str:
+    """The 95 % interval alone.
+
+    Example:
+        >>> span(Interval(0.8561, 0.8492, 0.8630), "accuracy")
+        '84.9 to 86.3 %'
+    """
+    ends = f"{_written(interval.low, interval, metric)} to {_written(interval.high, interval, metric)}"
+    return ends + (" %" if metric in SHARES else "")
+
+
+def score_span(interval: Interval, metric: str) -> str:
+    """The value and its interval.
+
+    Example:
+        >>> score_span(Interval(0.8561, 0.8492, 0.8630), "accuracy")
+        '85.6 % (84.9 to 86.3)'
+    """
+    return f"{score(interval, metric)} ({span(interval, metric).removesuffix(' %')})"
+
+
+def _written(value: float, interval: Interval, metric: str) -> str:
+    factor = 100.0 if metric in SHARES else 1.0
+    half = (interval.high - interval.low) / 2 * factor
+    if not math.isfinite(half) or half <= 0:
+        return number(value * factor)
+    if half < 1e-5:
+        return f"{value * factor:.4g}"
+    significant = 1 if metric in SHARES else 2
+    decimals = max(significant - 1 - math.floor(math.log10(half)), 1 if metric in SHARES else 0)
+    return f"{value * factor:,.{decimals}f}"
+
+
+def difference(interval: Interval, metric: str) -> str:
+    """A signed gap between two errors with its interval; shares in percentage points.
+
+    Example:
+        >>> difference(Interval(0.031, 0.024, 0.038), "error")
+        '+3.1 points (+2.4 to +3.8)'
+    """
+
+    def signed(value: float) -> str:
+        text = _written(value, interval, metric)
+        return text if text.startswith("-") else "+" + text
+
+    unit = " points" if metric in SHARES else ""
+    return f"{signed(interval.value)}{unit} ({signed(interval.low)} to {signed(interval.high)})"
+
+
+def plain_error(value: float, metric: str) -> str:
+    """An error without an interval, such as the target error."""
+    return f"{value * 100:.3g} %" if metric in SHARES else number(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    Example:
+        >>> duration(0.25), duration(42.3), duration(131), duration(7500)
+        ('0.3 s', '42 s', '2 min 11 s', '2 h 05 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def setting(value: Any) -> str:
+    """One setting of a recipe.
+
+    Example:
+        >>> setting((64, 64)), setting(True), setting(None), setting(0.00123456), setting(())
+        ('64, 64', 'yes', 'off', '0.001235', 'none')
+    """
+    if value is None:
+        return "off"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return ", ".join(setting(each) for each in value) or "none"
+    if isinstance(value, float):
+        return number(value)
+    return str(value).replace("_", " ")
+
+
+def recipe_line(recipe: Recipe) -> str:
+    """The recipe on one line: the network, the optimiser, what regularises it.
+
+    Example:
+        >>> recipe_line(Recipe(keep_prob=0.8))
+        '64, 64 silu units; adam at 0.001, cosine, batches of 128; keep_prob 0.8'
+    """
+    network = f"{setting(recipe.hidden_units)} {setting(recipe.activation)} units" if recipe.hidden_units else "linear"
+    training = f"{setting(recipe.optimiser)} at {number(recipe.learning_rate, 3)}, {setting(recipe.decay)}, batches of {recipe.batch_size}"
+    extras = ["batch norm"] if recipe.batch_norm else []
+    off = {"keep_prob": 1.0, "input_keep_prob": 1.0, "l2": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0, "clip_norm": None}
+    for name, neutral in off.items():
+        value = getattr(recipe, name)
+        if value != neutral:
+            extras.append(f"{name} {number(value, 3) if isinstance(value, float) else setting(value)}")
+    return "; ".join([network, training, *([", ".join(extras)] if extras else [])])
+
+
+def recipe_toml(recipe: Recipe) -> str:
+    """The recipe as TOML, which has no null: settings that are off are left out.
+
+    Example:
+        >>> print(recipe_toml(Recipe()).splitlines()[0])
+        hidden_units = [64, 64]
+    """
+
+    def written(value: Any) -> str:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, tuple):
+            return f"[{', '.join(written(each) for each in value)}]"
+        return f'"{value}"' if isinstance(value, str) else repr(value)
+
+    return "\n".join(f"{name} = {written(value)}" for name, value in recipe.to_dict().items() if value is not None) + "\n"
+
+
+def by_score(trials: tuple[Trial, ...]) -> list[Trial]:
+    """The trials of the search, best first, diverged ones last."""
+    search = [trial for trial in trials if trial.purpose == "search"]
+    return sorted(search, key=lambda trial: (trial.score is None, trial.score if trial.score is not None else 0.0, trial.number))
+
+
+def is_winner(run: Run, trial: Trial) -> bool:
+    """Whether this trial of the search drew the recipe that won."""
+    return trial.purpose == "search" and trial.recipe == run.recipe
