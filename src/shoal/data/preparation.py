@@ -1,0 +1,127 @@
+"""The fitted preparation: a new table into network inputs, network outputs back into predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from shoal.data.encode import Encoder
+from shoal.data.read import read_table, source_name
+from shoal.data.target import ClassTarget, NumberTarget, Target
+from shoal.errors import DataError, Problem, RunFolderError, did_you_mean, nearest
+from shoal.records import Task
+
+
+class Preparation(msgspec.Struct, frozen=True):
+    """Everything learned from the training rows that a prediction needs; plain data, saved inside the model file.
+
+    Example:
+        >>> preparation = load("example:wine").preparation
+        >>> preparation.transform("example:wine").shape
+        (178, 13)
+    """
+
+    encoders: tuple[Encoder, ...]
+    target: Target
+
+    @property
+    def task(self) -> Task:
+        """Classification or regression."""
+        return "classification" if isinstance(self.target, ClassTarget) else "regression"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class labels as text; ``()`` for regression."""
+        return self.target.classes if isinstance(self.target, ClassTarget) else ()
+
+    @property
+    def target_mean(self) -> float:
+        """Training mean of a regression target, in its own unit; 0 for classification."""
+        return self.target.standardiser.mean if isinstance(self.target, NumberTarget) else 0.0
+
+    @property
+    def target_sd(self) -> float:
+        """Training standard deviation of a regression target, in its own unit; 1 for classification."""
+        return self.target.standardiser.sd if isinstance(self.target, NumberTarget) else 1.0
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """One name per network input."""
+        return tuple(name for encoder in self.encoders for name in encoder.input_names)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns a table must have."""
+        return tuple(dict.fromkeys(encoder.column for encoder in self.encoders))
+
+    def transform(self, table: Any) -> np.ndarray:
+        """Network inputs, float32 [rows, inputs], in the table's row order.
+
+        Args:
+            table: any source that ``read_table`` takes; the order of columns and further columns do not matter.
+
+        Raises:
+            DataError: the table cannot be read, or lacks columns (all of them are named).
+        """
+        frame = table if isinstance(table, pl.DataFrame) else read_table(table)
+        missing = [name for name in self.columns if name not in frame.columns]
+        if missing:
+            raise DataError(missing_columns(missing, frame, source_name(table)))
+        inputs = np.empty((frame.height, len(self.input_names)), np.float32)
+        self.encode(frame, inputs)
+        return inputs
+
+    def encode(self, frame: pl.DataFrame, out: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Write the inputs of these rows (all by default) into ``out`` [rows, inputs]."""
+        start, column = 0, pl.Series(dtype=pl.Null)
+        for encoder in self.encoders:
+            if column.name != encoder.column:
+                column = frame[encoder.column] if rows is None else frame[encoder.column].gather(rows)
+            width = len(encoder.input_names)
+            encoder.encode(column, out[:, start : start + width])
+            start += width
+
+    def predictions_frame(self, outputs: np.ndarray, proba: bool) -> pl.DataFrame:
+        """Predictions as a table with the column ``prediction`` and, with ``proba``, one ``p_<class>`` per class.
+
+        Args:
+            outputs: class probabilities [rows, classes], or values in the target's own unit [rows].
+            proba: add the probabilities; without effect for regression, which has none.
+        """
+        outputs = np.asarray(outputs)
+        if not isinstance(self.target, ClassTarget):
+            return pl.DataFrame({"prediction": outputs.reshape(-1).astype(np.float64)})
+        frame = pl.DataFrame([self.target.decode(np.argmax(outputs, axis=1))])
+        if proba:
+            frame = frame.with_columns(pl.Series(f"p_{name}", np.ascontiguousarray(outputs[:, k])) for k, name in enumerate(self.classes))
+        return frame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; ``Preparation.from_dict`` is its inverse."""
+        return msgspec.to_builtins(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Preparation:
+        """A preparation from plain data.
+
+        Raises:
+            RunFolderError: the content is malformed.
+        """
+        try:
+            return msgspec.convert(content, cls)
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            remedy = "The model file was changed or cut short: use a copy, or train again."
+            raise RunFolderError(Problem("a model's preparation is as shoal wrote it", str(error), remedy)) from None
+
+
+def missing_columns(missing: list[str], frame: pl.DataFrame, name: str) -> Problem:
+    """The problem of a table without these columns."""
+    shown = ", ".join(map(repr, missing[:10])) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+    similar = nearest(missing[0], frame.columns)
+    remedy = (
+        did_you_mean(missing[0], frame.columns) if similar and len(missing) == 1 else "Add them, or check that the right file was given."
+    )
+    return Problem(f"{name} has the columns of the training data", f"a table without {shown}", remedy)

@@ -1,0 +1,180 @@
+"""What the user asked of ``load``, checked against the tables; every problem of one call is reported together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from shoal.data.preparation import missing_columns
+from shoal.data.read import read_table, source_name
+from shoal.data.split import FEWEST_ROWS, part_size
+from shoal.errors import DataError, InputError, OptionError, Problem, did_you_mean
+
+TASKS = ("auto", "classification", "regression")
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of ``load``."""
+
+    target: str | None
+    task: str
+    drop: tuple[str, ...]
+    group: str | None
+    time: str | None
+    stratify: bool | None
+    seed: int
+    dev_size: float | int | None
+    test_size: float | int | None
+
+    def size(self, part: str, rows: int) -> int:
+        """Rows of the dev or test part, as asked or from the number of rows."""
+        asked = self.dev_size if part == "dev" else self.test_size
+        if asked is None:
+            return part_size(rows)
+        return max(FEWEST_ROWS, round(asked * rows)) if isinstance(asked, float) and asked < 1 else int(asked)
+
+    def why(self) -> str:
+        """Why the parts have their sizes, where the user set them."""
+        asked = [f"{part} {size:g}" for part, size in (("dev", self.dev_size), ("test", self.test_size)) if size]
+        return f"The sizes are as asked: {', '.join(asked)}." if asked else ""
+
+    def option_problems(self) -> Iterator[Problem]:
+        """What is wrong with the options whatever the table."""
+        if self.task not in TASKS:
+            yield Problem(f"the task is one of {', '.join(TASKS)}", repr(self.task), did_you_mean(str(self.task), TASKS))
+        if self.group is not None and self.time is not None:
+            received = f"both {self.group!r} and {self.time!r}"
+            yield Problem("the rows are split by group or by time", received, "Leave one of them out.")
+        if self.stratify and (self.group is not None or self.time is not None):
+            yield Problem("stratify goes with a shuffled split", "a split by group or by time", "Leave it out.")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            yield Problem("the seed is a whole number from 0", repr(self.seed), "Give, say, 0.")
+        for part, size in (("dev", self.dev_size), ("test", self.test_size)):
+            smallest = 0 if part == "test" else 1e-9
+            if size is not None and (isinstance(size, bool) or not smallest <= size < float("inf") or (size >= 1 and size != int(size))):
+                yield Problem(f"the size of the {part} part is a share below 1 or a number of rows", repr(size), "Give, say, 0.2 or 1000.")
+
+    def column_problems(self, frame: pl.DataFrame, target: str | None) -> Iterator[Problem]:
+        """Options that name columns the table does not have, or one column twice."""
+        for option, names in (("drop", self.drop), ("group", (self.group,)), ("time", (self.time,))):
+            for name in names:
+                if name is not None and name not in frame.columns:
+                    yield Problem(f"--{option} names a column of the table", repr(name), did_you_mean(name, frame.columns))
+                elif name is not None and name == target:
+                    yield Problem(f"--{option} names another column than the target", repr(name), "Choose another column.")
+        for option, name in (("group", self.group), ("time", self.time)):
+            if name is not None and name in self.drop:
+                yield Problem(
+                    f"a column is used for --{option} or dropped", f"both for {name!r}", "Leave --drop out: it is no plain input anyway."
+                )
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of one call: ``train`` and perhaps ``dev`` and ``test``, each with the target in it."""
+
+    frames: dict[str, pl.DataFrame]
+    target: str
+    weights: np.ndarray | None
+    is_array: bool
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def main(self) -> pl.DataFrame:
+        """The table that training rows come from."""
+        return self.frames["train"]
+
+
+def gather(request: Request, source: Any, y: Any, sample_weight: Any, dev: Any, test: Any) -> Tables:
+    """Read all sources and check the options against them.
+
+    Raises:
+        DataError: if any problem lies in the data, listing all problems.
+        OptionError: if all problems lie in the options.
+    """
+    option_problems = list(request.option_problems())
+    data_problems: list[Problem] = []
+    frames: dict[str, pl.DataFrame] = {}
+    target = request.target
+    if target is None and y is not None:
+        target = getattr(y, "name", None) if isinstance(getattr(y, "name", None), str) else "y"
+    if target is None and isinstance(source, str) and source.startswith("example:"):
+        target = "target"
+    given = {"train": (source, y)}
+    for which, other in (("dev", dev), ("test", test)):
+        if other is not None:
+            given[which] = other if isinstance(other, tuple) and len(other) == 2 else (other, None)
+    for which, (table, answers) in given.items():
+        try:
+            frame = read_table(table)
+            frames[which] = frame if answers is None else _with_target(frame, answers, str(target))
+        except InputError as error:
+            data_problems.extend(error.problems)
+    notes: list[str] = []
+    if "train" in frames:
+        main = frames["train"]
+        if target is None:
+            remedy = f"Name one: {', '.join(main.columns[:12])}{', ...' if main.width > 12 else ''}."
+            option_problems.append(Problem("a target column is named", "no target", remedy))
+        elif target not in main.columns:
+            received = f"no column {target!r} in {source_name(source)}"
+            data_problems.append(Problem("the target is a column of the table", received, did_you_mean(target, main.columns)))
+        option_problems.extend(request.column_problems(main, target))
+        unused = {*request.drop, request.group, request.time}
+        for which in [name for name in ("dev", "test") if name in frames]:
+            needed = [name for name in main.columns if name not in unused]
+            missing = [name for name in needed if name not in frames[which].columns]
+            if missing:
+                data_problems.append(missing_columns(missing, frames[which], f"the {which} table"))
+            if extra := [name for name in frames[which].columns if name not in main.columns]:
+                notes.append(f"columns of the {which} data that the training data lack are not used: {', '.join(extra[:8])}")
+    weights = None
+    if sample_weight is not None and "train" in frames:
+        weights, problem = _weights(sample_weight, frames["train"].height)
+        if problem:
+            data_problems.append(problem)
+    if data_problems:
+        raise DataError(*data_problems, *option_problems)
+    if option_problems or target is None:
+        raise OptionError(*option_problems)
+    return Tables(frames, target, weights, isinstance(source, np.ndarray | list | tuple), notes)
+
+
+def _with_target(frame: pl.DataFrame, answers: Any, name: str) -> pl.DataFrame:
+    if name in frame.columns:
+        raise DataError(Problem("y is no column of X as well", f"a column {name!r} in X", "Leave y out and name the target, or rename it."))
+    column = read_table(answers).to_series() if hasattr(answers, "columns") else None
+    if column is None:
+        values = answers.to_list() if hasattr(answers, "to_list") else answers
+        array = np.asarray(values)
+        if array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
+        if array.ndim != 1:
+            raise DataError(
+                Problem("y has 1 dimension, [rows]", f"shape {array.shape}", "Give one target value per row: y.ravel() or one column.")
+            )
+        kept = array.tolist() if array.dtype.kind in "OUS" else np.ascontiguousarray(array)
+        column = pl.Series(name, kept, strict=False)
+    if column.len() != frame.height:
+        raise DataError(
+            Problem("y has one value per row of X", f"{column.len()} values for {frame.height} rows", "Give both the same rows.")
+        )
+    return frame.with_columns(column.alias(name))
+
+
+def _weights(sample_weight: Any, rows: int) -> tuple[np.ndarray | None, Problem | None]:
+    requirement, remedy = "sample weights are one finite number from 0 per row, not all 0", "Correct them, or leave them out."
+    try:
+        weights = np.asarray(sample_weight, np.float64)
+    except (TypeError, ValueError) as error:
+        return None, Problem(requirement, str(error), remedy)
+    if weights.shape != (rows,):
+        return None, Problem(requirement, f"shape {weights.shape} for {rows} rows", remedy)
+    if not np.all(np.isfinite(weights)) or np.any(weights < 0) or not np.any(weights > 0):
+        return None, Problem(requirement, "infinite, missing, negative or only zero weights", remedy)
+    return weights, None
