@@ -193,7 +193,7 @@ def check_metric(name: str | None, task: Task) -> Metric:
         >>> check_metric("acuracy", "classification")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        shoal.errors.OptionError: the metric of a classification is one of error, accuracy, ...; received 'acuracy'. Did you mean 'accuracy'?
+        shoal.errors.OptionError: the metric of a classification is one of error, ...; received 'acuracy'. Did you mean 'accuracy'?
     """
     name = DEFAULT_METRIC[task] if name is None else name
     suited = [metric.name for metric in METRICS.values() if metric.task == task]

@@ -1,0 +1,209 @@
+"""Reference models, trained on the same rows: what a network has to beat to be worth having.
+
+*Trivial* always answers with the class frequencies or the mean. *Linear* is scikit-learn's logistic or ridge regression and
+*gradient boosting* its histogram gradient boosting, both with their default settings. They take part in the diagnosis as
+well: an error that any of them reaches on the same rows is one that can be reached.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgWarning
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from shoal.metrics import Metric, interval
+from shoal.records import Baseline, Part, Task
+
+DEFAULT_SECONDS = 10.0
+"""What the references may cost together, about, on two cores."""
+
+# Measured on two cores: a tree costs its rows x inputs, and a fixed part for the histograms of its 31 leaves.
+TREE_CELLS_A_SECOND = 2.5e8
+TREE_FIXED_SECONDS_AN_INPUT = 31 * 1.5e-6
+DEFAULT_ROUNDS = 100
+FEWEST_ROUNDS = 20
+LINEAR_CELLS_A_SECOND = 1e8
+"""Rows x inputs x classes of a logistic regression of 100 iterations."""
+FEWEST_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A reference model's answers, and how it came by them."""
+
+    name: str
+    detail: str
+    predictions: dict[Part, NDArray]
+    """Probabilities ``[rows, n_classes]`` or values ``[rows]`` of each part asked for."""
+    seconds: float
+
+
+def fit_references(
+    inputs: NDArray,
+    truth: NDArray,
+    weight: NDArray | None = None,
+    *,
+    task: Task,
+    n_classes: int = 0,
+    evaluate: Mapping[Part, NDArray],
+    seed: int = 0,
+    seconds: float | None = None,
+    listener: Callable[[str], None] | None = None,
+) -> tuple[Reference, ...]:
+    """The trivial, linear and gradient boosting references, trained and asked.
+
+    On large data a model is trained on fewer rows, drawn with the seed, so that all three together take about
+    ``seconds``; how many follows from the data's shape alone, never from a clock, and ``detail`` says it.
+
+    Args:
+        inputs: normalised training inputs ``[rows, inputs]``.
+        truth: class index ``[rows]`` or value ``[rows]``.
+        weight: importance of each training row ``[rows]``.
+        task: ``"classification"`` or ``"regression"``.
+        n_classes: columns of the probabilities, classes absent from the training rows included.
+        evaluate: inputs ``[rows, inputs]`` of each part to predict; parts that are left out cost nothing.
+        seed: draws the rows and the models' random choices.
+        seconds: wanted cost on two cores, 10 by default.
+        listener: called with each model's name before it is trained.
+
+    Returns:
+        The three references, trivial first.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 40)[:, None]
+        >>> trivial, linear, boosting = fit_references(x, 2 * x[:, 0] + 1, task="regression", evaluate={"dev": x[:2]})
+        >>> trivial.predictions["dev"].round(3), linear.name
+        (array([1., 1.]), 'linear')
+    """
+    seconds = DEFAULT_SECONDS if seconds is None else seconds
+    weight = np.ones(len(truth)) if weight is None else np.asarray(weight, dtype=np.float64)
+    order = np.random.default_rng(seed).permutation(len(truth))
+    classification = task == "classification"
+    trees = n_classes if classification and n_classes > 2 else 1
+    rounds, boosting_rows = _boosting_size(inputs.shape[1], trees, 0.7 * seconds)
+    linear_rows = _most_rows(0.3 * seconds * LINEAR_CELLS_A_SECOND / (inputs.shape[1] * trees))
+    # So that fewer rounds still travel as far, up to a step that boosting takes well.
+    boosting_settings: dict[str, Any] = {"max_iter": rounds, "learning_rate": min(0.3, 0.1 * DEFAULT_ROUNDS / rounds), "random_state": seed}
+    fewer_rounds = "" if rounds == DEFAULT_ROUNDS else f", {rounds} rounds"
+
+    plans: tuple[tuple[str, str, int, Callable[[], Any] | None], ...] = (
+        ("trivial", "always the class frequencies" if classification else "always the mean", len(truth), None),
+        (
+            "linear",
+            "logistic regression" if classification else "ridge regression",
+            linear_rows,
+            LogisticRegression if classification else Ridge,
+        ),
+        (
+            "gradient boosting",
+            f"scikit-learn's histogram gradient boosting{fewer_rounds}",
+            boosting_rows,
+            lambda: (HistGradientBoostingClassifier if classification else HistGradientBoostingRegressor)(**boosting_settings),
+        ),
+    )
+    references = []
+    for name, model, rows, make in plans:
+        if listener is not None:
+            listener(name)
+        started = time.perf_counter()
+        chosen = order[:rows] if rows < len(order) else np.arange(len(order))
+        predict = _trained(make, inputs, truth, weight, chosen, n_classes if classification else None)
+        predictions: dict[Part, NDArray] = {part: predict(rows_of_part) for part, rows_of_part in evaluate.items()}
+        detail = f"{model}, trained on {len(chosen):,} of the {len(truth):,} rows" if len(chosen) < len(truth) else model
+        references.append(Reference(name, detail, predictions, time.perf_counter() - started))
+    return tuple(references)
+
+
+def baselines(
+    references: Iterable[Reference],
+    truth: Mapping[Part, NDArray],
+    metric: Metric,
+    weight: Mapping[Part, NDArray | None] | None = None,
+    *,
+    seed: int = 0,
+) -> tuple[Baseline, ...]:
+    """The references' scores with their intervals over examples, on dev and, where there is one, on test.
+
+    Args:
+        references: from ``fit_references``, asked about dev and the other parts of ``truth``.
+        truth: of dev, and of test where it has been opened.
+        metric: the run's metric.
+        weight: of the same parts.
+        seed: of the intervals.
+
+    Example:
+        >>> from shoal.metrics import METRICS
+        >>> one = Reference("trivial", "always the mean", {"dev": np.zeros(3)}, 0.1)
+        >>> baselines([one], {"dev": np.ones(3)}, METRICS["mae"])[0].dev
+        Interval(value=1.0, low=1.0, high=1.0)
+    """
+    weight = {} if weight is None else weight
+
+    def scored(reference: Reference, part: Part):
+        if part not in truth or part not in reference.predictions:
+            return None
+        return interval(metric, truth[part], reference.predictions[part][None], weight.get(part), seed=seed)
+
+    rows = []
+    for reference in references:
+        dev = scored(reference, "dev")
+        if dev is None:
+            raise ValueError("a reference is compared on dev; give truth and predictions of that part")
+        rows.append(Baseline(reference.name, reference.detail, dev, scored(reference, "test"), reference.seconds))
+    return tuple(rows)
+
+
+def _most_rows(rows: float) -> int:
+    # Two digits: a false precision in a sentence for people.
+    rows = max(rows, FEWEST_ROWS)
+    digit = 10 ** (len(str(int(rows))) - 2)
+    return int(rows // digit * digit)
+
+
+def _boosting_size(inputs: int, trees: int, seconds: float) -> tuple[int, int]:
+    """Rounds and rows whose trees, ``trees`` a round, cost about ``seconds``."""
+    fixed = trees * inputs * TREE_FIXED_SECONDS_AN_INPUT
+    rounds = int(np.clip(seconds / 2 / fixed, FEWEST_ROUNDS, DEFAULT_ROUNDS))
+    cells = (seconds / rounds - fixed) * TREE_CELLS_A_SECOND / trees
+    return rounds, _most_rows(cells / inputs)
+
+
+def _trained(make: Callable[[], Any] | None, inputs: NDArray, truth: NDArray, weight: NDArray, chosen: NDArray, n_classes: int | None):
+    """The function from inputs to predictions of a model trained on the chosen rows."""
+    if n_classes is None:
+        if make is None:
+            mean = np.average(truth[chosen], weights=weight[chosen])
+            return lambda rows: np.full(len(rows), mean)
+        return _fitted(make(), inputs[chosen], truth[chosen], weight[chosen]).predict
+
+    frequencies = np.bincount(truth[chosen], weight[chosen], minlength=n_classes) / weight[chosen].sum()
+    # Boosting holds rows out to know when to stop, class by class, and fails on a class of one row.
+    count = np.bincount(truth[chosen], minlength=n_classes)
+    kept = chosen[count[truth[chosen]] > 1]
+    if make is None or len(np.unique(truth[kept])) < 2:
+        return lambda rows: np.tile(frequencies, (len(rows), 1))
+    model = _fitted(make(), inputs[kept], truth[kept], weight[kept])
+
+    def probabilities(rows: NDArray) -> NDArray:
+        answer = np.zeros((len(rows), n_classes))
+        answer[:, model.classes_] = model.predict_proba(rows)
+        return answer
+
+    return probabilities
+
+
+def _fitted(model: Any, inputs: NDArray, truth: NDArray, weight: NDArray) -> Any:
+    with warnings.catch_warnings():
+        # A reference that has not quite converged is still a reference.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", LinAlgWarning)
+        return model.fit(inputs, truth, sample_weight=weight)
