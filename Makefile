@@ -6,7 +6,7 @@ BUDGET ?= 60s
 ARGS ?=
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
 
 .PHONY: help demo test check lint types format bench docs browser clean
@@ -43,7 +43,7 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/speed.py
 
 docs: .venv/.docs
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf .venv site dist build .pytest_cache .ruff_cache .hypothesis
@@ -51,7 +51,7 @@ clean:
 # Debian's Python has no ensurepip of its own, so the machine's pip puts a pip into the environment; 25.1 is the first with --group.
 .venv/.pip:
 	$(PYTHON) -m venv --without-pip .venv
-	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check "pip>=25.1"
+	$(PYTHON) -m pip --python $(BIN)/python install -qq --disable-pip-version-check "pip>=25.1"
 	@touch $@
 
 .venv/.plain: pyproject.toml | .venv/.pip

@@ -123,7 +123,7 @@ def time_torch(setting: Setting, rows: Rows, epochs: int) -> float:
 
 
 def time_sklearn(setting: Setting, rows: Rows, epochs: int) -> float:
-    """Seconds per epoch of one network, one dev score an epoch left out."""
+    """Seconds per epoch of one network; no dev rows are scored."""
     network = MLPClassifier((setting.width,) * HIDDEN_LAYERS, max_iter=epochs, n_iter_no_change=10**6, random_state=0)
     network.set_params(batch_size=setting.batch_size)
     with warnings.catch_warnings():
