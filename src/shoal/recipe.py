@@ -8,8 +8,11 @@ included) are data of that program, so that changing them never compiles again.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
 
 from shoal.errors import OptionError, Problem, did_you_mean
 
@@ -29,6 +32,33 @@ class Shape:
     activation: Activation
     batch_norm: bool
     batch_size: int
+    input_dropout: bool = False
+    """Dropped inputs differ between networks, so that the first layer is no longer one product for the whole shoal:
+    the one number whose use is part of the shape."""
+
+
+class Numbers(NamedTuple):
+    """The traced half of a recipe: scalars of one network, or arrays with a leading axis of networks."""
+
+    seed: np.ndarray  # uint32
+    units: np.ndarray  # int32 [hidden_layers]
+    gain: np.ndarray  # of the initial weights; sqrt(2) included for He
+    learning_rate: np.ndarray
+    beta1: np.ndarray
+    beta2: np.ndarray
+    epsilon: np.ndarray
+    first_moment: np.ndarray  # bool: the switches of the one update
+    second_moment: np.ndarray
+    bias_correction: np.ndarray
+    l2: np.ndarray
+    weight_decay: np.ndarray
+    keep_prob: np.ndarray  # [1 + hidden_layers], the inputs first
+    label_smoothing: np.ndarray
+    clip_norm: np.ndarray  # infinity: no clipping
+    decay_kind: np.ndarray  # int32, position in DECAYS
+    decay_rate: np.ndarray
+    epochs: np.ndarray
+    patience: np.ndarray  # epochs; infinity: train to the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +130,38 @@ class Recipe:
     @property
     def shape(self) -> Shape:
         """The static half."""
-        return Shape(len(self.hidden_units), self.activation, self.batch_norm, self.batch_size)
+        return Shape(len(self.hidden_units), self.activation, self.batch_norm, self.batch_size, self.input_keep_prob < 1)
 
     @property
     def keep_probs(self) -> tuple[float, ...]:
         """keep_prob of the inputs, then of each hidden layer."""
         hidden = self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,) * len(self.hidden_units)
         return (self.input_keep_prob, *hidden)
+
+    def numbers(self, seed: int) -> Numbers:
+        """The traced half, for a network that starts from ``seed``."""
+        first, second, correction = SWITCHES[self.optimiser]
+        return Numbers(
+            seed=np.uint32(seed % 2**32),
+            units=np.asarray(self.hidden_units, np.int32),
+            gain=np.float32(self.initialisation_gain * GAINS[self.initialisation]),
+            learning_rate=np.float32(self.learning_rate),
+            beta1=np.float32(self.beta1),
+            beta2=np.float32(self.beta2),
+            epsilon=np.float32(self.epsilon),
+            first_moment=np.bool_(first),
+            second_moment=np.bool_(second),
+            bias_correction=np.bool_(correction),
+            l2=np.float32(self.l2),
+            weight_decay=np.float32(self.weight_decay),
+            keep_prob=np.asarray(self.keep_probs, np.float32),
+            label_smoothing=np.float32(self.label_smoothing),
+            clip_norm=np.float32(math.inf if self.clip_norm is None else self.clip_norm),
+            decay_kind=np.int32(DECAYS.index(self.decay)),
+            decay_rate=np.float32(self.decay_rate),
+            epochs=np.float32(self.epochs),
+            patience=np.float32(math.inf if self.patience is None else self.patience),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The settings as plain data; ``Recipe.from_dict`` is its inverse."""
@@ -136,6 +191,25 @@ class Recipe:
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
 
 
+GAINS: dict[str, float] = {"he": math.sqrt(2.0), "xavier": 1.0}
+"""Standard deviation of the initial weights times ``sqrt(n[l-1])``."""
+
+DECAYS: tuple[str, ...] = get_args(Decay)
+
+SWITCHES: dict[str, tuple[bool, bool, bool]] = {
+    "gradient_descent": (False, False, False),
+    "momentum": (True, False, False),
+    "rmsprop": (False, True, False),
+    "adam": (True, True, True),
+}
+"""Optimiser: first moment, second moment, bias correction of the one update (see ``shoal.optimisers``)."""
+
+
+def stack(numbers: Sequence[Numbers]) -> Numbers:
+    """The numbers of several networks of one shape, with a leading axis of networks."""
+    return Numbers(*(np.stack(values) for values in zip(*numbers, strict=True)))
+
+
 CHOICES: dict[str, tuple[str, ...]] = {
     "activation": get_args(Activation),
     "optimiser": get_args(Optimiser),
@@ -162,7 +236,9 @@ NUMBER_RANGES: dict[str, tuple[float, float, bool, bool]] = {
 def _problems(recipe: Recipe):
     for name, choices in CHOICES.items():
         if getattr(recipe, name) not in choices:
-            yield Problem(f"{name} is one of {', '.join(choices)}", repr(getattr(recipe, name)), did_you_mean(str(getattr(recipe, name)), choices))
+            yield Problem(
+                f"{name} is one of {', '.join(choices)}", repr(getattr(recipe, name)), did_you_mean(str(getattr(recipe, name)), choices)
+            )
     if not isinstance(recipe.batch_norm, bool):
         yield Problem("batch_norm is true or false", repr(recipe.batch_norm), "Write true or false.")
     for name, bounds in NUMBER_RANGES.items():
@@ -190,7 +266,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _number_problems(name: str, value: Any, low: float, high: float, with_low: bool, with_high: bool):
-    text = f"{name} is a number from {low:g} {'(included)' if with_low else '(excluded)'} to {high:g} {'(included)' if with_high else '(excluded)'}"
+    text = f"{name} is a number {'at least' if with_low else 'above'} {low:g} and {'at most' if with_high else 'below'} {high:g}"
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         yield Problem(text, repr(value), "Give a number.")
     elif value < low or value > high or (value == low and not with_low) or (value == high and not with_high):

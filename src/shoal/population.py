@@ -1,0 +1,359 @@
+"""Shoals: networks of one layout that train together as one compiled program.
+
+A *shoal* has a fixed number of slots. Its networks' states are one pytree with a leading axis of slots, divided over the
+devices; ``advance`` is one program with no Python in its loops. A population larger than one shoal trains shoal after
+shoal through the same program, so that the full population, the few survivors of a search and the retrained winner
+need one compilation between them. The mini-batch sequence and the dropout noise are functions of the seed and of the steps
+trained, so that networks of equal age see the same ones whichever shoal they are in, and comparisons are paired.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import NamedSharding, PartitionSpec
+
+from shoal import devices, train
+from shoal.losses import activate_output
+from shoal.nets.network import Layout, draw_dropout, outputs
+from shoal.recipe import Numbers, Recipe, stack
+from shoal.train import Batch, Scale, State
+
+BUFFER_STEPS = 256
+"""Most steps of one call of ``advance``: the size of its buffer of row numbers."""
+
+EVALUATION_ROWS = 256
+"""Dev rows evaluated at once. Sums over blocks of one size come out the same to the last bit whatever the padding."""
+
+PREDICTION_ROWS = 1024
+INPUT_MULTIPLE = 8
+"""Inputs are padded to a multiple, so that one more category level seldom means another program."""
+
+
+class Trace(NamedTuple):
+    """What a call of ``advance`` measured; each ``[segments, slots]``."""
+
+    train_loss: Any
+    gradient_norm: Any
+    dev_loss: Any
+    dev_error: Any
+    score: Any
+
+
+def capacity(rows: int) -> int:
+    """The size class that a table is padded to: the next power of two above ``rows``, and at least 256.
+
+    Example:
+        >>> capacity(16_000)
+        16384
+    """
+    return max(256, 1 << rows.bit_length())
+
+
+def padded(x: np.ndarray, target: np.ndarray, weight: np.ndarray, inputs: int) -> Batch:
+    """A table in its size class; there is always at least one padding row, of weight 0."""
+    rows = len(x)
+    size = capacity(rows)
+    wide = np.zeros((size, inputs), np.float32)
+    wide[:rows, : x.shape[1]] = x
+    return Batch(
+        wide, np.concatenate([target, np.zeros(size - rows, target.dtype)]), np.concatenate([weight, np.zeros(size - rows, weight.dtype)])
+    )
+
+
+def padded_inputs(columns: int) -> int:
+    """Columns of the padded input."""
+    return -(-max(columns, 1) // INPUT_MULTIPLE) * INPUT_MULTIPLE
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Train and dev rows on the devices: once, whatever the number of networks.
+
+    Args:
+        train: padded training rows.
+        dev: padded dev rows.
+        train_rows: how many are real.
+        dev_rows: likewise.
+        columns: input columns before padding.
+    """
+
+    train: Batch
+    dev: Batch
+    train_rows: int
+    dev_rows: int
+    columns: int
+
+    @classmethod
+    def load(cls, train_part: tuple[np.ndarray, ...], dev_part: tuple[np.ndarray, ...]) -> Tables:
+        """Put ``(inputs, targets, weights)`` of the two parts on the devices."""
+        inputs = padded_inputs(train_part[0].shape[1])
+        whole = NamedSharding(devices.mesh(len(devices.start())), PartitionSpec())
+        on_device = [jax.device_put(padded(*part, inputs), whole) for part in (train_part, dev_part)]
+        return cls(*on_device, len(train_part[0]), len(dev_part[0]), train_part[0].shape[1])
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Mini-batches in one pass over the training rows; the last, smaller one counts."""
+        return -(-self.train_rows // batch_size)
+
+
+def default_slots(width: int) -> int:
+    """Networks per shoal: as many as keep one layer's work in a core's cache, times the devices.
+
+    Measured on CPU: wider networks run fastest in smaller shoals, and very small shoals pay for each operation's start.
+    """
+    per_device = min(max(1024 // max(width, 1), 4), 32) if devices.start()[0].platform == "cpu" else 64
+    return per_device * len(devices.start())
+
+
+class Shoal:
+    """The compiled programs of one layout and number of slots, working on one pair of tables.
+
+    Args:
+        layout: the static part of every network in it.
+        slots: networks that train at the same time.
+        tables: the rows.
+        seed: of the mini-batch sequence and the dropout noise.
+        error_share: the score that selects is ``(1 - error_share) * dev loss + error_share * dev error``.
+    """
+
+    def __init__(self, layout: Layout, slots: int, tables: Tables, seed: int, error_share: float = 0.0) -> None:
+        self.layout, self.slots, self.tables, self.seed = layout, slots, tables, seed
+        mesh = devices.mesh(slots)
+        self._split, self._whole = NamedSharding(mesh, PartitionSpec(devices.AXIS)), NamedSharding(mesh, PartitionSpec())
+        self._programs = _programs(layout, mesh)
+        self._train, self._dev = jax.device_put((tables.train, tables.dev), self._whole)
+        self._dev_blocks = self._replicate(np.int32(-(-tables.dev_rows // EVALUATION_ROWS)))
+        self._noise_seed = self._replicate(np.uint32(seed % 2**32))
+        self.steps_per_epoch = tables.steps_per_epoch(layout.shape.batch_size)
+        self._scale = self._replicate(
+            Scale(np.float32(tables.train_rows), np.float32(self.steps_per_epoch), np.int32(tables.columns), np.float32(error_share))
+        )
+
+    def _replicate(self, value: Any) -> Any:
+        return jax.device_put(value, self._whole)
+
+    def numbers(self, recipes: Sequence[Recipe], seeds: Sequence[int]) -> Numbers:
+        """The numbers of up to ``slots`` networks on the devices; slots that would stay empty repeat the last network."""
+        rows = [recipe.numbers(seed) for recipe, seed in zip(recipes, seeds, strict=True)]
+        return jax.device_put(stack(rows + rows[-1:] * (self.slots - len(rows))), self._split)
+
+    def start(self, numbers: Numbers) -> State:
+        """The networks before their first step."""
+        return self._programs.start(numbers, self._scale)
+
+    def put(self, states: State) -> State:
+        """States kept on the host, as ``take`` gives them, back on the devices; the last is repeated in empty slots."""
+        have = len(states.age)
+        index = np.minimum(np.arange(self.slots), have - 1)
+        return jax.device_put(jax.tree.map(lambda leaf: leaf[index], states), self._split)
+
+    def advance(self, state: State, numbers: Numbers, first_step: int, segment_steps: int, segments: int) -> tuple[State, Trace]:
+        """Train every network for ``segments`` segments of ``segment_steps`` steps, with an evaluation after each.
+
+        Args:
+            state: the networks; the arrays are given up to the program.
+            numbers: theirs.
+            first_step: the step at which the mini-batch sequence is entered.
+            segment_steps: at most ``BUFFER_STEPS``.
+            segments: how many.
+
+        Returns:
+            The networks afterwards, and what was measured, on the host.
+        """
+        done, traces = 0, []
+        while done < segments:
+            now = min(segments - done, BUFFER_STEPS // segment_steps)
+            step = first_step + done * segment_steps
+            order = np.full((BUFFER_STEPS, self.layout.shape.batch_size), self.tables.train_rows, np.int32)
+            order[: now * segment_steps] = self._order(step, now * segment_steps)
+            state, trace = self._call(state, numbers, order, step, segment_steps, now)
+            traces.append(trace)
+            done += now
+        parts = [
+            jax.tree.map(lambda leaf, count=min(segments, BUFFER_STEPS // segment_steps): np.asarray(leaf)[:count], trace)
+            for trace in traces
+        ]
+        joined = Trace(*(np.concatenate(series)[:segments] for series in zip(*parts, strict=True)))
+        return state, joined
+
+    def warm(self, numbers: Numbers) -> None:
+        """Compile, or read from the cache, what ``start`` and ``advance`` need."""
+        order = np.zeros((BUFFER_STEPS, self.layout.shape.batch_size), np.int32)
+        jax.block_until_ready(self._call(self.start(numbers), numbers, order, 0, 1, 0))
+
+    def _call(self, state: State, numbers: Numbers, order: np.ndarray, step: int, segment_steps: int, segments: int) -> tuple[State, Trace]:
+        order, clock, length, count = self._replicate((order, np.int32(step), np.int32(segment_steps), np.int32(segments)))
+        return self._programs.advance(
+            state, numbers, self._scale, self._noise_seed, order, clock, length, count, self._train, self._dev, self._dev_blocks
+        )
+
+    def _order(self, step: int, steps: int) -> np.ndarray:
+        """Row numbers ``[steps, batch_size]`` from ``step`` on; each epoch is a new shuffle, its last batch filled with padding."""
+        rows, batch = self.tables.train_rows, self.layout.shape.batch_size
+        epochs = range(step // self.steps_per_epoch, (step + steps - 1) // self.steps_per_epoch + 1)
+        shuffled = [_shuffled(self.seed, epoch, rows, batch) for epoch in epochs]
+        first = step % self.steps_per_epoch
+        return np.concatenate(shuffled)[first : first + steps]
+
+
+def take(state: State, slots: Sequence[int]) -> State:
+    """The networks of some slots, on the host."""
+    index = np.asarray(slots)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[index], state)
+
+
+def join(states: Sequence[State]) -> State:
+    """Networks taken from several shoals, one after the other."""
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *states)
+
+
+@functools.lru_cache(maxsize=8)
+def _shuffled(seed: int, epoch: int, rows: int, batch: int) -> np.ndarray:
+    generator = np.random.Generator(np.random.Philox(key=np.array([seed % 2**64, epoch], np.uint64)))
+    steps = -(-rows // batch)
+    order = np.full(steps * batch, rows, np.int32)
+    order[:rows] = generator.permutation(rows)
+    return order.reshape(steps, batch)
+
+
+class _Programs(NamedTuple):
+    start: Any
+    advance: Any
+
+
+@functools.lru_cache(maxsize=64)
+def _programs(layout: Layout, mesh: jax.sharding.Mesh) -> _Programs:
+    networks, shared = PartitionSpec(devices.AXIS), PartitionSpec()
+    over_networks = functools.partial(jax.shard_map, mesh=mesh, check_vma=False)
+
+    def start(numbers: Numbers, scale: Scale) -> State:
+        return jax.vmap(functools.partial(train.start, layout), (0, None))(numbers, scale)
+
+    advance = functools.partial(_advance, layout)
+    by_segment = PartitionSpec(None, devices.AXIS)
+    return _Programs(
+        jax.jit(over_networks(start, in_specs=(networks, shared), out_specs=networks)),
+        jax.jit(over_networks(advance, in_specs=(networks, networks) + (shared,) * 9, out_specs=(networks, by_segment)), donate_argnums=0),
+    )
+
+
+def _advance(
+    layout: Layout,
+    state: State,
+    numbers: Numbers,
+    scale: Scale,
+    noise_seed: Array,
+    order: Array,
+    clock: Array,
+    segment_steps: Array,
+    segments: Array,
+    rows: Batch,
+    dev: Batch,
+    dev_blocks: Array,
+) -> tuple[State, Trace]:
+    """The networks of one device through ``segments`` segments; their number and length are data, not shape."""
+    zeros = jnp.zeros_like(state.best.score)
+    step = jax.vmap(functools.partial(train.step, layout), (0, 0, None, None, None))
+
+    def one_step(position: Array, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
+        state, losses, norms = carry
+        index = order[position]
+        batch = Batch(rows.x[index], rows.target[index], rows.weight[index])  # one gather for every network
+        dropout = draw_dropout(layout, noise_seed, clock + position)
+        state, loss, norm = step(state, numbers, scale, batch, dropout)
+        return state, losses + loss, norms + norm
+
+    def one_segment(segment: Array, carry: tuple[State, Trace]) -> tuple[State, Trace]:
+        state, trace = carry
+        first = segment * segment_steps
+        state, losses, norms = jax.lax.fori_loop(first, first + segment_steps, one_step, (state, zeros, zeros))
+        dev_loss, dev_error = _evaluate(layout, state, numbers, dev, dev_blocks)
+        score = (1 - scale.error_share) * dev_loss + scale.error_share * dev_error
+        state = jax.vmap(train.keep_best, (0, 0, 0, None))(state, score, numbers, scale)
+        measured = Trace(losses / segment_steps, norms / segment_steps, dev_loss, dev_error, score)
+        return state, jax.tree.map(lambda series, value: series.at[segment].set(value), trace, measured)
+
+    empty = jnp.zeros((BUFFER_STEPS, *zeros.shape), zeros.dtype)
+    return jax.lax.fori_loop(0, segments, one_segment, (state, Trace(*(empty,) * len(Trace._fields))))
+
+
+def _evaluate(layout: Layout, state: State, numbers: Numbers, dev: Batch, blocks: Array) -> tuple[Array, Array]:
+    """Mean loss and error of each network over the dev rows."""
+    evaluate = jax.vmap(functools.partial(train.evaluate, layout), (0, 0, None))
+
+    def one_block(block: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
+        batch = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, block * EVALUATION_ROWS, EVALUATION_ROWS), dev)
+        loss, error = evaluate(state, numbers, batch)
+        return sums[0] + loss, sums[1] + error
+
+    zeros = jnp.zeros_like(state.best.score)
+    loss, error = jax.lax.fori_loop(0, blocks, one_block, (zeros, zeros))
+    weight = dev.weight.sum()
+    return loss / weight, error / weight
+
+
+class Members(NamedTuple):
+    """Trained networks of one layout, on the host, with a leading axis of networks."""
+
+    parameters: Any
+    statistics: Any
+    age: np.ndarray
+    units: np.ndarray
+
+
+def members(state: State, units: np.ndarray) -> Members:
+    """The best networks of a shoal's states (as ``take`` gives them), ready to predict."""
+    return Members(state.best.parameters, state.best.statistics, state.best.age, units)
+
+
+@functools.lru_cache(maxsize=64)
+def _predictor(layout: Layout) -> Any:
+    def predict(networks: Members, x: Array) -> Array:
+        def one(network: Members) -> Array:
+            return activate_output(layout.loss, outputs(layout, network.parameters, network.statistics, network.age, x, network.units))
+
+        return jax.vmap(one)(networks)
+
+    return jax.jit(predict)
+
+
+def predict(layout: Layout, networks: Members, x: np.ndarray) -> np.ndarray:
+    """Predictions of each network: probabilities ``[networks, rows, classes]`` or standardised values ``[networks, rows]``.
+
+    Args:
+        layout: of the networks.
+        networks: as ``members`` gives them.
+        x: ``[rows, columns]`` inputs, not padded.
+    """
+    devices.start()
+    program = _predictor(layout)
+    on_device = jax.device_put(networks)
+    blocks = []
+    for first in range(0, max(len(x), 1), PREDICTION_ROWS):
+        block = np.zeros((PREDICTION_ROWS, layout.inputs), np.float32)
+        piece = x[first : first + PREDICTION_ROWS]
+        block[: len(piece), : x.shape[1]] = piece
+        blocks.append(np.asarray(program(on_device, block))[:, : len(piece)])
+    return np.concatenate(blocks, axis=1)
+
+
+def bytes_per_network(layout: Layout) -> int:
+    """Memory that one slot takes: parameters, gradient, two moments and the best ones, and a mini-batch's activations twice."""
+    activations = layout.shape.batch_size * (layout.width * layout.shape.hidden_layers + layout.outputs)
+    return 4 * (6 * layout.parameters + 4 * max(activations, EVALUATION_ROWS * layout.width))
+
+
+def slots_within(layout: Layout, memory: int) -> int:
+    """Slots per shoal: ``default_slots``, or fewer where they would not fit in ``memory`` bytes, always over all devices."""
+    count = len(devices.start())
+    fitting = memory // max(bytes_per_network(layout), 1)
+    return max(count, min(default_slots(layout.width), math.floor(fitting / count) * count))
