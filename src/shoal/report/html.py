@@ -21,7 +21,7 @@ from shoal.errors import Problem, RunFolderError, ShoalError
 from shoal.recipe import Recipe
 from shoal.records import Run, Trial
 from shoal.report import wording
-from shoal.report.figures import Figure, figures
+from shoal.report.figures import figures
 
 ROWS_SHOWN = 20
 """Rows of a long table shown before "show all" is pressed."""
@@ -40,7 +40,8 @@ def write_report(run: Run, path: Path) -> None:
     Example:
         >>> write_report(run, Path("runs/adult/report.html"))  # doctest: +SKIP
     """
-    page = report_page(run).encode()
+    # a file name that is not UTF-8 reaches us with lone surrogates, which cannot be encoded
+    page = report_page(run).encode(errors="backslashreplace")
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         temporary = Path(name)
@@ -142,9 +143,9 @@ def _score_rows(run: Run) -> tuple[list[str], list[tuple[str, str, list[str]]]]:
     for part, name in wording.PARTS.items():
         scores = run.scores.get(part)
         if scores is not None:
-            cells = [wording.score_span(scores[metric], metric) if metric in scores else "–" for metric in metrics]
+            cells = [wording.score_span(scores[metric], metric) if metric in scores else wording.NOTHING for metric in metrics]
             rows.append(("shoal", name, cells))
-    blanks = ["–"] * (len(metrics) - 1)
+    blanks = [wording.NOTHING] * (len(metrics) - 1)
     for baseline in run.baselines:
         for name, interval in (("Dev", baseline.dev), ("Test", baseline.test)):
             if interval is not None:
@@ -163,16 +164,17 @@ def _tried(run: Run) -> dict[str, Any]:
     """The trials of the search with the settings that varied; those that did not are said once."""
     trials = wording.by_score(run.trials)
     settings = [trial.recipe.to_dict() for trial in trials]
+    numeric = {name for name in wording.SETTINGS if settings and isinstance(settings[0][name], int | float | tuple)}
     varied = [name for name in wording.SETTINGS if len({repr(each[name]) for each in settings}) > 1]
 
     def row(trial: Trial) -> dict[str, Any]:
         values = trial.recipe.to_dict()
         # what the column is sorted by beside what it shows: numbers are not to be sorted as text
-        cells = [(_sort_key(values[name]), wording.setting(values[name])) for name in varied]
+        cells = [(_sort_key(values[name]), wording.setting(values[name], digits=3), name in numeric) for name in varied]
         return {"trial": trial, "winner": wording.is_winner(run, trial), "cells": cells}
 
     return {
-        "varied": varied,
+        "varied": [(name, name in numeric) for name in varied],
         "fixed": [(name, wording.setting(settings[0][name])) for name in wording.SETTINGS if settings and name not in varied],
         "rows": [row(trial) for trial in trials],
         "counts": {status: sum(trial.status == status for trial in trials) for status in dict.fromkeys(trial.status for trial in trials)},

@@ -13,22 +13,25 @@ function coloured(value) {
 }
 
 function layoutOf(own) {
-  const axis = { gridcolor: "--rule", linecolor: "--rule", tickcolor: "--rule", zeroline: false, automargin: true };
+  const title = (axis) => (axis.title ? { title: { standoff: 8, font: { size: 12.5, color: "--muted" }, ...axis.title } } : {});
+  const axis = { gridcolor: "--rule", linecolor: "--rule", tickcolor: "--rule", zeroline: false, automargin: true, tickangle: 0 };
   const shared = {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: style("--sans"), size: 12.5, color: "--ink" },
     hoverlabel: { bgcolor: "--paper", bordercolor: "--muted", font: { color: "--ink", size: 12 }, align: "left" },
+    showlegend: false,
+    hovermode: "closest",
     // on a touch screen a drag scrolls the page
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
   };
-  return coloured({ ...shared, ...own, xaxis: { ...axis, ...own.xaxis }, yaxis: { ...axis, ...own.yaxis } });
+  return coloured({ ...shared, ...own, xaxis: { ...axis, ...own.xaxis, ...title(own.xaxis) }, yaxis: { ...axis, ...own.yaxis, ...title(own.yaxis) } });
 }
 
 function draw(place) {
   const { data, layout } = specifications[place.dataset.figure];
   const rows = place.dataset.figure === "scores" || place.dataset.figure === "budget";
-  const options = { responsive: true, displaylogo: false, displayModeBar: rows ? false : "hover", modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  const options = { responsive: true, displayModeBar: false };
   return Plotly.react(place, coloured(structuredClone(data)), { ...layoutOf(layout), ...(rows ? { dragmode: false } : {}) }, options);
 }
 

@@ -7,15 +7,18 @@ from dataclasses import fields
 from typing import Any
 
 from shoal.recipe import Recipe
-from shoal.records import Interval, Part, Run, Trial
+from shoal.records import Interval, Run, Trial
 
-PARTS: dict[Part, str] = {"train": "Train", "train_dev": "Train-dev", "dev": "Dev", "test": "Test"}
+PARTS: dict[str, str] = {"train": "Train", "train_dev": "Train-dev", "dev": "Dev", "test": "Test"}
 METRICS = {"error": "error rate", "rmse": "RMSE", "mae": "MAE", "r2": "R²", "roc_auc": "ROC AUC", "log_loss": "log loss", "f1": "F1"}
 SHARES = {"accuracy", "balanced_accuracy", "error", "error_rate", "balanced_error"}
 """Metrics that are shares of the rows, and so are written as percentages."""
 
 ERRORS = ("error", "error_rate", "rmse")
 """Names under which the error of the verdict may be found among a part's scores."""
+
+NOTHING = "–"  # noqa: RUF001
+"""What stands in a table where there is no value."""
 
 SETTINGS = tuple(field.name for field in fields(Recipe))
 
@@ -25,7 +28,7 @@ def metric_name(metric: str) -> str:
     return METRICS.get(metric, metric.replace("_", " "))
 
 
-def headline_part(run: Run) -> Part:
+def headline_part(run: Run) -> str:
     """The part whose score leads the report: test where it exists, else dev."""
     return "test" if "test" in run.scores else "dev"
 
@@ -39,7 +42,7 @@ def error_metric(run: Run) -> str:
     return "error" if "accuracy" in known else run.metric
 
 
-def part_error(run: Run, part: Part) -> Interval | None:
+def part_error(run: Run, part: str) -> Interval | None:
     """The error of a part, on the scale of the verdict's target error; ``None`` where the part was not scored."""
     scores = run.scores.get(part, {})
     metric = error_metric(run)
@@ -59,10 +62,20 @@ def number(value: float | None, digits: int = 4) -> str:
         ('0.001235', '1,234,567', '3.2e-07', '–')
     """
     if value is None or not math.isfinite(value):
-        return "–"
+        return NOTHING
     if value == 0 or 1e-4 <= abs(value) < 10**digits:
         return f"{value:.{digits}g}"
     return f"{value:,.0f}" if 1 <= abs(value) < 1e12 else f"{value:.{digits}g}"
+
+
+def loss(value: float | None) -> str:
+    """A loss of a table's column: always four significant digits, so that they stand under each other.
+
+    Example:
+        >>> loss(0.3), loss(None)
+        ('0.3000', '–')
+    """
+    return NOTHING if value is None else f"{value:#.4g}" if 1e-4 <= abs(value) < 1e4 else number(value)
 
 
 def score(interval: Interval, metric: str) -> str:
@@ -133,7 +146,7 @@ def duration(seconds: float) -> str:
     """Seconds as a person says them.
 
     Example:
-        >>> duration(0.25), duration(42.3), duration(131), duration(7500)
+        >>> duration(0.26), duration(42.3), duration(131), duration(7500)
         ('0.3 s', '42 s', '2 min 11 s', '2 h 05 min')
     """
     if seconds < 10:
@@ -144,7 +157,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def setting(value: Any) -> str:
+def setting(value: Any, digits: int = 4) -> str:
     """One setting of a recipe.
 
     Example:
@@ -156,9 +169,9 @@ def setting(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple | list):
-        return ", ".join(setting(each) for each in value) or "none"
+        return ", ".join(setting(each, digits) for each in value) or "none"
     if isinstance(value, float):
-        return number(value)
+        return number(value, digits)
     return str(value).replace("_", " ")
 
 
@@ -196,6 +209,11 @@ def recipe_toml(recipe: Recipe) -> str:
         return f'"{value}"' if isinstance(value, str) else repr(value)
 
     return "\n".join(f"{name} = {written(value)}" for name, value in recipe.to_dict().items() if value is not None) + "\n"
+
+
+def one_line(text: str) -> str:
+    """A user's text for a terminal: on one line and without control characters, which could steer it."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def by_score(trials: tuple[Trial, ...]) -> list[Trial]:

@@ -1,0 +1,150 @@
+"""The pictures of the search: every learning curve, and which learning rates did well."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from shoal.records import Run, Trial
+from shoal.report.drawing import Figure, Key, Spec, bulk_axis, five_digits, log_axis, plain, upright
+from shoal.report.wording import by_score, is_winner, number, recipe_line
+
+POINTS_OF_A_CURVE = 64
+"""Points kept of each curve of the search; the retrained winner keeps four times as many."""
+
+# Plotly's symbol, the sign for the legend, the colour and the size of each outcome
+LOOKS = {
+    "stopped at a rung": ("circle-open", "○", "--muted", 8),
+    "stopped early": ("diamond", "◆", "--second", 9),
+    "finished": ("circle", "●", "--accent", 9),
+    "diverged": ("x", "✖", "--bad", 8),
+}
+
+
+def curves_figure(run: Run) -> Figure | None:
+    """The learning curves of all trials: the search thin, the winner bold, the rungs and the best steps marked."""
+    traced = [trial for trial in run.trials if any(loss is not None for loss in trial.trace.dev_loss)]
+    if not traced:
+        return None
+    search = [trial for trial in traced if trial.purpose == "search" and not is_winner(run, trial)]
+    winner = [trial for trial in traced if is_winner(run, trial)]
+    retrains = [trial for trial in traced if trial.purpose == "retrain"]
+    thin = {"color": "--muted", "width": 1}
+    # the more lines there are, the fainter each
+    data = [_curve(trial, trial.trace.dev_loss, thin) | {"opacity": max(0.25, min(0.7, 40 / len(search)))} for trial in search]
+    data += [_curve(trial, trial.trace.dev_loss, {"color": "--second", "width": 2}) for trial in winner]
+    data += [_curve(trial, trial.trace.train_loss, {"color": "--accent", "width": 1.2, "dash": "dot"}) for trial in retrains]
+    data += [_curve(trial, trial.trace.dev_loss, {"color": "--accent", "width": 2.6}) for trial in retrains]
+    best = [trial for trial in retrains or winner if trial.score is not None]
+    data.append(_stars(best))
+    losses = [loss for trial in traced for loss in trial.trace.dev_loss if loss is not None]
+    losses += [loss for trial in retrains for loss in trial.trace.train_loss if loss is not None]
+    steps = [step for trial in traced for step in trial.trace.steps]
+    layout: Spec = {
+        "xaxis": {"title": {"text": "step"}} | log_axis(max(min(steps), 1), max(steps), ticks=6),
+        "yaxis": {"title": {"text": "loss"}} | bulk_axis(losses),
+        "shapes": [upright(rung, "--muted", "dash") for rung in run.plan.rungs],
+        "annotations": [_rung_label(index, rung) for index, rung in enumerate(run.plan.rungs)],
+        "margin": {"l": 52, "r": 14, "t": 24, "b": 44},
+    }
+    key = (
+        Key("solid", "--muted", "trials of the search, dev"),
+        *([Key("solid", "--second", "the winner in the search, dev")] if winner else []),
+        *([Key("bold", "--accent", "retrained, dev"), Key("dot", "--accent", "retrained, train")] if retrains else []),
+        *([Key("★", "--bad", "best step")] if best else []),
+    )
+    alternative = (
+        f"Dev loss against training step of {len(traced)} trials, the retrained winner in bold. The tables of trials hold each one's best."
+    )
+    return Figure("curves", alternative, 420, data, layout, key)
+
+
+def _stars(best: list[Trial]) -> Spec:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [trial.best_step for trial in best],
+        "y": [five_digits(trial.score) for trial in best],
+        "marker": {"symbol": "star", "size": 13, "color": "--bad", "line": {"color": "--paper", "width": 1}},
+        "text": [f"trial {trial.number}: best dev loss {number(trial.score)} at step {trial.best_step:,}" for trial in best],
+        "hoverinfo": "text",
+    }
+
+
+def _rung_label(index: int, rung: int) -> Spec:
+    # an annotation on a logarithmic axis is placed at the logarithm, unlike a shape
+    place = {"x": math.log10(max(rung, 1)), "y": 1, "yref": "paper", "yanchor": "bottom"}
+    return place | {"text": f"rung {index + 1}", "showarrow": False, "font": {"size": 11}}
+
+
+def _curve(trial: Trial, losses: Sequence[float | None], line: Spec) -> Spec:
+    kept = _thinned(losses, POINTS_OF_A_CURVE if trial.purpose == "search" else 4 * POINTS_OF_A_CURVE)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [trial.trace.steps[index] for index in kept],
+        "y": [five_digits(losses[index]) for index in kept],
+        "line": line,
+        "hovertemplate": f"{_hover(trial)}<br>step %{{x:,}}: %{{y:.4g}}<extra></extra>",
+    }
+
+
+def _hover(trial: Trial) -> str:
+    name = f"trial {trial.number}" + (" (retrained)" if trial.purpose == "retrain" else "")
+    return f"<b>{name}</b>, {trial.status}<br>" + plain(recipe_line(trial.recipe)).replace("; ", "<br>")
+
+
+def _thinned(losses: Sequence[float | None], points: int) -> list[int]:
+    """Which entries to draw: evenly spaced, the first, the last and the lowest among them."""
+    if len(losses) <= points:
+        return list(range(len(losses)))
+    kept = {round(index * (len(losses) - 1) / (points - 1)) for index in range(points)}
+    known = [(loss, index) for index, loss in enumerate(losses) if loss is not None]
+    return sorted(kept | ({min(known)[1]} if known else set()))
+
+
+def search_figure(run: Run) -> Figure | None:
+    """The best dev loss of every trial of the search against its learning rate."""
+    trials = by_score(run.trials)
+    scored = [trial for trial in trials if trial.score is not None]
+    if not scored:
+        return None
+    axis = bulk_axis([trial.score for trial in scored if trial.score is not None])
+    top = 10 ** axis["range"][1] if axis.get("type") == "log" else axis["range"][1]
+    data: list[Spec] = []
+    key: list[Key] = []
+    for status, (symbol, sign, colour, size) in LOOKS.items():
+        some = [trial for trial in trials if trial.status == status]
+        if some:
+            marker = {"symbol": symbol, "color": colour, "size": size, "line": {"color": colour, "width": 1.4}}
+            data.append(_points(some, top, marker))
+            key.append(Key(sign, colour, status))
+    winner = [trial for trial in scored if is_winner(run, trial)]
+    if winner:
+        data.append(_points(winner, top, {"symbol": "star", "color": "--bad", "size": 16, "line": {"color": "--paper", "width": 1}}))
+        key.append(Key("★", "--bad", "the winner"))
+    rates = [trial.recipe.learning_rate for trial in trials]
+    layout: Spec = {
+        "xaxis": {"title": {"text": "learning rate"}} | log_axis(min(rates), max(rates), ticks=6),
+        "yaxis": {"title": {"text": "best dev loss"}} | axis,
+        "margin": {"l": 52, "r": 14, "t": 12, "b": 44},
+    }
+    best = scored[0]
+    alternative = (
+        f"Best dev loss against learning rate of {len(trials)} trials. The lowest loss, {number(best.score)}, "
+        f"came at a learning rate of {number(best.recipe.learning_rate, 3)}. The table of trials holds every value."
+    )
+    return Figure("search", alternative, 380, data, layout, tuple(key))
+
+
+def _points(trials: list[Trial], top: float, marker: Spec) -> Spec:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [five_digits(trial.recipe.learning_rate) for trial in trials],
+        "y": [top if trial.score is None or trial.score > top else five_digits(trial.score) for trial in trials],
+        "text": [f"{_hover(trial)}<br>best dev loss {number(trial.score)}" for trial in trials],
+        "hoverinfo": "text",
+        "marker": marker,
+        "cliponaxis": False,
+    }

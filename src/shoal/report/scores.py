@@ -1,0 +1,165 @@
+"""The pictures of the first screen: the score beside the references, and where the error comes from."""
+
+from __future__ import annotations
+
+from shoal.records import Gap, Interval, Run
+from shoal.report.drawing import Figure, Spec, five_digits, plain, upright
+from shoal.report.wording import (
+    PARTS,
+    SHARES,
+    difference,
+    error_metric,
+    headline_part,
+    metric_name,
+    part_error,
+    plain_error,
+    score,
+    score_span,
+)
+
+GAP_ENDS: dict[str, tuple[tuple[str | None, ...], tuple[str, ...]]] = {
+    "avoidable bias": ((None,), ("train",)),
+    "variance": (("train",), ("train_dev", "dev")),
+    "mismatch": (("train_dev",), ("dev",)),
+    "overfitting to dev": (("dev",), ("test",)),
+}
+"""From which error to which each gap goes; ``None`` is the target error."""
+
+
+def score_figure(run: Run) -> Figure | None:
+    """The headline score with its interval, beside those of the references."""
+    part = headline_part(run)
+    own = run.scores.get(part, {}).get(run.metric)
+    if own is None:
+        return None
+    rows = [("shoal", own)]
+    for baseline in run.baselines:
+        interval = baseline.test if part == "test" else baseline.dev
+        if interval is not None:
+            rows.append((baseline.name, interval))
+    rows[1:] = sorted(rows[1:], key=lambda row: row[1].value, reverse=run.greater_is_better)
+    factor = 100.0 if run.metric in SHARES else 1.0
+    labels = [f"<b>{plain(name)}</b>  {score(interval, run.metric)}" for name, interval in rows]
+    ys = [float(-row) for row in range(len(rows))]
+    trace = _dots([interval for _, interval in rows], ys, factor, ["--accent", *["--muted"] * (len(rows) - 1)])
+    trace["text"] = [f"{plain(name)}: {score_span(interval, run.metric)}" for name, interval in rows]
+    title = f"{PARTS[part]} {metric_name(run.metric)}{', %' if factor == 100 else ''}"
+    alternative = (
+        f"{title}, with 95 % intervals. " + "; ".join(f"{name}: {score_span(interval, run.metric)}" for name, interval in rows) + "."
+    )
+    ends = [end * factor for _, interval in rows for end in (interval.low, interval.high)]
+    layout = _rows_layout(labels, ys, title, ends)
+    # a quiet line down from the leading score, to compare the others with
+    layout["shapes"] = [upright(own.value * factor, "--accent", "dot")]
+    return Figure("scores", alternative, 86 + 40 * len(rows), [trace], layout)
+
+
+def budget_figure(run: Run) -> Figure | None:
+    """The errors from the target to the last part scored, and the gaps between them."""
+    metric = error_metric(run)
+    factor = 100.0 if metric in SHARES else 1.0
+    target = Interval(run.verdict.target_error, run.verdict.target_error, run.verdict.target_error)
+    errors: dict[str | None, Interval] = {None: target}
+    for part in PARTS:
+        error = part_error(run, part)
+        if error is not None:
+            errors[part] = error
+    if len(errors) < 2:
+        return None
+    gap_of = {_ends(gap, errors)[1]: gap for gap in run.verdict.gaps if _ends(gap, errors)[1] is not None}
+    labels, ys, points, data, said = [], [], [], [], []
+    for part, error in errors.items():
+        gap = gap_of.get(part)
+        if gap is not None:
+            labels.append(f"{gap.name} {difference(gap.size, metric).split(' (')[0]}")
+            ys.append(float(-len(ys)))
+            data += _gap_traces(gap, errors[_ends(gap, errors)[0]].value, ys[-1], factor, metric)
+            said.append(f"{gap.name}: {difference(gap.size, metric)}, high: {gap.high}")
+        name = "Target" if part is None else PARTS[part]
+        written = plain_error(error.value, metric) if part is None else score(error, metric)
+        labels.append(f"<b>{name}</b>  {written}")
+        ys.append(float(-len(ys)))
+        points.append((ys[-1], error, name, written if part is None else score_span(error, metric)))
+        said.append(f"{name}: {points[-1][3]}")
+    dots = _dots([error for _, error, _, _ in points], [y for y, *_ in points], factor, ["--ok", *["--accent"] * (len(points) - 1)])
+    dots["marker"]["symbol"] = ["diamond", *["circle"] * (len(points) - 1)]
+    dots["text"] = [f"{name}: {written}" for _, _, name, written in points]
+    title = f"{metric_name(metric)}{', %' if factor == 100 else ''}"
+    ends = [end * factor for error in errors.values() for end in (error.low, error.high)]
+    ends += [x for trace in data for x in trace["x"]]
+    layout = _rows_layout(labels, ys, title[0].upper() + title[1:], ends)
+    layout["shapes"] = [upright(run.verdict.target_error * factor, "--ok", "dot")]
+    return Figure(
+        "budget", "From the target error to the last part scored. " + "; ".join(said) + ".", 70 + 29 * len(labels), [*data, dots], layout
+    )
+
+
+def _ends(gap: Gap, errors: dict[str | None, Interval]) -> tuple[str | None, str | None]:
+    starts, stops = GAP_ENDS[gap.name]
+    stop = next((part for part in stops if part in errors), None)
+    start = next((part for part in starts if part in errors), stop)
+    return (start, stop) if start != stop else (None, None)
+
+
+def _gap_traces(gap: Gap, start: float, y: float, factor: float, metric: str) -> list[Spec]:
+    colour = {"yes": "--bad", "no": "--muted", "cannot tell": "--unsure"}[gap.high]
+    limit = plain_error(gap.threshold, metric).replace(" %", " points")
+    text = f"{gap.name}: {difference(gap.size, metric)}<br>matters from {limit}; high: {gap.high}"
+    end = start + gap.size.value
+    bar = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [five_digits(start * factor), five_digits(end * factor)],
+        "y": [y, y],
+        "line": {"color": colour, "width": 12},
+        "opacity": 0.55,
+        "hoverinfo": "skip",
+    }
+    reach = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [five_digits((start + gap.size.low) * factor), five_digits((start + gap.size.high) * factor)],
+        "y": [y, y],
+        "line": {"color": colour, "width": 2},
+        "hoverinfo": "text",
+        "text": [text, text],
+    }
+    mark = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [five_digits((start + gap.threshold) * factor)],
+        "y": [y],
+        "marker": {"symbol": "line-ns", "size": 17, "line": {"color": "--ink", "width": 1.5}},
+        "hoverinfo": "text",
+        "text": [text],
+    }
+    return [bar, reach, mark]
+
+
+def _dots(intervals: list[Interval], ys: list[float], factor: float, colours: list[str]) -> Spec:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [five_digits(interval.value * factor) for interval in intervals],
+        "y": ys,
+        "marker": {"size": 11, "color": colours, "line": {"width": 0}},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [five_digits((interval.high - interval.value) * factor) for interval in intervals],
+            "arrayminus": [five_digits((interval.value - interval.low) * factor) for interval in intervals],
+            "color": "--ink",
+            "thickness": 1.6,
+            "width": 5,
+        },
+        "hoverinfo": "text",
+    }
+
+
+def _rows_layout(labels: list[str], ys: list[float], title: str, ends: list[float]) -> Spec:
+    margin = 0.05 * (max(ends) - min(ends)) or 1.0
+    return {
+        "xaxis": {"title": {"text": title}, "nticks": 6, "range": [min(ends) - margin, max(ends) + margin]},
+        "yaxis": {"tickvals": ys, "ticktext": labels, "range": [ys[-1] - 0.6, 0.6], "showgrid": False, "automargin": True, "ticklen": 6},
+        "margin": {"l": 10, "r": 14, "t": 6, "b": 44},
+    }

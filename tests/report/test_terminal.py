@@ -1,0 +1,141 @@
+"""The end screen says what the record says, within 80 columns and 40 lines."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from shoal.progress import Event
+from shoal.report import Progress, as_json, show_text, summary
+
+from .example_run import HOSTILE, classification, hostile, regression
+
+FOLDER = Path("runs/2026-11-22-adult")
+RUNS = {"classification": classification(), "regression": regression(), "no test": classification(test=False)}
+
+
+def printed(renderable, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width, height=40)
+    console.print(renderable)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "run", [classification(), regression(), classification(test=False)], ids=["classification", "regression", "no test"]
+)
+def test_end_screen_fits(run):
+    lines = printed(summary(run, FOLDER)).splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+
+
+def test_end_screen_holds_the_numbers():
+    run = classification()
+    text = " ".join(printed(summary(run, FOLDER)).split())
+    for words in (
+        "High variance",
+        "5.7 points more",
+        run.next_step,
+        "87.2 % (86.5 to 87.9) 86.9 % (86.3 to 87.6)",
+        "gradient boosting 87.5 % (86.8 to 88.1) 87.3 % (86.6 to 88.0)",
+        "linear 85.1 % (84.4 to 85.9) 85.0 % (84.3 to 85.7)",
+        "trivial 75.9 % (75.1 to 76.8) 76.4 % (75.5 to 77.2)",
+        "variance +5.7 points (+5.0 to +6.4) high",
+        "V-101",
+        "best of 40 trials, retrained on 5 fresh seeds; 2 min 11 s, 2 programs compiled",
+        "runs/2026-11-22-adult/report.html",
+        f"batches of {run.recipe.batch_size}",
+    ):
+        assert words in text, words
+    assert "education" not in text
+
+
+def test_without_test_rows_dev_is_called_optimistic():
+    text = printed(summary(classification(test=False), FOLDER))
+    assert "dev (optimistic)" in text and "used once" not in text
+
+
+def test_verbose_adds_columns_and_the_split():
+    run = classification()
+    text = " ".join(printed(show_text(run, FOLDER, verbose=True), 200).split())
+    assert all(column.name in text and column.reason in text for column in run.columns)
+    assert run.split.reason in text and "train 28,305" in text
+
+
+def test_markup_and_control_characters_of_the_user_are_only_text():
+    run = hostile()
+    evil = "\x1b[2J[bold red]x[/]\r"
+    text = printed(summary(replace(run, notes=(evil, HOSTILE)), FOLDER))
+    assert "\x1b" not in text and "\r" not in text and "[bold red]x[/]" in text
+
+
+@pytest.mark.parametrize(
+    "run", [classification(), regression(), classification(test=False)], ids=["classification", "regression", "no test"]
+)
+def test_json_object_is_complete(run):
+    said = json.loads(json.dumps(as_json(run, FOLDER), allow_nan=False))
+    assert said["run"] == str(FOLDER) and said["task"] == run.task and said["metric"] == run.metric
+    for part in ("train", "dev", "test"):
+        interval = run.scores.get(part, {}).get(run.metric)
+        assert said[part] == (interval and {"value": interval.value, "low": interval.low, "high": interval.high})
+    assert [baseline["name"] for baseline in said["baselines"]] == ["trivial", "linear", "gradient boosting"]
+    assert said["verdict"]["title"] == "high variance" and said["next_step"] == run.next_step
+    assert said["findings"][0] == {"code": "V-101", "title": "Train and dev error part early", "severity": "high"}
+    assert len(said["findings"]) == 3
+    assert said["recipe"]["learning_rate"] == run.recipe.learning_rate
+    assert (said["trials"], said["seconds"], said["compilations"]) == (40, 131.4, 2)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_plain_lines_come_at_each_stage_and_every_two_seconds():
+    clock, file = Clock(), io.StringIO()
+    with Progress(console=Console(file=file, width=80), clock=clock) as progress:
+        progress(Event("read", "adult[bold].csv"))
+        for done in range(50):
+            progress(Event("search", rung=1, rungs=4, alive=20, done=done, trials=64, best=0.31234, metric="log_loss", seconds_left=61.0))
+            clock.now += 0.1
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 4
+    assert lines[0].endswith("read  adult[bold].csv")
+    assert lines[1] == "[0.0 s]  search  rung 2 of 4  20 alive  0 of 64 done  best dev log loss 0.3123  about 1 min 01 s left"
+
+
+def test_quiet_says_nothing():
+    file = io.StringIO()
+    with Progress(quiet=True, console=Console(file=file, force_terminal=True)) as progress:
+        progress(Event("search", done=1, trials=2))
+    assert file.getvalue() == ""
+
+
+def test_live_display_shows_the_state_and_cleans_up():
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=80, height=40)
+    with Progress(console=console) as progress:
+        progress(
+            Event(
+                "search", "shoal 2 of 3", rung=1, rungs=4, alive=20, done=32, trials=64, best=0.31234, metric="log_loss", seconds_left=30.0
+            )
+        )
+        shown = printed(progress._display())
+    assert all(words in shown for words in ("search", "32 of 64", "rung 2 of 4", "20 alive", "best dev log loss 0.3123", "about 30 s left"))
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "\x1b[?25h" in file.getvalue()
+
+
+def test_progress_goes_to_standard_error(capsys):
+    with Progress() as progress:
+        progress(Event("read", "adult.csv"))
+    out, err = capsys.readouterr()
+    assert out == "" and "adult.csv" in err
