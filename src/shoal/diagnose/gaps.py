@@ -1,0 +1,158 @@
+"""Measuring: the errors of each part and of the references, with everything needed to compare two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.metrics import Metric, bootstrap, paired_bootstrap, score, seed_scatter, spanned
+from shoal.records import Interval, Part
+
+PARTS: tuple[Part, ...] = get_args(Part)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartPrediction:
+    """The final model's answers for one part of the data.
+
+    ``truth`` is a class index or value ``[rows]``; ``members`` the predictions of the networks that differ in their seeds
+    only, ``[members, rows, C]`` or ``[members, rows]``; ``ensemble`` their mean unless given; ``weight`` is ``[rows]``.
+    """
+
+    truth: NDArray
+    members: NDArray
+    ensemble: NDArray | None = None
+    weight: NDArray | None = None
+
+    @property
+    def answer(self) -> NDArray:
+        """The prediction that is judged."""
+        return np.asarray(self.members.mean(axis=0)) if self.ensemble is None else self.ensemble
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PartError:
+    """The error on one part: smaller is better, whatever the metric."""
+
+    error: Interval
+    """Over examples and seeds."""
+    rows: int
+    draws: NDArray
+    """The error on resampled examples ``[resamples]``."""
+    members: NDArray
+    """Each member's own error ``[members]``; empty for a model without seeds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Difference:
+    """How much larger one error is than another, and where the doubt comes from."""
+
+    size: Interval
+    variances: dict[str, float]
+    """Of the estimate: from the rows of either part, and from the ``seeds``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Errors:
+    """All errors of a model and of its references. Measured only; ``judge`` says what they mean."""
+
+    metric: Metric
+    parts: dict[Part, PartError]
+    references: dict[str, PartError] = field(default_factory=dict)
+    """Of each reference on the dev rows."""
+    behind: dict[str, Interval] = field(default_factory=dict)
+    """How much larger the model's dev error is than each reference's, on the same resampled rows."""
+    scale: float = 1.0
+    """What an error can be compared with: 1 for shares and nats, the standard deviation of the truth for values."""
+    seed: int = 0
+
+    def difference(self, later: Part, earlier: Part) -> Difference:
+        """The error on one part minus that on another.
+
+        The two parts' rows are independent, the networks are the same: so examples are drawn apart, and seeds are
+        compared pairwise, each member's gap with the other members' gaps.
+        """
+        return difference(self.parts[later], self.parts[earlier], later, earlier, self.seed)
+
+
+def difference(later: PartError, earlier: PartError, later_name: str, earlier_name: str, seed: int = 0) -> Difference:
+    """The difference of two errors measured on different rows, the earlier one of the same networks or of none."""
+    members = later.members - earlier.members if len(earlier.members) else later.members
+    scatter = seed_scatter(members, resamples=len(later.draws), seed=seed)
+    size = spanned(later.error.value - earlier.error.value, later.draws - earlier.draws + scatter)
+    seeds = float(members.var(ddof=1) / len(members)) if len(members) > 1 else 0.0
+    return Difference(size, {later_name: float(later.draws.var()), earlier_name: float(earlier.draws.var()), "seeds": seeds})
+
+
+def measure(
+    parts: Mapping[Part, PartPrediction],
+    metric: Metric,
+    references: Mapping[str, NDArray] | None = None,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Errors:
+    """The errors of the model on every part, and of the references on dev.
+
+    Args:
+        parts: the model's predictions; train and dev at least.
+        metric: the score; where greater is better the error is ``1 - score``.
+        references: other models' predictions of the dev rows, by name.
+        resamples: draws behind each interval.
+        seed: of the draws.
+
+    Returns:
+        The errors with their intervals over examples (bootstrap) and seeds.
+
+    Raises:
+        ValueError: if train or dev is missing.
+
+    Example:
+        >>> from shoal.metrics import METRICS
+        >>> train = PartPrediction(truth=np.zeros(4), members=np.full((2, 4), 1.0))
+        >>> dev = PartPrediction(truth=np.zeros(4), members=np.full((2, 4), 3.0))
+        >>> measure({"train": train, "dev": dev}, METRICS["mae"]).difference("dev", "train").size
+        Interval(value=2.0, low=2.0, high=2.0)
+    """
+    missing = [part for part in ("train", "dev") if part not in parts]
+    if missing:
+        raise ValueError(f"a diagnosis compares train with dev; received no {' and no '.join(missing)}")
+    measured: dict[Part, PartError] = {}
+    for part, prediction in parts.items():
+        # Parts hold different rows and are drawn independently.
+        own_seed = len(PARTS) * seed + PARTS.index(part)
+        draws = bootstrap(metric, prediction.truth, prediction.answer, prediction.weight, resamples=resamples, seed=own_seed)
+        members = [score(metric, prediction.truth, member, prediction.weight) for member in prediction.members]
+        value = score(metric, prediction.truth, prediction.answer, prediction.weight)
+        measured[part] = _part_error(metric, value, draws, np.array(members), len(prediction.truth), own_seed)
+
+    dev = parts["dev"]
+    others: dict[str, PartError] = {}
+    behind: dict[str, Interval] = {}
+    scatter = seed_scatter(measured["dev"].members, resamples=resamples, seed=seed)
+    for name, prediction in (references or {}).items():
+        pair = paired_bootstrap(metric, dev.truth, (dev.answer, prediction), dev.weight, resamples=resamples, seed=seed)
+        own, other = metric.as_error(pair[0]), metric.as_error(pair[1])
+        value = score(metric, dev.truth, prediction, dev.weight)
+        others[name] = _part_error(metric, value, pair[1], np.array([]), len(dev.truth), seed)
+        behind[name] = spanned(measured["dev"].error.value - others[name].error.value, own - other + scatter)
+    return Errors(metric, measured, others, behind, _scale(metric, dev.truth), seed)
+
+
+def _part_error(metric: Metric, value: float, draws: NDArray, members: NDArray, rows: int, seed: int) -> PartError:
+    lowest = metric.low if not metric.greater_is_better else metric.as_error(metric.high)
+    highest = metric.high if not metric.greater_is_better else metric.as_error(metric.low)
+    draws, members = metric.as_error(draws), metric.as_error(members)
+    scattered = np.clip(draws + seed_scatter(members, resamples=len(draws), seed=seed), lowest, highest)
+    return PartError(spanned(metric.as_error(value), scattered), rows, draws, members)
+
+
+def _scale(metric: Metric, truth: NDArray) -> float:
+    if metric.unit in ("share", "nats"):
+        return 1.0
+    spread = float(np.std(truth))
+    return spread if metric.unit == "target" else spread**2
