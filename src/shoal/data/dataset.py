@@ -16,7 +16,7 @@ from shoal.data.read import fingerprint, source_name
 from shoal.data.request import Request, Tables, gather
 from shoal.data.split import Assignment, by_group, by_time, check_rows, part_size, shuffled, stratified, why_these_sizes
 from shoal.data.target import ClassTarget, NumberTarget, Target, choose_task, labels, target_style, unify_labels
-from shoal.data.values import as_numbers, as_text, as_times, count_infinities, number_style, time_format
+from shoal.data.values import NumberStyle, as_numbers, as_text, as_times, count_infinities, number_style, time_format
 from shoal.errors import DataError, OptionError, Problem
 from shoal.records import ColumnDecision, Part, SplitDecision, Task
 
@@ -115,8 +115,8 @@ class _Assembly:
         self.request, self.tables, self.source = request, tables, source
         self.notes = list(tables.notes)
         self.fingerprint = fingerprint(*tables.frames.values())
-        self.style = target_style(tables.main[tables.target])
-        self.task = choose_task(tables.main[tables.target], self.style, request.task)
+        self.style: NumberStyle | None = target_style(tables.main[tables.target])
+        self.task: Task = choose_task(tables.main[tables.target], self.style, request.task)
         if request.stratify and self.task == "regression":
             raise OptionError(Problem("stratify needs classes", "a regression target", "Leave it out."))
         self.places: dict[Part, tuple[str, np.ndarray]] = {}
@@ -125,11 +125,13 @@ class _Assembly:
         kept = {which: self._rows_with_target(which) for which in self.tables.frames}
         decision = self._split(kept)
         target = self._fit_target()
-        truth = {part: target.encode(self._target_cells(which).gather(rows)) for part, (which, rows) in self.places.items()}
+        truth: dict[Part, np.ndarray] = {
+            part: target.encode(self._target_cells(which).gather(rows)) for part, (which, rows) in self.places.items()
+        }
         if isinstance(target, ClassTarget):
             truth = self._without_unknown_classes(truth)
-            targets = truth
-        else:
+        targets: dict[Part, np.ndarray] = truth
+        if isinstance(target, NumberTarget):
             targets = {part: target.standardiser(values).astype(np.float32) for part, values in truth.items()}
         columns, encoders = self._columns()
         preparation = Preparation(encoders, target)
@@ -159,7 +161,7 @@ class _Assembly:
         if self.task == "classification":
             usable = labels(cells).is_not_null()
         else:
-            style = self.style or "plain"
+            style: NumberStyle = self.style or "plain"
             if which != "train" and (infinite := count_infinities(cells, style)):
                 received = f"{infinite} infinite value{'s' * (infinite > 1)} in the {which} data"
                 raise DataError(Problem(f"the target {self.tables.target!r} is finite", received, "Correct or remove those rows."))

@@ -22,6 +22,9 @@ and rule every step in which it occurs; with this floor no 0/1 input exceeds 4, 
 CLIP = 8.0
 """Where the smooth clip of numbers levels off, in standard deviations."""
 
+FARTHEST = 1e100
+"""Numbers beyond this are taken as this, so that no square or quotient overflows float64."""
+
 SMALLEST_CLIPPED_SD = 0.5
 """Floor of the divisor after clipping; columns of ordinary shape stay well above it."""
 
@@ -47,7 +50,7 @@ class Standardiser(msgspec.Struct, frozen=True):
         """From training values [rows]; a constant gets a divisor of 1, so that it stays finite."""
         mean, sd = float(np.mean(values)), float(np.std(values))
         sd = max(sd, smallest_sd)
-        return cls(mean, sd if sd > 1e-12 * max(1.0, abs(mean)) else 1.0)
+        return cls(mean, sd if sd > max(1e-12 * abs(mean), 1.0 / FARTHEST) else 1.0)
 
     @classmethod
     def fit_share(cls, share: float) -> Standardiser:
@@ -62,11 +65,11 @@ class Standardiser(msgspec.Struct, frozen=True):
 class NumberEncoder(msgspec.Struct, frozen=True, tag="number", tag_field="encoder"):
     """A number: imputed with the training median, scaled, squashed and standardised, with an indicator where training rows lacked it.
 
-    With ``clip`` the input is ``u / sqrt(1 + (u/8)^2)`` of the standardised value ``u``: the identity near 0, never beyond 8. This is the
-    smooth clipping of RealMLP (Holzmueller, Grinsztajn and Steinwart, "Better by Default", 2024), which clips at 3; we clip later so that
-    light tails keep their shape. For heavy tails (``logarithm``) ``x`` is first replaced by ``asinh((x - median) / (interquartile range / 1.35))``,
-    linear near the median and logarithmic beyond. The clipped values are standardised again, so training inputs have mean 0 and standard
-    deviation 1; a column that is one value but for a few rows has less, since ``SMALLEST_CLIPPED_SD`` keeps those rows within 16.
+    The input is ``u / sqrt(1 + (u/8)^2)`` of the standardised value ``u``: the identity near 0, never beyond 8. This is the smooth clipping
+    of RealMLP (Holzmueller, Grinsztajn and Steinwart, "Better by Default", 2024), which clips at 3; we clip later so that light tails keep
+    their shape. For heavy tails (``logarithm``) ``x`` is first replaced by ``asinh((x - median) / s)`` with ``s`` the interquartile
+    range / 1.35: linear near the median and logarithmic beyond. The clipped values are standardised again, so training inputs have mean 0
+    and standard deviation 1; a column that is one value but for a few rows has less, since ``SMALLEST_CLIPPED_SD`` keeps it within 16.
     """
 
     column: str
@@ -84,7 +87,7 @@ class NumberEncoder(msgspec.Struct, frozen=True, tag="number", tag_field="encode
     @classmethod
     def fit(cls, series: pl.Series, style: NumberStyle = "plain") -> NumberEncoder:
         """From the column's training rows, of which at least one is a number."""
-        numbers = as_numbers(series, style)
+        numbers = as_numbers(series, style).clip(-FARTHEST, FARTHEST)
         absent = numbers.null_count() / max(numbers.len(), 1)
         lower, median, upper = np.quantile(numbers.drop_nulls().to_numpy(), [0.25, 0.5, 0.75])
         values = numbers.fill_null(float(median)).to_numpy()
@@ -106,7 +109,7 @@ class NumberEncoder(msgspec.Struct, frozen=True, tag="number", tag_field="encode
     def encode(self, series: pl.Series, out: np.ndarray) -> None:
         """Write the inputs of these rows into ``out`` [rows, inputs]."""
         numbers = as_numbers(series, self.style)
-        values = numbers.fill_null(self.median).to_numpy()
+        values = numbers.fill_null(self.median).clip(-FARTHEST, FARTHEST).to_numpy()
         if self.logarithm is not None:
             values = np.arcsinh(self.logarithm(values))
         out[:, 0] = self.standardiser(_clip(self.scaling(values)))
@@ -129,29 +132,31 @@ class LevelsEncoder(msgspec.Struct, frozen=True, tag="levels", tag_field="encode
     standardisers: tuple[Standardiser, ...]
 
     def __post_init__(self) -> None:
-        if len(self.standardisers) != len(self.input_names):
-            raise ValueError("a levels encoder needs one standardiser per input")
+        if not self.levels or len(self.standardisers) != len(self.input_names):
+            raise ValueError("a levels encoder needs a level, and one standardiser per input")
+        if self.numbers and not all(_number_or_text(level)[0] == 0 for level in self.levels):
+            raise ValueError("the levels of a column of numbers are numbers")
 
     @classmethod
     def fit(cls, series: pl.Series, *, numbers: bool = False) -> LevelsEncoder:
         """From the column's training rows; ``numbers`` when the levels are numbers (codes)."""
-        texts = as_text(series, numbers=numbers)
-        counts = texts.drop_nulls().value_counts(name="rows").sort(["rows", texts.name], descending=[True, False])
-        smallest = min(10, max(1, texts.len() // 200))
+        cells = as_numbers(series) if numbers else as_text(series)
+        counts = cells.drop_nulls().value_counts(name="rows").sort(["rows", cells.name], descending=[True, False])
+        smallest = min(10, max(1, cells.len() // 200))
         frequent = counts.filter(pl.col("rows") >= smallest).head(MAX_LEVELS)
         if not frequent.height:
             frequent = counts.head(1)
-        levels = sorted(frequent[texts.name].to_list(), key=_number_or_text)
-        rows_of = dict(zip(frequent[texts.name].to_list(), frequent["rows"].to_list(), strict=True))
+        rows_of = dict(zip(as_text(frequent[cells.name]).to_list(), frequent["rows"].to_list(), strict=True))
+        levels = sorted(rows_of, key=_number_or_text)
         pooled = int(counts["rows"].sum()) - sum(rows_of.values())
-        shares = [rows_of[level] / texts.len() for level in levels]
-        missing = texts.null_count() > 0
+        shares = [rows_of[level] / cells.len() for level in levels]
+        missing = cells.null_count() > 0
         if len(levels) <= 2 and not pooled:
             shares = shares[1:]
         elif pooled:
-            shares.append(pooled / texts.len())
+            shares.append(pooled / cells.len())
         if missing:
-            shares.append(texts.null_count() / texts.len())
+            shares.append(cells.null_count() / cells.len())
         return cls(series.name, tuple(levels), numbers, pooled > 0, missing, tuple(map(Standardiser.fit_share, shares)))
 
     @property
@@ -166,22 +171,21 @@ class LevelsEncoder(msgspec.Struct, frozen=True, tag="levels", tag_field="encode
 
     def encode(self, series: pl.Series, out: np.ndarray) -> None:
         """Write the inputs of these rows into ``out`` [rows, inputs]."""
-        texts = as_text(series, numbers=self.numbers)
+        cells = as_numbers(series) if self.numbers else as_text(series)
         # Positions: levels in order (-1: no input), then other, then missing.
         first = -1 if self._is_pair else 0
-        positions = {level: first + index for index, level in enumerate(self.levels)}
+        positions = {(float(level) if self.numbers else level): first + index for index, level in enumerate(self.levels)}
         unseen = len(self.levels) if self.other else -1
-        index = texts.replace_strict(positions, default=unseen, return_dtype=pl.Int32).to_numpy().copy()
-        absent = texts.is_null().to_numpy()
-        index[absent] = len(self.standardisers) - 1 if self.missing else -1
+        index = cells.replace_strict(positions, default=unseen, return_dtype=pl.Int32)
+        index = index.set(cells.is_null(), len(self.standardisers) - 1 if self.missing else -1).to_numpy()
         low = np.array([standardiser(0.0) for standardiser in self.standardisers], np.float32)
         high = np.array([standardiser(1.0) for standardiser in self.standardisers], np.float32)
         out[:] = low
         rows = np.flatnonzero(index >= 0)
         out[rows, index[rows]] = high[index[rows]]
         if self._is_pair and len(self.levels) == 2:
-            # Of a pair, a missing or unseen cell says nothing: its input is the training mean, which is 0.
-            known = texts.is_in(list(self.levels)).fill_null(False).to_numpy()
+            # In a pair a missing or unseen cell says nothing: its input is the training mean, which is 0.
+            known = cells.is_in(list(positions)).fill_null(False).to_numpy()
             out[~known, 0] = 0.0
 
 
@@ -239,8 +243,9 @@ class DateEncoder(msgspec.Struct, frozen=True, tag="date", tag_field="encoder"):
         """Write the inputs of these rows into ``out`` [rows, inputs]."""
         times = as_times(series, self.format)
         matrix = _date_matrix(times, self.parts, self.median)
-        for index, standardiser in enumerate(self.standardisers):
-            out[:, index] = _clip(standardiser(matrix[:, index]))
+        for index, (standardiser, name) in enumerate(zip(self.standardisers, _part_names(self.parts), strict=True)):
+            values = standardiser(matrix[:, index])
+            out[:, index] = _clip(values) if name in ("time", "year") else values
         if self.missing is not None:
             out[:, -1] = self.missing(times.is_null().to_numpy())
 
@@ -249,7 +254,7 @@ Encoder = NumberEncoder | LevelsEncoder | DateEncoder
 
 
 def _clip(values: np.ndarray) -> np.ndarray:
-    return values / np.sqrt(1.0 + np.square(values / CLIP))
+    return values / np.hypot(1.0, values / CLIP)
 
 
 def _number_or_text(level: str) -> tuple[int, float, str]:

@@ -148,16 +148,8 @@ def _decompress(data: bytes, suffixes: list[str], name: str) -> tuple[bytes, lis
 
 def _decompress_zstd(data: bytes) -> bytes:
     # polars carries a Zstandard decoder, so no further package is needed: every line is read as one cell, and joined again.
-    lines = pl.read_csv(
-        data,
-        has_header=False,
-        separator="\x01",
-        quote_char=None,
-        infer_schema=False,
-        missing_utf8_is_empty_string=True,
-        truncate_ragged_lines=True,
-    )
-    return ("\n".join(lines.to_series().to_list()) + "\n").encode()
+    lines = pl.read_csv(data, has_header=False, separator="\x01", quote_char=None, infer_schema=False)
+    return ("\n".join(lines.to_series().fill_null("").to_list()) + "\n").encode()
 
 
 def _read_arrow(data: bytes) -> pl.DataFrame:

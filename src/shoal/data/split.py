@@ -39,8 +39,9 @@ def why_these_sizes(rows: int) -> str:
     """The reason for ``part_size``, in plain words."""
     if rows <= SMALL_DATA:
         return f"With {rows:,} rows, a fifth each is needed to measure an error well."
-    share = part_size(rows) / rows
-    return f"With {rows:,} rows, {part_size(rows):,} ({share:.1%}) are enough to tell two models apart; the rest is worth more as training data."
+    size = part_size(rows)
+    enough = f"{size:,} ({size / rows:.1%}) are enough to tell two models apart"
+    return f"With {rows:,} rows, {enough}; the rest is worth more as training data."
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def stratified(classes: np.ndarray, sizes: dict[Part, int], seed: int) -> Assign
                 chosen[part].append(members[:take])
                 members = members[take:]
         chosen["train"].append(members)
-    rows = {part: np.sort(np.concatenate(pieces)) if pieces else np.zeros(0, np.int64) for part, pieces in chosen.items()}
+    rows: dict[Part, np.ndarray] = {part: np.sort(np.concatenate([*pieces, np.zeros(0, np.int64)])) for part, pieces in chosen.items()}
     return Assignment(rows, "shuffled, stratified by class", tuple(rare))
 
 
