@@ -23,7 +23,7 @@ MOST_MORE = 100
 """Beyond this many times the present rows no advice to collect more is worth giving."""
 
 SOURCE = "house convention: 10 % of the dev error, at least 0.005 of the error's scale"
-PART_TITLES: dict[Part, str] = {"train": "train", "train_dev": "train-dev", "dev": "dev", "test": "test"}
+PART_TITLES: dict[str, str] = {"train": "train", "train_dev": "train-dev", "dev": "dev", "test": "test"}
 
 
 def threshold(errors: Errors) -> float:
@@ -120,14 +120,11 @@ def _text(errors: Errors, gaps: list[Gap], target: float, source: str) -> str:
     listed = ", ".join(f"{PART_TITLES[part]} {say(error.error, metric)}" for part, error in errors.parts.items())
     answers = {"yes": "high", "no": "not high", "cannot tell": "cannot be told yet"}
     judged = "; ".join(f"{gap.name} {say(gap.size, metric)} is {answers[gap.high]}" for gap in gaps)
-    known = (
-        f"at most {say(target, metric)} (estimated: the lowest dev error reached)"
-        if source == "estimated"
-        else f"{say(target, metric)} (stated)"
-    )
-    return (
-        f"With {name}: target {known}, {listed}. {judged[0].upper()}{judged[1:]} (from {say(gaps[0].threshold, metric)} on a gap counts)."
-    )
+    known = f"{say(target, metric)} (stated)"
+    if source == "estimated":
+        known = f"at most {say(target, metric)} (estimated: the lowest dev error reached)"
+    counted = f"a gap counts from {say(gaps[0].threshold, metric)} on"
+    return f"With {name}: target {known}, {listed}. {judged[0].upper()}{judged[1:]} ({counted})."
 
 
 def _bias(errors: Errors, target: float | None, limit: float) -> Gap:
@@ -141,16 +138,15 @@ def _bias(errors: Errors, target: float | None, limit: float) -> Gap:
         return Gap("avoidable bias", size, limit, high, text + _settled_by(doubt, limit, high, errors))
 
     best_name, best = best_known(errors)
-    lenient = (
-        difference(train, best, "train", "dev", errors.seed).size if best_name != "this model" else errors.difference("train", "dev").size
-    )
+    lenient = difference(train, best, "train", "dev", errors.seed).size
+    train_is, best_is = say(train.error, metric), say(best.error, metric)
     size = Interval(lenient.value, lenient.low, max(train.error.high, lenient.high))
     high = above(size, limit)
     explanation = {
-        "yes": f"{best_name} reaches {say(best.error, metric)} on rows it has not seen; the train error {say(train.error, metric)} is clearly worse.",
-        "no": f"The train error {say(train.error, metric)} is small even against a target of 0.",
-        "cannot tell": f"The best possible error lies somewhere from 0 to {say(best.error.value, metric)} (reached on dev by {best_name}), and the "
-        f"train error is {say(train.error, metric)}. State what is possible with --target-error to have this answered.",
+        "yes": f"{best_name.capitalize()} reaches {best_is} on rows it has not seen; the train error {train_is} is clearly worse.",
+        "no": f"The train error {train_is} is small even against a target of 0.",
+        "cannot tell": f"The best possible error lies somewhere from 0 to {say(best.error.value, metric)} (reached on dev by "
+        f"{best_name}), and the train error is {train_is}. State what is possible with --target-error to have this answered.",
     }
     return Gap("avoidable bias", size, limit, high, explanation[high])
 
@@ -171,10 +167,10 @@ def _settled_by(doubt: Difference, limit: float, high: Answer, errors: Errors) -
     if high != "cannot tell":
         return ""
     distance = abs(doubt.size.value - limit)
-    half_width = (doubt.size.high - doubt.size.low) / 2
-    if distance * math.sqrt(MOST_MORE) <= half_width:
+    reach = doubt.size.value - doubt.size.low if limit < doubt.size.value else doubt.size.high - doubt.size.value
+    if distance * math.sqrt(MOST_MORE) <= reach:
         return " It lies so close to the threshold that no reasonable number of further rows would settle it."
-    factor = (half_width / distance) ** 2
+    factor = (reach / distance) ** 2
     total = sum(doubt.variances.values())
     largest = max(doubt.variances, key=lambda source: doubt.variances[source])
     other = total - doubt.variances[largest]
@@ -182,14 +178,17 @@ def _settled_by(doubt: Difference, limit: float, high: Answer, errors: Errors) -
     left = total / factor - other
     alone = left * 2 * factor > doubt.variances[largest]
     growth = doubt.variances[largest] / left if alone else factor
-    count = len(errors.parts["train"].members) if largest == "seeds" else errors.parts[largest].rows
-    more = _two_digits(count * max(growth - 1, 1 / count))
+    counts: dict[str, int] = {part: error.rows for part, error in errors.parts.items()}
+    counts["seeds"] = len(errors.parts["train"].members)
+    count = counts[largest]
+    more = two_digits(count * max(growth - 1, 1 / count))
     what = "random seeds" if largest == "seeds" else f"{PART_TITLES[largest]} rows"
     rest = "" if alone else ", with the other rows and seeds in proportion,"
     return f" About {more:,} more {what}{rest} would settle whether it matters."
 
 
-def _two_digits(number: float) -> int:
+def two_digits(number: float) -> int:
+    """A count for a sentence: rounded up, with two digits, for more would be false precision."""
     whole = math.ceil(number)
     digit = 10 ** max(0, len(str(whole)) - 2)
     return math.ceil(whole / digit) * digit
