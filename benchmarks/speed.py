@@ -22,15 +22,21 @@ import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import sklearn
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+from shoal import population
+from shoal.nets.network import Layout
+from shoal.recipe import Recipe
+
 TRAIN_ROWS, DEV_ROWS, COLUMNS, CLASSES, HIDDEN_LAYERS = 16_000, 4_000, 20, 5, 2
 LEARNING_RATE, DECAY_RATE, WEIGHT_DECAY, KEEP_PROB, CLIP_NORM = 1e-3, 0.1, 1e-2, 0.9, 1.0
 THREADS = 2
+MEMORY = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,36 @@ def draw_rows(seed: int = 0) -> Rows:
 
 
 def time_shoal(setting: Setting, rows: Rows, epochs: int) -> float:
-    """Seconds per network and epoch of ``setting.networks`` networks that train together, the compilation left out."""
-    raise SystemExit(f"the engine's timing is not connected yet: {setting}, {len(rows.y_train)} rows, {epochs} epochs")
+    """Seconds per network and epoch of ``setting.networks`` networks, in as many shoals as the engine would make; compilation left out."""
+    recipe = Recipe(
+        hidden_units=(setting.width,) * HIDDEN_LAYERS,
+        activation="relu",
+        batch_size=setting.batch_size,
+        learning_rate=LEARNING_RATE,
+        weight_decay=WEIGHT_DECAY,
+        keep_prob=KEEP_PROB,
+        clip_norm=CLIP_NORM,
+        decay="inverse_time",
+        decay_rate=DECAY_RATE,
+    )
+    train_part, dev_part = ((X, y, np.ones(len(y), np.float32)) for X, y in (rows[:2], rows[2:]))
+    tables = population.Tables.load(train_part, dev_part)
+    layout = Layout(recipe.shape, setting.width, population.padded_inputs(COLUMNS), CLASSES, "softmax")
+    slots = min(setting.networks, population.slots_within(layout, MEMORY))
+    segments_per_epoch = -(-tables.steps_per_epoch(setting.batch_size) // population.BUFFER_STEPS)
+    segment_steps = -(-tables.steps_per_epoch(setting.batch_size) // segments_per_epoch)
+
+    shoal = population.Shoal(layout, slots, tables, seed=0)
+    groups = [range(first, min(first + slots, setting.networks)) for first in range(0, setting.networks, slots)]
+    numbers = [shoal.numbers([recipe] * len(group), list(group)) for group in groups]
+    states = [shoal.advance(shoal.start(each), each, 0, segment_steps, segments_per_epoch)[0] for each in numbers]
+    jax.block_until_ready(states)
+    start = time.perf_counter()
+    for number, each in enumerate(numbers):
+        first_step = segment_steps * segments_per_epoch
+        states[number], _ = shoal.advance(states[number], each, first_step, segment_steps, segments_per_epoch * epochs)
+    jax.block_until_ready(states)
+    return (time.perf_counter() - start) / (setting.networks * epochs)
 
 
 def time_torch(setting: Setting, rows: Rows, epochs: int) -> float:
@@ -193,7 +227,7 @@ def main() -> None:
     torch.set_num_threads(THREADS)
     rows = draw_rows()
     versions = f"Python {platform.python_version()}, torch {torch.__version__}, scikit-learn {sklearn.__version__}"
-    print(f"{platform.machine()}, {os.cpu_count()} cores; {versions}")
+    print(f"{platform.machine()}, {os.cpu_count()} cores; {versions}, jax {jax.__version__}")
     line = "{:<18} {:>12} {:>22} {:>22} {:>22}"
     print(line.format("width, batch, nets", "shoal", "x faster than torch", "than scikit-learn", "share of sgemm"))
     all_reached = True

@@ -19,7 +19,7 @@ ROWS = (
     ("data", "losses", "metrics", "averages", "noise", "nets"),
     ("schedules", "optimisers", "probes"),
     ("train",),
-    ("population", "model"),
+    ("devices", "population", "model"),
     ("references", "gradcheck", "diagnose"),
     ("search", "improve"),
     ("estimators", "export", "report"),
