@@ -15,7 +15,7 @@ PACKAGE = ROOT / "src" / "shoal"
 
 # A room imports from rows above its own and from rooms named earlier in its row. A room may be planned: named here before it exists.
 ROWS = (
-    ("errors", "recipe", "space", "records", "progress"),
+    ("errors", "recipe", "records", "space", "storage", "progress"),
     ("data", "losses", "metrics", "averages", "noise", "nets"),
     ("schedules", "optimisers", "probes"),
     ("train",),
