@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from shoal.report import write_report
+from shoal.report import report_page, write_report
 
 from .example_run import classification, hostile, regression
 
@@ -49,6 +50,11 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
     for name, run in RUNS.items():
         write_report(run, folder / f"{name}.html")
+    # the policy in the page forbids requests; without it, none must be tried either
+    page = report_page(RUNS["hostile"])
+    unguarded = re.sub(r"<meta http-equiv[^>]*>", "", page)
+    assert len(unguarded) < len(page)
+    (folder / "unguarded.html").write_text(unguarded, encoding="utf-8")
     return folder
 
 
@@ -74,7 +80,7 @@ def requests(browser) -> list[str]:
     return [message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"]
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [*RUNS, "unguarded"])
 def test_report_is_drawn_without_a_request_or_a_complaint(browser, folder, name):
     opened(browser, folder, name)
     assert browser.execute_script("return document.documentElement.dataset.drawn") == "yes"

@@ -166,6 +166,14 @@ def test_every_picture_has_words():
     assert all(len(plot["aria-label"] or "") > 40 and plot["role"] == "img" for plot in plots)
 
 
+def test_a_loss_that_is_not_a_number_is_a_hole_in_the_line():
+    run = classification(6)
+    first = replace(run.trials[0], trace=replace(run.trials[0].trace, dev_loss=(0.7, float("nan"), float("inf"), 0.5, 0.4)))
+    drawn = json.loads(Page(report_page(replace(run, trials=(first, *run.trials[1:])))).scripts["figures"])
+    assert [0.7, None, None, 0.5, 0.4] in [trace["y"] for trace in drawn["curves"]["data"]]
+    assert 0.6 < 10 ** drawn["curves"]["layout"]["yaxis"]["range"][1] < 1.0 or drawn["curves"]["layout"]["yaxis"]["range"][1] < 1.0
+
+
 def test_a_run_with_next_to_nothing_is_still_a_page(tmp_path):
     run = classification(1)
     bare = replace(run, trials=(), baselines=(), findings=(), notes=(), columns=(), versions={}, stages={}, classes=(), seconds=0.0)

@@ -43,8 +43,8 @@ def plain(text: str) -> str:
 
 
 def five_digits(value: float | None) -> float | None:
-    """The value rounded to five significant digits."""
-    return None if value is None else float(f"{value:.5g}")
+    """The value rounded to five significant digits; ``None``, a hole in the line, for what is not a number."""
+    return None if value is None or not math.isfinite(value) else float(f"{value:.5g}")
 
 
 def log_axis(low: float, high: float, ticks: int = 8) -> Spec:
@@ -67,7 +67,7 @@ def log_axis(low: float, high: float, ticks: int = 8) -> Spec:
 
 def bulk_axis(losses: list[float]) -> Spec:
     """An axis that shows the bulk: a few exploded losses must not flatten all the others."""
-    ordered = sorted(losses)
+    ordered = sorted(filter(math.isfinite, losses)) or [0.0]
     low, high = ordered[0], ordered[min(len(ordered) - 1, int(0.98 * len(ordered)))]
     high = max(high, low + 1e-3 * abs(low) + 1e-9)
     if low > 0 and high / low > 3:

@@ -93,7 +93,7 @@ def report_page(run: Run) -> str:
         recipe_json=json.dumps(run.recipe.to_dict(), indent=2),
         recipe_toml=wording.recipe_toml(run.recipe),
         tried=_tried(run),
-        found=[finding for finding in run.findings if finding.outcome == "found"],
+        found=wording.by_severity(run.findings),
         unfound=[finding for finding in run.findings if finding.outcome != "found"],
         rows_shown=ROWS_SHOWN,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
+
 from shoal.records import Gap, Interval, Run
 from shoal.report.drawing import Figure, Spec, five_digits, plain, upright
 from shoal.report.wording import (
@@ -39,7 +41,7 @@ def score_figure(run: Run) -> Figure | None:
             rows.append((baseline.name, interval))
     rows[1:] = sorted(rows[1:], key=lambda row: row[1].value, reverse=run.greater_is_better)
     factor = 100.0 if run.metric in SHARES else 1.0
-    labels = [f"<b>{plain(name)}</b>  {score(interval, run.metric)}" for name, interval in rows]
+    labels = [f"<b>{plain(shorten(name, 26, placeholder='…'))}</b>  {score(interval, run.metric)}" for name, interval in rows]
     ys = [float(-row) for row in range(len(rows))]
     trace = _dots([interval for _, interval in rows], ys, factor, ["--accent", *["--muted"] * (len(rows) - 1)])
     trace["text"] = [f"{plain(name)}: {score_span(interval, run.metric)}" for name, interval in rows]

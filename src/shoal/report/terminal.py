@@ -14,6 +14,7 @@ from shoal.records import Run
 from shoal.report.wording import (
     NOTHING,
     PARTS,
+    by_severity,
     difference,
     duration,
     error_metric,
@@ -47,7 +48,7 @@ def summary(run: Run, folder: Path, verbose: bool = False) -> RenderableType:
         >>> Console().print(summary(run, Path("runs/adult")))  # doctest: +SKIP
     """
     blocks: list[RenderableType] = [_verdict(run), _scores(run), _recipe(run)]
-    if any(finding.outcome == "found" for finding in run.findings):
+    if by_severity(run.findings):
         blocks.append(_findings(run))
     if run.notes:
         shown = len(run.notes) if verbose else NOTES_SHOWN
@@ -123,8 +124,7 @@ def _recipe(run: Run) -> RenderableType:
 
 
 def _findings(run: Run) -> RenderableType:
-    order = list(SEVERITIES)
-    found = sorted((each for each in run.findings if each.outcome == "found"), key=lambda each: order.index(each.severity))
+    found = by_severity(run.findings)
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)

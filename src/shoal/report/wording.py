@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from shoal.recipe import Recipe
-from shoal.records import Interval, Run, Trial
+from shoal.records import Finding, Interval, Run, Trial
 
 PARTS: dict[str, str] = {"train": "Train", "train_dev": "Train-dev", "dev": "Dev", "test": "Test"}
 METRICS = {"error": "error rate", "rmse": "RMSE", "mae": "MAE", "r2": "R²", "roc_auc": "ROC AUC", "log_loss": "log loss", "f1": "F1"}
@@ -214,6 +214,12 @@ def recipe_toml(recipe: Recipe) -> str:
 def one_line(text: str) -> str:
     """A user's text for a terminal: on one line and without control characters, which could steer it."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def by_severity(findings: tuple[Finding, ...]) -> list[Finding]:
+    """What was found, the most severe first; what was only looked for is left out."""
+    order = ("high", "medium", "low", "note")
+    return sorted((each for each in findings if each.outcome == "found"), key=lambda each: order.index(each.severity))
 
 
 def by_score(trials: tuple[Trial, ...]) -> list[Trial]:
