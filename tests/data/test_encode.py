@@ -139,7 +139,7 @@ COLUMNS = [
     ("thousands", [f"{index * 37 + 1000:,}" for index in range(ROWS)], "numeric", 1),
     ("decimal comma", [f"{index % 90},5" for index in range(ROWS)], "numeric", 1),
     ("counts", _RANDOM.poisson(30, ROWS), "numeric", 1),
-    ("few whole numbers", np.arange(ROWS) % 7, "numeric", 8),
+    ("few whole numbers", np.arange(ROWS) % 7, "numeric", 1),
     ("zip_code", 90_000 + np.arange(ROWS) % 20, "categorical", 21),
     ("words", [["red", "green", "blue"][index % 3] for index in range(ROWS)], "categorical", 3),
     ("flag", [index % 2 == 0 for index in range(ROWS)], "boolean", 1),
@@ -170,3 +170,15 @@ def test_a_column_is_typed_as_a_person_would(name, cells, kind, inputs):
 
 def test_a_column_somebody_put_into_an_array_is_never_dropped_as_an_id():
     assert choose_encoders(pl.Series("x0", np.arange(500)), drop_ids=False)[0].kind == "numeric"
+
+
+def test_whole_numbers_between_which_the_target_jumps_get_an_input_each_and_smooth_ones_do_not():
+    hours = np.arange(ROWS) % 24
+    rush = np.isin(hours, [8, 17])[:, None]
+    assert choose_encoders(pl.Series("hour", hours), rush)[0].inputs == 25
+    assert choose_encoders(pl.Series("hour", hours), (hours**2.0)[:, None])[0].inputs == 1
+
+
+def test_values_that_jump_by_chance_only_get_no_inputs_of_their_own():
+    random = np.random.default_rng(0)
+    assert choose_encoders(pl.Series("k", random.integers(0, 30, ROWS)), random.normal(size=(ROWS, 1)))[0].inputs == 1

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from shoal.data import Dataset, load
+from shoal.data import Dataset, Preparation, load
 
 # file, target, dropped columns, test file, task, kinds of some columns
 TABLES = [
@@ -127,8 +127,6 @@ def test_rows_without_a_target_are_left_out_and_counted(real_data: Path):
 
 
 def test_the_new_rows_of_a_saved_preparation_get_the_same_inputs(real_data: Path):
-    from shoal.data import Preparation
-
     path = real_data / "melbourne_housing.csv.gz"
     data = load(path, target="Price")
     table = pl.read_csv(path, infer_schema_length=None).sample(300, seed=1)

@@ -133,7 +133,7 @@ class _Assembly:
         targets: dict[Part, np.ndarray] = truth
         if isinstance(target, NumberTarget):
             targets = {part: target.standardiser(values).astype(np.float32) for part, values in truth.items()}
-        columns, encoders = self._columns()
+        columns, encoders = self._columns(_as_outputs(targets["train"], target))
         preparation = Preparation(encoders, target)
         rows = {part: rows.size for part, (_, rows) in self.places.items()}
         return Dataset(
@@ -280,12 +280,12 @@ class _Assembly:
                 self.notes.append(f"{unknown:,} {part} row{'s' * (unknown > 1)} left out, of classes without training rows: {listed}")
         return {part: classes[classes >= 0] for part, classes in truth.items()}
 
-    def _columns(self) -> tuple[tuple[ColumnDecision, ...], tuple[Encoder, ...]]:
+    def _columns(self, answers: np.ndarray) -> tuple[tuple[ColumnDecision, ...], tuple[Encoder, ...]]:
         rows = self.places["train"][1]
         decisions: list[ColumnDecision] = []
         encoders: list[Encoder] = []
         for column in self.tables.main.iter_columns():
-            decision, fitted = self._choice(column, rows)
+            decision, fitted = self._choice(column, rows, answers)
             decisions.append(decision)
             encoders.extend(fitted)
             if fitted and (infinite := count_infinities(column)):
@@ -295,7 +295,7 @@ class _Assembly:
             raise DataError(Problem("at least one column can be used as input", reasons or "no other columns", "Add a column that varies."))
         return tuple(decisions), tuple(encoders)
 
-    def _choice(self, column: pl.Series, rows: np.ndarray) -> Choice:
+    def _choice(self, column: pl.Series, rows: np.ndarray, answers: np.ndarray) -> Choice:
         name = column.name
         if name == self.tables.target:
             reason = f"{len(set(labels(column).drop_nulls()))} classes" if self.task == "classification" else "a quantity"
@@ -309,7 +309,7 @@ class _Assembly:
             ), ()
         if name == self.request.time:
             return self._time_choice(training)
-        return choose_encoders(training, drop_ids=not self.tables.is_array)
+        return choose_encoders(training, answers, drop_ids=not self.tables.is_array)
 
     def _time_choice(self, training: pl.Series) -> Choice:
         orders = "orders the rows"
@@ -337,6 +337,13 @@ class _Assembly:
             part: (given[rows] / mean if which == "train" else np.ones(rows.size)).astype(np.float32)
             for part, (which, rows) in self.places.items()
         }
+
+
+def _as_outputs(targets: np.ndarray, target: Target) -> np.ndarray:
+    """One 0/1 column per class, or the standardised target as one column."""
+    if isinstance(target, ClassTarget):
+        return targets[:, None] == np.arange(len(target.classes))
+    return targets[:, None]
 
 
 def check_part_file(which: str, rows: int) -> None:

@@ -138,8 +138,14 @@ class LevelsEncoder(msgspec.Struct, frozen=True, tag="levels", tag_field="encode
             raise ValueError("the levels of a column of numbers are numbers")
 
     @classmethod
-    def fit(cls, series: pl.Series, *, numbers: bool = False) -> LevelsEncoder:
-        """From the column's training rows; ``numbers`` when the levels are numbers (codes)."""
+    def fit(cls, series: pl.Series, *, numbers: bool = False, mark_missing: bool = True) -> LevelsEncoder:
+        """From the column's training rows.
+
+        Args:
+            series: the training rows.
+            numbers: the levels are numbers (codes).
+            mark_missing: give missing cells an input; off where the column's number does so already.
+        """
         cells = as_numbers(series) if numbers else as_text(series)
         counts = cells.drop_nulls().value_counts(name="rows").sort(["rows", cells.name], descending=[True, False])
         smallest = min(10, max(1, cells.len() // 200))
@@ -150,7 +156,7 @@ class LevelsEncoder(msgspec.Struct, frozen=True, tag="levels", tag_field="encode
         levels = sorted(rows_of, key=_number_or_text)
         pooled = int(counts["rows"].sum()) - sum(rows_of.values())
         shares = [rows_of[level] / cells.len() for level in levels]
-        missing = cells.null_count() > 0
+        missing = mark_missing and cells.null_count() > 0
         if len(levels) <= 2 and not pooled:
             shares = shares[1:]
         elif pooled:
@@ -245,7 +251,7 @@ class DateEncoder(msgspec.Struct, frozen=True, tag="date", tag_field="encoder"):
         matrix = _date_matrix(times, self.parts, self.median)
         for index, (standardiser, name) in enumerate(zip(self.standardisers, _part_names(self.parts), strict=True)):
             values = standardiser(matrix[:, index])
-            out[:, index] = _clip(values) if name in ("time", "year") else values
+            out[:, index] = np.clip(values, -CLIP, CLIP) if name in ("time", "year") else values
         if self.missing is not None:
             out[:, -1] = self.missing(times.is_null().to_numpy())
 

@@ -19,6 +19,7 @@ class Preparation(msgspec.Struct, frozen=True):
     """Everything learned from the training rows that a prediction needs; plain data, saved inside the model file.
 
     Example:
+        >>> from shoal.data import load
         >>> preparation = load("example:wine").preparation
         >>> preparation.transform("example:wine").shape
         (178, 13)
