@@ -25,7 +25,7 @@ COMMAND = str(Path(sys.executable).with_name("shoal"))
 
 
 def column(path: Path, name: str) -> np.ndarray:
-    return pl.read_csv(path, columns=[name], infer_schema_length=0)[name].to_numpy()
+    return pl.read_csv(path, columns=[name], infer_schema_length=0)[name].str.strip_chars().to_numpy()
 
 
 def figure(truth: np.ndarray, predicted: np.ndarray, task: str) -> float:

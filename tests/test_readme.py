@@ -49,9 +49,20 @@ def test_every_example_states_its_budget():
     assert [line for line in lines if with_tiny_budget(line) == line] == []
 
 
-@pytest.mark.skipif(importlib.util.find_spec("shoal.cli") is None, reason="the command line does not exist yet")
+needs_command = pytest.mark.skipif(importlib.util.find_spec("shoal.cli") is None, reason="the command line does not exist yet")
+ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "200", "NO_COLOR": "1"}
+
+
+@needs_command
+def test_the_options_table_is_that_of_the_command():
+    section = README.read_text().partition("## Options of `shoal improve`")[2].partition("\n## ")[0]
+    documented = {option for row in re.findall(r"^\| (`--.+?`) \|", section, re.MULTILINE) for option in re.findall(r"--[a-z-]+", row)}
+    output = subprocess.run(["shoal", "improve", "--help"], env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout
+    assert documented == set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", output)) - {"--help"}
+
+
+@needs_command
 def test_the_examples_run(tmp_path: Path):
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for block in RUN:
         program = (
             ["bash", "-euo", "pipefail", "-c"]
@@ -59,6 +70,6 @@ def test_the_examples_run(tmp_path: Path):
             else [sys.executable, "-W", "error::DeprecationWarning:__main__", "-c"]
         )
         result = subprocess.run(
-            [*program, with_tiny_budget(block.text)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+            [*program, with_tiny_budget(block.text)], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=300
         )
         assert result.returncode == 0, f"{block.text}\n{result.stdout}\n{result.stderr}"
