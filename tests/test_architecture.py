@@ -21,7 +21,7 @@ ROWS = (
     ("train",),
     ("devices", "population", "model"),
     ("references", "gradcheck", "diagnose"),
-    ("search", "improve"),
+    ("plan", "search", "improve"),
     ("estimators", "export", "report"),
     ("__init__", "cli"),
 )
