@@ -164,6 +164,14 @@ def test_old_browser_gets_a_message_and_the_tables(browser, folder):
 
 
 def test_report_prints(browser, folder):
-    opened(browser, folder, "regression")
+    opened(browser, folder, "regression", dark=True)
+    browser.execute_script("""
+        addEventListener("beforeprint", () => {
+            const look = (plot) => [plot.querySelector(".main-svg").clientWidth, getComputedStyle(plot.querySelector(".ytick text")).fill];
+            window.onPaper = [...document.querySelectorAll(".plot")].map(look);
+        })""")
     printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
     assert printed.startswith(b"%PDF") and len(printed) > 50_000
+    # drawn as wide as the paper, in dark ink, though the screen is dark and wide
+    widths, inks = zip(*browser.execute_script("return window.onPaper"), strict=True)
+    assert max(widths) <= 700 and set(inks) == {"rgb(23, 33, 43)"}

@@ -132,7 +132,7 @@ def _budget_rows(run: Run) -> list[tuple[str, str, str]]:
             rows.append((f"{name} error", wording.score_span(error, metric), ""))
     for gap in run.verdict.gaps:
         threshold = wording.plain_error(gap.threshold, metric).replace(" %", " points")
-        rows.append((f"Gap: {gap.name}", wording.difference(gap.size, metric), f"high: {gap.high} (matters from {threshold})"))
+        rows.append((f"Gap: {gap.name}", wording.difference(gap.size, metric), f"{gap.high}; it does from {threshold}"))
     return rows
 
 

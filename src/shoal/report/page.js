@@ -28,11 +28,15 @@ function layoutOf(own) {
   return coloured({ ...shared, ...own, xaxis: { ...axis, ...own.xaxis, ...title(own.xaxis) }, yaxis: { ...axis, ...own.yaxis, ...title(own.yaxis) } });
 }
 
-function draw(place) {
+// The width of a sheet, less its margins: pictures drawn for the screen would be cut off on paper.
+const PAPER_WIDTH = 620;
+
+function draw(place, width) {
   const { data, layout } = specifications[place.dataset.figure];
   const rows = place.dataset.figure === "scores" || place.dataset.figure === "budget";
   const options = { responsive: true, displayModeBar: false };
-  return Plotly.react(place, coloured(structuredClone(data)), { ...layoutOf(layout), ...(rows ? { dragmode: false } : {}) }, options);
+  const own = { ...layoutOf(layout), ...(rows ? { dragmode: false } : {}), ...(width ? { width } : {}) };
+  return Plotly.react(place, coloured(structuredClone(data)), own, options);
 }
 
 async function unpackPlotly() {
@@ -54,7 +58,10 @@ async function drawAll() {
       // let the page answer between two pictures
       await new Promise((next) => setTimeout(next));
     }
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => places.forEach(draw));
+    const redraw = (width) => places.forEach((place) => draw(place, width));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw());
+    addEventListener("beforeprint", () => { document.documentElement.classList.add("paper"); redraw(PAPER_WIDTH); });
+    addEventListener("afterprint", () => { document.documentElement.classList.remove("paper"); redraw(); });
     document.documentElement.dataset.drawn = "yes";
   } catch (problem) {
     document.documentElement.classList.add("undrawn");
