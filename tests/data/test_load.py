@@ -276,3 +276,30 @@ def test_several_wrong_options_are_reported_together():
     text = str(caught.value)
     assert len(caught.value.problems) == 4
     assert "'regression'" in text and "Did you mean 'colour'?" in text and "Did you mean 'site'?" in text
+
+
+ODD_TABLES = {
+    "categories": lambda y: pl.DataFrame(
+        {"x": pl.Series(["u", "v", "w"] * 20, dtype=pl.Categorical), "y": pl.Series(y, dtype=pl.Categorical)}
+    ),
+    "decimals": lambda y: pl.DataFrame({"x": pl.Series(np.arange(60) / 7).cast(pl.Decimal(20, 4)), "y": y}),
+    "durations": lambda y: pl.DataFrame({"x": pl.Series(range(60)).cast(pl.Duration("us")), "y": y}),
+    "zoned times": lambda y: pl.DataFrame(
+        {"x": pl.Series([10**12 * i for i in range(60)]).cast(pl.Datetime("us", "Europe/Berlin")), "y": y}
+    ),
+    "objects": lambda y: pl.DataFrame({"x": pl.Series([object() for _ in y], dtype=pl.Object), "z": np.arange(60) / 7, "y": y}),
+    "huge numbers": lambda y: pl.DataFrame({"x": np.linspace(-1e300, 1e300, 60), "z": np.linspace(0, 1e-300, 60), "y": y}),
+    "an empty name": lambda y: pl.DataFrame({"": np.arange(60) / 7, "y": y}),
+    "whole-number names": lambda y: pd.DataFrame({0: np.arange(60) / 7, 1: y, "y": y}),
+    "mixed cells": lambda y: pd.DataFrame({"x": [1, "a", None] * 20, "z": np.arange(60) / 7, "y": y}),
+    "nullable numbers": lambda y: pd.DataFrame({"x": pd.array([1, None, 3] * 20, dtype="Int64"), "y": y}),
+}
+
+
+@pytest.mark.parametrize("name", ODD_TABLES)
+def test_an_unusual_column_type_loads_saves_and_transforms(name):
+    frame = ODD_TABLES[name](["a", "b"] * 30)
+    preparation = load(frame, target="y").preparation
+    again = Preparation.from_dict(json.loads(json.dumps(preparation.to_dict(), allow_nan=False)))
+    np.testing.assert_array_equal(again.transform(frame), preparation.transform(frame))
+    assert np.isfinite(again.transform(frame)).all()

@@ -52,7 +52,9 @@ def choose_encoders(series: pl.Series, answers: np.ndarray | None = None, *, dro
     """
     if series.dtype == pl.Boolean:
         return _choose_levels(series, as_text(series), numbers=False)
-    if series.dtype.is_numeric() or series.dtype in (pl.Duration, pl.Time):
+    if series.dtype in (pl.Duration, pl.Time):
+        return _choose_number(series, "plain", answers, drop_ids=False)
+    if series.dtype.is_numeric():
         return _choose_number(series, "plain", answers, drop_ids)
     if series.dtype in (pl.Date, pl.Datetime):
         return choose_date(series, "")

@@ -67,7 +67,7 @@ class Preparation(msgspec.Struct, frozen=True):
         Raises:
             DataError: the table cannot be read, or lacks columns (all of them are named).
         """
-        frame = table if isinstance(table, pl.DataFrame) else read_table(table)
+        frame = read_table(table)
         missing = [name for name in self.columns if name not in frame.columns]
         if missing:
             raise DataError(missing_columns(missing, frame, source_name(table)))
@@ -77,9 +77,9 @@ class Preparation(msgspec.Struct, frozen=True):
 
     def encode(self, frame: pl.DataFrame, out: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Write the inputs of these rows (all by default) into ``out`` [rows, inputs]."""
-        start, column = 0, pl.Series(dtype=pl.Null)
+        start, column = 0, None
         for encoder in self.encoders:
-            if column.name != encoder.column:
+            if column is None or column.name != encoder.column:
                 column = frame[encoder.column] if rows is None else frame[encoder.column].gather(rows)
             width = len(encoder.input_names)
             encoder.encode(column, out[:, start : start + width])

@@ -25,6 +25,7 @@ _READERS: dict[str, Callable[[bytes], pl.DataFrame]] = {
     ".jsonl": lambda data: pl.read_ndjson(io.BytesIO(data), infer_schema_length=None),
     ".json": lambda data: pl.read_json(io.BytesIO(data), infer_schema_length=None),
 }
+_WHOLE = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 _SAME_AS = {".pq": ".parquet", ".feather": ".arrow", ".ipc": ".arrow", ".ndjson": ".jsonl"}
 _FOREIGN = {".xlsx", ".xls", ".ods", ".npz", ".npy", ".mat", ".zip", ".pkl", ".pickle", ".h5", ".hdf5"}
 
@@ -81,8 +82,9 @@ def fingerprint(*frames: pl.DataFrame) -> str:
             if column.null_count():
                 digest.update(np.packbits(column.is_null().to_numpy()).tobytes())
             physical = column.to_physical()
-            if physical.dtype.is_numeric() or physical.dtype == pl.Boolean:
-                digest.update(np.ascontiguousarray(physical.fill_null(0 if physical.dtype.is_numeric() else False).to_numpy()).tobytes())
+            if physical.dtype.is_float() or physical.dtype in _WHOLE or physical.dtype == pl.Boolean:
+                filled = physical.fill_null(False if physical.dtype == pl.Boolean else 0)
+                digest.update(np.ascontiguousarray(filled.to_numpy()).tobytes())
             elif column.dtype == pl.String:
                 digest.update(column.str.len_bytes().fill_null(0).to_numpy().tobytes())
                 digest.update("".join(column.drop_nulls().to_list()).encode())
@@ -197,6 +199,8 @@ def _from_array(source: Any) -> pl.DataFrame:
     if array.ndim != 2:
         remedy = "Reshape your data: X.reshape(-1, 1) makes one column, X.reshape(1, -1) one row."
         raise DataError(Problem("an array of inputs has 2 dimensions, [rows, columns]", f"shape {array.shape}", remedy))
+    if not array.shape[1]:
+        raise DataError(Problem("an array of inputs has at least one column", f"shape {array.shape}", "Give an array [rows, columns]."))
     if np.iscomplexobj(array):
         raise DataError(Problem("inputs are real numbers", "Complex data not supported", "Give real and imaginary parts as two columns."))
     if array.dtype == object:
@@ -227,7 +231,11 @@ def _from_frame(source: Any) -> pl.DataFrame:
         remedy = "Give a file name, a polars, pandas or Arrow data frame, or an array."
         raise DataError(Problem("the data are a file, a data frame or an array", received, remedy)) from None
     check_names(names, "the data frame")
-    return pl.DataFrame([_frame_column(name, frame[original]) for name, original in zip(names, frame.columns, strict=True)])
+    if isinstance(source, pl.DataFrame):
+        return source
+    return pl.DataFrame(
+        {name: _frame_column(name, frame.get_column(original)) for name, original in zip(names, frame.columns, strict=True)}
+    )
 
 
 def _frame_column(name: str, column: Any) -> pl.Series:

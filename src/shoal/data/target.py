@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from shoal.data.encode import Standardiser
+from shoal.data.encode import FARTHEST, Standardiser
 from shoal.data.values import NumberStyle, as_numbers, as_text, count_infinities, number_style
 from shoal.errors import DataError, Problem
 from shoal.records import Task
@@ -123,6 +123,10 @@ def choose_task(series: pl.Series, style: NumberStyle | None, task: str) -> Task
         remedy = "Correct or remove those rows."
         raise DataError(Problem(f"the target {name!r} is finite", f"{infinite} infinite value{'s' * (infinite > 1)}", remedy))
     values = as_numbers(series, style).drop_nulls()
+    if bool((values.abs() > FARTHEST).any()):
+        raise DataError(
+            Problem(f"the target {name!r} stays below {FARTHEST:g}", f"{values.abs().max():g}", "Correct those rows, or change the unit.")
+        )
     if task == "auto":
         whole = bool((values == values.round()).all())
         few = values.n_unique() <= max(2, min(MOST_CLASSES_OF_NUMBERS, values.len() // 10))
