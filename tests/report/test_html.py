@@ -134,6 +134,10 @@ def test_pictures_hold_the_numbers_of_the_record():
     assert len(drawn["budget"]["data"]) == 3 * len(run.verdict.gaps) + 1
     budget = drawn["budget"]["data"][-1]["x"]
     assert budget == pytest.approx([100 * v for v in (0.05, 0.0688, 0.1257, 0.1281, 0.1306)], rel=1e-4)
+    # the target was not stated, so it may lie anywhere below; the bias is drawn from the train error down
+    assert drawn["budget"]["data"][-1]["error_x"]["arrayminus"][0] == pytest.approx(5.0)
+    assert drawn["budget"]["data"][1]["x"] == pytest.approx([6.88 - 1.35, 6.88 - 7.19], abs=1e-3)
+    assert "avoidable bias +1.4 to +7.2" in drawn["budget"]["layout"]["yaxis"]["ticktext"]
     # one line a trial, one more for the train loss of each of the 5 retrainings, and the stars
     assert len(drawn["curves"]["data"]) == 20 + 2 * 5 + 1
     assert [shape["x0"] for shape in drawn["curves"]["layout"]["shapes"]] == list(run.plan.rungs)

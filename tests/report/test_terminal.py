@@ -39,6 +39,7 @@ def test_end_screen_holds_the_numbers():
     text = " ".join(printed(summary(run, FOLDER)).split())
     for words in (
         "High variance",
+        "target error at most 5 % estimated",
         "5.7 points more",
         run.next_step,
         "87.2 % (86.5 to 87.9) 86.9 % (86.3 to 87.6)",

@@ -124,15 +124,21 @@ def _headline(run: Run) -> dict[str, Any]:
 
 
 def _budget_rows(run: Run) -> list[tuple[str, str, str]]:
-    metric = wording.error_metric(run)
-    rows = [(f"Target error ({run.verdict.target_error_source})", wording.plain_error(run.verdict.target_error, metric), "")]
+    metric = run.metric
+    rows = [(f"Target error ({run.verdict.target_error_source})", wording.target_error(run), "")]
     for part, name in wording.PARTS.items():
         error = wording.part_error(run, part)
         if error is not None:
             rows.append((f"{name} error", wording.score_span(error, metric), ""))
     for gap in run.verdict.gaps:
         threshold = wording.plain_error(gap.threshold, metric).replace(" %", " points")
-        rows.append((f"Gap: {gap.name}", wording.difference(gap.size, metric), f"{gap.high}; it does from {threshold}"))
+        rows.append(
+            (
+                f"Gap: {gap.name}",
+                wording.difference(gap.size, metric),
+                f"{gap.high.capitalize()}; it does from {threshold}. {gap.explanation}",
+            )
+        )
     return rows
 
 

@@ -10,13 +10,14 @@ from shoal.report.wording import (
     PARTS,
     SHARES,
     difference,
-    error_metric,
+    error_name,
     headline_part,
     metric_name,
     part_error,
     plain_error,
     score,
     score_span,
+    target_error,
 )
 
 GAP_ENDS: dict[str, tuple[tuple[str | None, ...], tuple[str, ...]]] = {
@@ -58,9 +59,11 @@ def score_figure(run: Run) -> Figure | None:
 
 def budget_figure(run: Run) -> Figure | None:
     """The errors from the target to the last part scored, and the gaps between them."""
-    metric = error_metric(run)
+    metric = run.metric
     factor = 100.0 if metric in SHARES else 1.0
-    target = Interval(run.verdict.target_error, run.verdict.target_error, run.verdict.target_error)
+    estimated = run.verdict.target_error_source == "estimated"
+    # an estimated target is an upper bound: the best possible error lies somewhere from 0 to there
+    target = Interval(run.verdict.target_error, 0.0 if estimated else run.verdict.target_error, run.verdict.target_error)
     errors: dict[str | None, Interval] = {None: target}
     for part in PARTS:
         error = part_error(run, part)
@@ -73,12 +76,13 @@ def budget_figure(run: Run) -> Figure | None:
     for part, error in errors.items():
         gap = gap_of.get(part)
         if gap is not None:
-            labels.append(f"{gap.name} {difference(gap.size, metric).split(' (')[0]}")
+            start, stop = (errors[end].value for end in _ends(gap, errors))
+            labels.append(f"{gap.name} {_size(gap, metric, estimated)}")
             ys.append(float(-len(ys)))
-            data += _gap_traces(gap, errors[_ends(gap, errors)[0]].value, ys[-1], factor, metric)
+            data += _gap_traces(gap, start, stop, ys[-1], factor, metric)
             said.append(f"{gap.name}: {difference(gap.size, metric)}, high: {gap.high}")
         name = "Target" if part is None else PARTS[part]
-        written = plain_error(error.value, metric) if part is None else score(error, metric)
+        written = target_error(run) if part is None else score(error, metric)
         labels.append(f"<b>{name}</b>  {written}")
         ys.append(float(-len(ys)))
         points.append((ys[-1], error, name, written if part is None else score_span(error, metric)))
@@ -86,7 +90,7 @@ def budget_figure(run: Run) -> Figure | None:
     dots = _dots([error for _, error, _, _ in points], [y for y, *_ in points], factor, ["--ok", *["--accent"] * (len(points) - 1)])
     dots["marker"]["symbol"] = ["diamond", *["circle"] * (len(points) - 1)]
     dots["text"] = [f"{name}: {written}" for _, _, name, written in points]
-    title = f"{metric_name(metric)}{', %' if factor == 100 else ''}"
+    title = f"{error_name(run)}{', %' if factor == 100 else ''}"
     ends = [end * factor for error in errors.values() for end in (error.low, error.high)]
     ends += [x for trace in data for x in trace["x"]]
     layout = _rows_layout(labels, ys, title[0].upper() + title[1:], ends)
@@ -103,15 +107,21 @@ def _ends(gap: Gap, errors: dict[str | None, Interval]) -> tuple[str | None, str
     return (start, stop) if start != stop else (None, None)
 
 
-def _gap_traces(gap: Gap, start: float, y: float, factor: float, metric: str) -> list[Spec]:
+def _size(gap: Gap, metric: str, estimated: bool) -> str:
+    value, ends = difference(gap.size, metric).rstrip(")").split(" (")
+    return ends if estimated and gap.name == "avoidable bias" else value
+
+
+def _gap_traces(gap: Gap, start: float, stop: float, y: float, factor: float, metric: str) -> list[Spec]:
+    # the uncertain end moves: of avoidable bias that is the target, of the others the later error
+    fixed, sign = (stop, -1.0) if gap.name == "avoidable bias" else (start, 1.0)
     colour = {"yes": "--bad", "no": "--muted", "cannot tell": "--unsure"}[gap.high]
     limit = plain_error(gap.threshold, metric).replace(" %", " points")
     text = f"{gap.name}: {difference(gap.size, metric)}<br>matters from {limit}; high: {gap.high}"
-    end = start + gap.size.value
     bar = {
         "type": "scatter",
         "mode": "lines",
-        "x": [five_digits(start * factor), five_digits(end * factor)],
+        "x": [five_digits(start * factor), five_digits(stop * factor)],
         "y": [y, y],
         "line": {"color": colour, "width": 12},
         "opacity": 0.55,
@@ -120,7 +130,7 @@ def _gap_traces(gap: Gap, start: float, y: float, factor: float, metric: str) ->
     reach = {
         "type": "scatter",
         "mode": "lines",
-        "x": [five_digits((start + gap.size.low) * factor), five_digits((start + gap.size.high) * factor)],
+        "x": [five_digits((fixed + sign * end) * factor) for end in (gap.size.low, gap.size.high)],
         "y": [y, y],
         "line": {"color": colour, "width": 2},
         "hoverinfo": "text",
@@ -129,7 +139,7 @@ def _gap_traces(gap: Gap, start: float, y: float, factor: float, metric: str) ->
     mark = {
         "type": "scatter",
         "mode": "markers",
-        "x": [five_digits((start + gap.threshold) * factor)],
+        "x": [five_digits((fixed + sign * gap.threshold) * factor)],
         "y": [y],
         "marker": {"symbol": "line-ns", "size": 17, "line": {"color": "--ink", "width": 1.5}},
         "hoverinfo": "text",

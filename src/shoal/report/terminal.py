@@ -17,13 +17,12 @@ from shoal.report.wording import (
     by_severity,
     difference,
     duration,
-    error_metric,
     headline_part,
     metric_name,
     one_line,
-    plain_error,
     recipe_line,
     score_span,
+    target_error,
 )
 
 TONES = {"neither": "green", "cannot tell": "yellow"}
@@ -81,13 +80,11 @@ def show_text(run: Run, folder: Path, verbose: bool = False) -> RenderableType:
 
 def _verdict(run: Run) -> RenderableType:
     title = Text.assemble((f"{run.verdict.title.capitalize()}", f"bold {TONES.get(run.verdict.title, 'red')}"))
-    metric = error_metric(run)
     gaps = Table.grid(padding=(0, 2))
-    target = plain_error(run.verdict.target_error, metric)
-    gaps.add_row(Text("target error", "dim"), Text(target), Text(run.verdict.target_error_source, "dim"))
+    gaps.add_row(Text("target error", "dim"), Text(target_error(run)), Text(run.verdict.target_error_source, "dim"))
     for gap in run.verdict.gaps:
         word, tone = JUDGED[gap.high]
-        gaps.add_row(Text(gap.name, "dim"), Text(difference(gap.size, metric)), Text(word, tone))
+        gaps.add_row(Text(gap.name, "dim"), Text(difference(gap.size, run.metric)), Text(word, tone))
     step = Text.assemble(("Next step  ", "bold cyan"), one_line(run.next_step))
     return Group(title, Text(one_line(run.verdict.text)), Padding(gaps, (0, 0, 0, 2)), Text(), step)
 

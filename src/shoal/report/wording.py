@@ -10,12 +10,9 @@ from shoal.recipe import Recipe
 from shoal.records import Finding, Interval, Run, Trial
 
 PARTS: dict[str, str] = {"train": "Train", "train_dev": "Train-dev", "dev": "Dev", "test": "Test"}
-METRICS = {"error": "error rate", "rmse": "RMSE", "mae": "MAE", "r2": "R²", "roc_auc": "ROC AUC", "log_loss": "log loss", "f1": "F1"}
-SHARES = {"accuracy", "balanced_accuracy", "error", "error_rate", "balanced_error"}
-"""Metrics that are shares of the rows, and so are written as percentages."""
-
-ERRORS = ("error", "error_rate", "rmse")
-"""Names under which the error of the verdict may be found among a part's scores."""
+METRICS = {"error": "error rate", "rmse": "RMSE", "mae": "MAE", "mse": "MSE", "r2": "R²", "auc": "AUC", "f1": "F1"}
+SHARES = {"error", "accuracy", "balanced_accuracy", "f1", "auc", "r2"}
+"""Metrics from 0 to 1, written as percentages, as the verdict's text does."""
 
 NOTHING = "–"  # noqa: RUF001
 """What stands in a table where there is no value."""
@@ -33,25 +30,30 @@ def headline_part(run: Run) -> str:
     return "test" if "test" in run.scores else "dev"
 
 
-def error_metric(run: Run) -> str:
-    """The metric in which the verdict's errors are measured."""
-    known = run.scores.get("dev", {})
-    for name in ERRORS:
-        if name in known:
-            return name
-    return "error" if "accuracy" in known else run.metric
+def error_name(run: Run) -> str:
+    """What the verdict's errors are: the metric itself where smaller is better, else what it lacks to 1."""
+    if run.metric == "accuracy":
+        return "error rate"
+    return f"1 - {metric_name(run.metric)}" if run.greater_is_better else metric_name(run.metric)
 
 
 def part_error(run: Run, part: str) -> Interval | None:
     """The error of a part, on the scale of the verdict's target error; ``None`` where the part was not scored."""
-    scores = run.scores.get(part, {})
-    metric = error_metric(run)
-    if metric in scores:
-        return scores[metric]
-    if "accuracy" in scores and metric == "error":
-        accuracy = scores["accuracy"]
-        return Interval(1 - accuracy.value, 1 - accuracy.high, 1 - accuracy.low)
-    return None
+    score = run.scores.get(part, {}).get(run.metric)
+    if score is not None and run.greater_is_better:
+        return Interval(1 - score.value, 1 - score.high, 1 - score.low)
+    return score
+
+
+def target_error(run: Run) -> str:
+    """The target error in words: where nobody stated it, the lowest error reached only bounds it from above.
+
+    Example:
+        >>> target_error(run)  # doctest: +SKIP
+        'at most 12.8 %'
+    """
+    written = plain_error(run.verdict.target_error, run.metric)
+    return written if run.verdict.target_error_source == "stated" else f"at most {written}"
 
 
 def number(value: float | None, digits: int = 4) -> str:
