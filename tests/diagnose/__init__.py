@@ -1,0 +1,1 @@
+"""The diagnosis, on cases built to have the disease and on healthy ones."""
