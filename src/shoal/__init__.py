@@ -1,3 +1,58 @@
-"""shoal makes the neural network for your data as good as it can be, and shows its evidence."""
+"""shoal makes the neural network for your data as good as it can be, and shows its evidence.
+
+The names below are loaded when they are first used, so that ``import shoal`` does not start JAX.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shoal.errors import DataError, InputError, OptionError, RunFolderError, ShoalError
+    from shoal.estimators import ShoalClassifier, ShoalRegressor
+    from shoal.improve import Result, improve, resume
+    from shoal.model import Model
+    from shoal.recipe import Recipe
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "DataError": "errors",
+    "InputError": "errors",
+    "Model": "model",
+    "OptionError": "errors",
+    "Recipe": "recipe",
+    "Result": "improve",
+    "RunFolderError": "errors",
+    "ShoalClassifier": "estimators",
+    "ShoalError": "errors",
+    "ShoalRegressor": "estimators",
+    "improve": "improve",
+    "resume": "improve",
+}
+
+__all__ = [
+    "DataError",
+    "InputError",
+    "Model",
+    "OptionError",
+    "Recipe",
+    "Result",
+    "RunFolderError",
+    "ShoalClassifier",
+    "ShoalError",
+    "ShoalRegressor",
+    "improve",
+    "resume",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'shoal' has no attribute {name!r}")
+    return getattr(import_module(f"shoal.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -12,8 +12,8 @@ def update(average: Any, value: Any, beta: Any) -> Any:
     """The next average. It starts from 0, so the first values are too small until ``corrected``.
 
     Example:
-        >>> update(0.0, 10.0, 0.9)
-        1.0
+        >>> update(0.0, 10.0, 0.5)
+        5.0
     """
     return beta * average + (1 - beta) * value
 
@@ -22,7 +22,7 @@ def corrected(average: Any, beta: Any, steps: Any) -> Any:
     """The average without the bias of its start at 0: ``V_t / (1 - beta^t)``; for reading only, never fed back.
 
     Example:
-        >>> corrected(update(0.0, 10.0, 0.9), 0.9, 1)
+        >>> corrected(update(0.0, 10.0, 0.5), 0.5, 1)
         10.0
     """
     return average / (1 - beta**steps)

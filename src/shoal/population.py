@@ -169,21 +169,17 @@ class Shoal:
         Returns:
             The networks afterwards, and what was measured, on the host.
         """
-        done, traces = 0, []
+        done, calls = 0, []
         while done < segments:
             now = min(segments - done, BUFFER_STEPS // segment_steps)
             step = first_step + done * segment_steps
             order = np.full((BUFFER_STEPS, self.layout.shape.batch_size), self.tables.train_rows, np.int32)
             order[: now * segment_steps] = self._order(step, now * segment_steps)
             state, trace = self._call(state, numbers, order, step, segment_steps, now)
-            traces.append(trace)
+            calls.append((trace, now))
             done += now
-        parts = [
-            jax.tree.map(lambda leaf, count=min(segments, BUFFER_STEPS // segment_steps): np.asarray(leaf)[:count], trace)
-            for trace in traces
-        ]
-        joined = Trace(*(np.concatenate(series)[:segments] for series in zip(*parts, strict=True)))
-        return state, joined
+        series = zip(*([np.asarray(values)[:count] for values in trace] for trace, count in calls), strict=True)
+        return state, Trace(*(np.concatenate(parts) for parts in series))
 
     def warm(self, numbers: Numbers) -> None:
         """Compile, or read from the cache, what ``start`` and ``advance`` need."""
@@ -209,6 +205,15 @@ def take(state: State, slots: Sequence[int]) -> State:
     """The networks of some slots, on the host."""
     index = np.asarray(slots)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[index], state)
+
+
+def state_structure(layout: Layout) -> Any:
+    """The tree structure of a shoal's state, to rebuild one from its leaves."""
+    numbers = Recipe(
+        hidden_units=(1,) * layout.shape.hidden_layers, batch_norm=layout.shape.batch_norm, batch_size=layout.shape.batch_size
+    ).numbers(0)
+    scale = Scale(*(np.float32(1) for _ in Scale._fields))
+    return jax.tree.structure(jax.eval_shape(functools.partial(train.start, layout), numbers, scale))
 
 
 def join(states: Sequence[State]) -> State:
@@ -306,8 +311,8 @@ class Members(NamedTuple):
 
     parameters: Any
     statistics: Any
-    age: np.ndarray
-    units: np.ndarray
+    age: Any
+    units: Any
 
 
 def members(state: State, units: np.ndarray) -> Members:

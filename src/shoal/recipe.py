@@ -40,25 +40,25 @@ class Shape:
 class Numbers(NamedTuple):
     """The traced half of a recipe: scalars of one network, or arrays with a leading axis of networks."""
 
-    seed: np.ndarray  # uint32
-    units: np.ndarray  # int32 [hidden_layers]
-    gain: np.ndarray  # of the initial weights; sqrt(2) included for He
-    learning_rate: np.ndarray
-    beta1: np.ndarray
-    beta2: np.ndarray
-    epsilon: np.ndarray
-    first_moment: np.ndarray  # bool: the switches of the one update
-    second_moment: np.ndarray
-    bias_correction: np.ndarray
-    l2: np.ndarray
-    weight_decay: np.ndarray
-    keep_prob: np.ndarray  # [1 + hidden_layers], the inputs first
-    label_smoothing: np.ndarray
-    clip_norm: np.ndarray  # infinity: no clipping
-    decay_kind: np.ndarray  # int32, position in DECAYS
-    decay_rate: np.ndarray
-    epochs: np.ndarray
-    patience: np.ndarray  # epochs; infinity: train to the end
+    seed: Any  # uint32
+    units: Any  # int32 [hidden_layers]
+    gain: Any  # of the initial weights; sqrt(2) included for He
+    learning_rate: Any
+    beta1: Any
+    beta2: Any
+    epsilon: Any
+    first_moment: Any  # bool: the switches of the one update
+    second_moment: Any
+    bias_correction: Any
+    l2: Any
+    weight_decay: Any
+    keep_prob: Any  # [1 + hidden_layers], the inputs first
+    label_smoothing: Any
+    clip_norm: Any  # infinity: no clipping
+    decay_kind: Any  # int32, position in DECAYS
+    decay_rate: Any
+    epochs: Any
+    patience: Any  # epochs; infinity: train to the end
 
 
 @dataclass(frozen=True, slots=True)

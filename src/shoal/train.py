@@ -42,18 +42,18 @@ class State(NamedTuple):
 class Batch(NamedTuple):
     """A mini-batch: ``x [rows, inputs]``, ``target [rows]``, ``weight [rows]`` (0 for padding)."""
 
-    x: Array
-    target: Array
-    weight: Array
+    x: Any
+    target: Any
+    weight: Any
 
 
 class Scale(NamedTuple):
     """What the numbers of a recipe are measured against; scalars shared by all networks."""
 
-    rows: Array  # training examples, the course's m
-    steps_per_epoch: Array
-    inputs: Array  # int32: input columns before padding
-    error_share: Array  # the score that selects is (1 - share) * dev loss + share * dev error
+    rows: Any  # training examples, the course's m
+    steps_per_epoch: Any
+    inputs: Any  # int32: input columns before padding
+    error_share: Any  # the score that selects is (1 - share) * dev loss + share * dev error
 
 
 def start(layout: Layout, numbers: Numbers, scale: Scale, dtype: Any = jnp.float32) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -43,7 +44,7 @@ class Layout:
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """Inputs and outputs of each layer."""
         units = (self.inputs, *(self.width,) * self.shape.hidden_layers, self.outputs)
-        return tuple(zip(units[:-1], units[1:], strict=True))
+        return tuple(pairwise(units))
 
     @property
     def parameters(self) -> int:

@@ -1,0 +1,433 @@
+"""The main job, from a table to a good network with its evidence.
+
+Read, split, normalise; train references on the same rows; turn the budget into a plan; search over shoals; train the
+winner on fresh seeds; open the test rows once; judge; save.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from shoal import data, devices
+from shoal.data import Dataset
+from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_step
+from shoal.errors import InputError, OptionError, Problem, RunFolderError
+from shoal.losses import loss_for
+from shoal.metrics import METRICS, Metric, check_metric, interval
+from shoal.model import Model
+from shoal.nets.network import Layout
+from shoal.plan import Budget, families_within, plan_seconds, plan_trials, with_length
+from shoal.plan import measure as measure_speed
+from shoal.population import Shoal, Tables, padded_inputs, slots_within
+from shoal.progress import Event, Listener
+from shoal.records import Interval, Plan, Run
+from shoal.references import Reference, baselines, fit_references
+from shoal.run_folder import FolderJournal, RunFolder, cannot_create
+from shoal.search import Journal, NoJournal, Search, Searched
+from shoal.space import Family, default_space
+
+MEMORY = 1 << 30
+"""Bytes that the networks of one shoal may take."""
+
+
+def silent(event: Event) -> None:
+    """A listener that says nothing."""
+
+
+@dataclass
+class Stages:
+    """A clock that knows what the time was spent on."""
+
+    listener: Listener
+    seconds: dict[str, float] = field(default_factory=dict)
+    begun: float = field(default_factory=time.perf_counter)
+    _stage: str = ""
+    _since: float = 0.0
+
+    def enter(self, stage: str, detail: str = "") -> None:
+        """Begin a stage, and say so."""
+        self.leave()
+        self._stage, self._since = stage, time.perf_counter()
+        self.listener(Event(stage, detail))
+
+    def leave(self) -> None:
+        """End the stage that is under way."""
+        if self._stage:
+            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + time.perf_counter() - self._since
+        self._stage = ""
+
+    @property
+    def total(self) -> float:
+        """Seconds since the job began."""
+        return time.perf_counter() - self.begun
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a search brought: the model, how it was found, and the plan behind it."""
+
+    model: Model
+    searched: Searched
+    plan: Plan
+    families: tuple[Family, ...]
+
+
+def train_best(
+    dataset: Dataset,
+    budget: Budget,
+    *,
+    seed: int,
+    metric: Metric,
+    stages: Stages,
+    plan: Plan | None = None,
+    keep_plan: Callable[[Plan], None] = lambda plan: None,
+    journal: Journal | None = None,
+) -> Trained:
+    """Search the default space for a data set, and train the winner on fresh seeds.
+
+    Args:
+        dataset: train and dev parts; other parts are not looked at.
+        budget: what may be spent; time counts from the beginning of ``stages``.
+        seed: of the draws, the networks and the mini-batches.
+        metric: what counts in the end; it decides what the space holds.
+        stages: is told what is going on.
+        plan: a plan made earlier, to be kept to; by default it is made here.
+        keep_plan: is given the plan before the search begins.
+        journal: where finished jobs are kept.
+    """
+    stages.enter("starting JAX", f"{len(devices.start())} device(s)")
+    tables = Tables.load(*((dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in ("train", "dev")))
+    space = default_space(dataset.task, tables.train_rows, metric.unit == "share")
+    families = families_within(budget, space.families) if plan is None else space.families[: len(plan.shoals)]
+    loss, outputs = loss_for(dataset.task, len(dataset.classes))
+    shoals: dict[int, Shoal] = {}
+
+    def shoal_of(number: int) -> Shoal:
+        if number not in shoals:
+            family = families[number]
+            layout = Layout(family.shape, family.width, padded_inputs(tables.columns), outputs, loss)
+            slots = slots_within(layout, MEMORY) if plan is None else plan.shoals[number].slots
+            shoals[number] = Shoal(layout, slots, tables, seed)
+        return shoals[number]
+
+    steps_per_epoch = tables.steps_per_epoch(families[0].shape.batch_size)
+    if plan is None:
+        plan = _make_plan(budget, families, shoal_of, steps_per_epoch, stages)
+        keep_plan(plan)
+    families = tuple(with_length(family, plan.rungs[-1] / steps_per_epoch) for family in families[: len(plan.shoals)])
+    stages.enter("search", plan.reason)
+    search = Search(families, shoal_of, plan, seed, journal or NoJournal(), stages.listener, "dev loss")
+    searched = search.run()
+    model = Model(dataset.preparation, searched.recipe, shoal_of(searched.family).layout, searched.networks)
+    stages.leave()
+    return Trained(model, searched, plan, families)
+
+
+def _make_plan(budget: Budget, families: Sequence[Family], shoal_of: Callable[[int], Shoal], steps_per_epoch: int, stages: Stages) -> Plan:
+    if budget.trials is not None:
+        return plan_trials(budget, families, [shoal_of(number).slots for number in range(len(families))], steps_per_epoch)
+    speeds = []
+    for number, family in enumerate(families):
+        stages.enter("compiling and measuring", f"network shape {number + 1} of {len(families)}")
+        speeds.append(measure_speed(shoal_of(number), family))
+    slots = [shoal_of(number).slots for number in range(len(families))]
+    return plan_seconds(budget, (budget.seconds or 0.0) - stages.total, families, slots, speeds, steps_per_epoch)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run: its record, its model and, if it was saved, its folder.
+
+    Args:
+        record: everything that was measured, decided and found.
+        model: the trained model.
+        folder: where it was saved, or ``None``.
+    """
+
+    record: Run
+    model: Model
+    folder: Path | None = None
+
+    def predict(self, table: Any, proba: bool = False) -> pl.DataFrame:
+        """Predictions for a table, in its row order (see ``Model.predict``)."""
+        return self.model.predict(table, proba)
+
+    def save(self, folder: str | Path) -> Path:
+        """Save the record and the model as a new run folder; returns its path.
+
+        Raises:
+            OptionError: the folder exists or cannot be made.
+        """
+        saved = RunFolder.create(Path(folder), {"source": None, "fingerprint": self.record.fingerprint})
+        saved.finish(self.record, self.model)
+        return saved.path
+
+    def __repr__(self) -> str:
+        record = self.record
+        part = "test" if "test" in record.scores else "dev"
+        score = record.scores[part][record.metric]
+        return f"<shoal run: {record.verdict.title}; {part} {record.metric} {score.value:.4g} ({score.low:.4g} to {score.high:.4g})>"
+
+
+def improve(
+    source: Any,
+    y: Any = None,
+    *,
+    target: str | None = None,
+    task: str = "auto",
+    dev: Any = None,
+    test: Any = None,
+    drop: Sequence[str] = (),
+    group: str | None = None,
+    time: str | None = None,
+    stratify: bool | None = None,
+    sample_weight: Any = None,
+    dev_size: float | int | None = None,
+    test_size: float | int | None = None,
+    metric: str | None = None,
+    target_error: float | None = None,
+    budget: Any = "2m",
+    seed: int = 0,
+    out: str | Path | None = None,
+    listener: Listener = silent,
+    command: str | None = None,
+) -> Result:
+    """Make a network for a table as good as the budget allows, and say what is wrong with it.
+
+    Args:
+        source: a path, ``example:NAME``, a data frame, or an array of inputs together with ``y``.
+        y: the target, where ``source`` does not hold it.
+        target: name of the target's column.
+        task: ``auto``, ``classification`` or ``regression``.
+        dev: a dev set of its own (path or data frame); otherwise one is split off.
+        test: a test set of its own; otherwise one is split off.
+        drop: columns to leave out.
+        group: column whose groups must not be divided between the parts.
+        time: column to split by: train on the past, test on the future.
+        stratify: whether the split keeps the classes' shares; by default it does for classification.
+        sample_weight: weights of the rows.
+        dev_size: rows (or share of the rows) of the dev part.
+        test_size: the same of the test part; 0 does without one.
+        metric: what counts, ``error`` or ``rmse`` by default.
+        target_error: the error that is possible, as far as is known: human level or better.
+        budget: ``90s``, ``5m``, ``1h`` or ``200trials``. Runs of the same seed and the same budget in trials are identical.
+        seed: of the split, the draws, the networks and the mini-batches.
+        out: folder to save the run in; it must not exist. Without it nothing is saved.
+        listener: is told about progress.
+        command: how the run is recorded.
+
+    Returns:
+        The record and the model.
+
+    Raises:
+        InputError: something given cannot be used; all problems are named, and nothing is left behind.
+
+    Example:
+        >>> result = improve("example:wine", budget="20trials")
+        >>> result.record.task
+        'classification'
+    """
+    options: dict[str, Any] = {
+        "target": target, "task": task, "dev": dev, "test": test,
+        "drop": list([drop] if isinstance(drop, str) else drop), "group": group, "time": time,
+        "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
+        "budget": budget, "seed": seed,
+    }  # fmt: skip
+    stages = Stages(listener)
+    stages.enter("reading", data.source_name(source))
+    problems = list(_option_problems(options, out))
+    dataset = _load(source, y, sample_weight, options, problems)
+    folder = None
+    if out is not None:
+        saved_source = _as_path(source) if y is None and sample_weight is None else None
+        kept = {**options, "dev": _as_path(dev), "test": _as_path(test), "source": saved_source, "command": command or "shoal.improve(...)"}
+        resumable = saved_source is not None and all(_as_path(given) is not None for given in (dev, test) if given is not None)
+        folder = RunFolder.create(Path(out), {**kept, "resumable": resumable, "fingerprint": dataset.fingerprint})
+    return _work(dataset, options, stages, folder, command or "shoal.improve(...)")
+
+
+def resume(path: str | Path, *, listener: Listener = silent) -> Result:
+    """Continue an interrupted run to the same result that it would have had.
+
+    Args:
+        path: the run's folder.
+        listener: is told about progress.
+
+    Raises:
+        RunFolderError: there is no run, its data was not a file, or the data changed since.
+    """
+    folder = RunFolder.open(path)
+    if folder.is_complete:
+        return Result(folder.run(), folder.model(), folder.path)
+    options = folder.options()
+    if not options["resumable"]:
+        raise RunFolderError(Problem("the data of a run to resume is a file", "data given in memory", "Run shoal.improve again."))
+    stages = Stages(listener)
+    stages.enter("reading", data.source_name(options["source"]))
+    dataset = _load(options["source"], None, None, options, [])
+    if dataset.fingerprint != options["fingerprint"]:
+        received = f"{options['source']}, whose content has changed"
+        raise RunFolderError(Problem("the data is what the run began with", received, "Restore the file, or start a new run."))
+    return _work(dataset, options, stages, folder, options["command"])
+
+
+def _option_problems(options: Mapping[str, Any], out: str | Path | None):
+    try:
+        Budget.parse(options["budget"])
+    except OptionError as error:
+        yield from error.problems
+    if options["metric"] is not None and options["metric"] not in METRICS:
+        try:
+            check_metric(options["metric"], "classification")
+        except OptionError as error:
+            yield from error.problems
+    stated = options["target_error"]
+    if stated is not None and not (isinstance(stated, int | float) and 0 <= stated < float("inf")):
+        yield Problem("the target error is a number of at least 0", repr(stated), "Give it in the metric's unit, such as 0.02.")
+    if out is not None and (problem := cannot_create(Path(out))) is not None:
+        yield problem
+
+
+def _load(source: Any, y: Any, sample_weight: Any, options: Mapping[str, Any], problems: list[Problem]) -> Dataset:
+    """The data set; whatever is wrong with the options and the data is reported together."""
+    names = ("target", "task", "dev", "test", "drop", "group", "time", "stratify", "seed", "dev_size", "test_size")
+    try:
+        dataset = data.load(source, y=y, sample_weight=sample_weight, **{name: options[name] for name in names})
+        check_metric(options["metric"], dataset.task)
+    except InputError as error:
+        problems += [problem for problem in error.problems if problem not in problems]
+        raise (type(error) if len(problems) == len(error.problems) else OptionError)(*problems) from None
+    if problems:
+        raise OptionError(*problems)
+    return dataset
+
+
+def _as_path(source: Any) -> str | None:
+    if isinstance(source, str) and source.startswith("example:"):
+        return source
+    return str(Path(source).resolve()) if isinstance(source, str | Path) else None
+
+
+def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: RunFolder | None, command: str) -> Result:
+    """Everything after reading."""
+    metric = check_metric(options["metric"], dataset.task)
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    compiled_before = devices.compilations()
+    references = _references(dataset, options["seed"], stages)
+    trained = train_best(
+        dataset,
+        Budget.parse(options["budget"]),
+        seed=options["seed"],
+        metric=metric,
+        stages=stages,
+        plan=folder.plan() if folder else None,
+        keep_plan=folder.save_plan if folder else lambda plan: None,
+        journal=FolderJournal(folder) if folder else None,
+    )
+    stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs else "")
+    model, searched = trained.model, trained.searched
+    parts = {
+        part: PartPrediction(dataset.truth[part], model.member_outputs(inputs), weight=dataset.weights[part])
+        for part, inputs in dataset.inputs.items()
+    }
+    dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
+    errors = measure(parts, metric, dev_predictions, seed=options["seed"])
+    verdict = judge(errors, options["target_error"])
+    case = Case(errors, verdict, searched.trials, _class_shares(dataset), _at_edge(trained), str(options["budget"]))
+    shown = {part: dataset.truth[part] for part in ("dev", "test") if part in dataset.truth}
+    stages.leave()
+    record = Run(
+        name=folder.path.name if folder else dataset.source,
+        command=command,
+        created=created,
+        versions={name: version(name) for name in ("shoal", "jax", "numpy", "scikit-learn", "polars")}
+        | {"python": platform.python_version()},
+        machine=f"{platform.machine()}, {devices.cores()} cores, {len(devices.start())} {devices.start()[0].platform} device(s)",
+        seed=options["seed"],
+        fingerprint=dataset.fingerprint,
+        source=dataset.source,
+        target=dataset.target,
+        task=dataset.task,
+        classes=dataset.classes,
+        metric=metric.name,
+        greater_is_better=metric.greater_is_better,
+        columns=dataset.columns,
+        split=dataset.split,
+        notes=dataset.notes,
+        plan=trained.plan,
+        recipe=searched.recipe,
+        scores=_scores(parts, metric, dataset, options["seed"]),
+        baselines=baselines(references, shown, metric, {part: dataset.weights[part] for part in shown}, seed=options["seed"]),
+        verdict=verdict,
+        next_step=next_step(case),
+        findings=findings(case),
+        trials=searched.trials,
+        seconds=stages.total,
+        stages=dict(stages.seconds),
+        compilations=devices.compilations() - compiled_before,
+    )
+    if folder is not None:
+        folder.finish(record, model)
+    return Result(record, model, folder.path if folder else None)
+
+
+def _references(dataset: Dataset, seed: int, stages: Stages) -> tuple[Reference, ...]:
+    stages.enter("references", "models to compare with, on the same rows")
+    return fit_references(
+        dataset.inputs["train"],
+        dataset.truth["train"],
+        dataset.weights["train"],
+        task=dataset.task,
+        n_classes=len(dataset.classes),
+        evaluate={part: dataset.inputs[part] for part in ("dev", "test") if part in dataset.inputs},
+        seed=seed,
+        listener=lambda name: stages.listener(Event("references", name)),
+    )
+
+
+def _scores(parts: Mapping[Any, PartPrediction], metric: Metric, dataset: Dataset, seed: int) -> dict[str, dict[str, Interval]]:
+    """The run's metric on every part, and the task's other metrics on dev and test."""
+    scores: dict[str, dict[str, Interval]] = {}
+    for part, prediction in parts.items():
+        others = (other for other in METRICS.values() if other.task == dataset.task and other != metric and part in ("dev", "test"))
+        spans = {
+            each.name: interval(each, prediction.truth, prediction.members, prediction.weight, seed=seed) for each in (metric, *others)
+        }
+        scores[part] = {name: span for name, span in spans.items() if math.isfinite(span.value)}
+    return scores
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: version(name) for name in ("shoal", "jax", "numpy", "scikit-learn", "polars")}
+
+
+def _class_shares(dataset: Dataset) -> dict[str, float]:
+    if not dataset.classes:
+        return {}
+    counts = np.bincount(dataset.truth["train"], weights=dataset.weights["train"], minlength=len(dataset.classes))
+    return {name: float(count / counts.sum()) for name, count in zip(dataset.classes, counts, strict=True)}
+
+
+def _at_edge(trained: Trained) -> dict[str, Any]:
+    """Settings of the winner within 5 % of an end of their range."""
+    recipe, edges = trained.searched.recipe, {}
+    for bounds in trained.families[trained.searched.family].ranges:
+        value = recipe.hidden_units[0] if bounds.name == "units" and recipe.hidden_units else getattr(recipe, bounds.name, None)
+        if value is None:
+            continue
+        low, high = bounds.value(0.05), bounds.value(0.95)
+        if value <= low:
+            edges[bounds.name] = "lowest"
+        elif value >= high:
+            edges[bounds.name] = "highest"
+    return edges

@@ -1,0 +1,165 @@
+"""What a budget buys: a fixed plan, made by measuring before the search begins, and kept to.
+
+The plan decides everything that time could influence, so that what follows depends on the plan, the data and the seed
+only: the same plan gives the same networks, and an interrupted run continues to the same result.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+
+from shoal.errors import OptionError, Problem
+from shoal.population import BUFFER_STEPS, Shoal
+from shoal.records import Plan, ShoalPlan
+from shoal.space import Family
+
+HALVING = 3
+"""At each rung about one trial in three goes on (the eta of successive halving; Jamieson and Talwalkar, 2016)."""
+
+MOST_ROUNDS = 27
+"""Most shoals of first trials per family; beyond it the search of a default space gains next to nothing."""
+
+RETRAINS = 8
+"""Fresh seeds on which the winner is trained again; their predictions are averaged in the final model."""
+
+_TRAINING_SHARE = 0.8  # of the time left after measuring; the rest is for scoring, saving and a machine that slows down
+_FEWEST_EPOCHS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Either seconds or a number of trials."""
+
+    text: str
+    seconds: float | None = None
+    trials: int | None = None
+
+    @classmethod
+    def parse(cls, given: Any) -> Budget:
+        """A budget from ``90s``, ``5m``, ``1h``, ``200trials`` or a number of seconds.
+
+        Raises:
+            OptionError: anything else, and amounts of zero or less.
+
+        Example:
+            >>> Budget.parse("2m").seconds, Budget.parse("200trials").trials
+            (120.0, 200)
+        """
+        text = f"{given:g}s" if isinstance(given, int | float) and not isinstance(given, bool) else str(given)
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|trials?)\s*", text)
+        if not match or float(match[1]) <= 0 or not math.isfinite(float(match[1])):
+            raise OptionError(Problem("the budget is a time or a number of trials", repr(given), "Write, say, 90s, 5m, 1h or 200trials."))
+        if match[2].startswith("trial"):
+            if "." in match[1]:
+                raise OptionError(Problem("a number of trials is a whole number", repr(given), "Write, say, 200trials."))
+            return cls(text.strip(), trials=int(match[1]))
+        return cls(text.strip(), seconds=float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2][0]])
+
+
+def segment_steps(steps_per_epoch: int) -> int:
+    """Steps between two evaluations: an epoch, or an equal part of one where that is longer than the buffer."""
+    return math.ceil(steps_per_epoch / math.ceil(steps_per_epoch / BUFFER_STEPS))
+
+
+def families_within(budget: Budget, families: Sequence[Family]) -> tuple[Family, ...]:
+    """As many families as the budget can pay the compilation of: about 4 s each on a CPU, at most a fifth of the time."""
+    if budget.trials is not None:
+        return tuple(families[: max(1, budget.trials // 32)])
+    return tuple(families[: min(max(1, int((budget.seconds or 0) // 25)), 3)])
+
+
+def measure(shoal: Shoal, family: Family) -> float:
+    """Seconds per step of the whole shoal, evaluation included; the networks trained for it are thrown away."""
+    numbers = shoal.numbers([family.base] * shoal.slots, range(shoal.slots))
+    state = shoal.start(numbers)
+    steps = segment_steps(shoal.steps_per_epoch)
+    state, _ = shoal.advance(state, numbers, 0, steps, 1)  # the first call also pages everything in
+    segments = max(1, 64 // steps)
+    started = time.perf_counter()
+    state, _ = shoal.advance(state, numbers, 0, steps, segments)
+    jax.block_until_ready(state)
+    return (time.perf_counter() - started) / (steps * segments)
+
+
+def plan_trials(budget: Budget, families: Sequence[Family], slots: Sequence[int], steps_per_epoch: int) -> Plan:
+    """The plan for a budget in trials: nothing is measured, so it is the same on every machine."""
+    assert budget.trials is not None
+    shares = _shares(budget.trials, len(families))
+    rounds = max(math.ceil(share / slot) for share, slot in zip(shares, slots, strict=True))
+    rungs = _rungs(rounds, families[0].base.epochs, steps_per_epoch)
+    shoals = [_shoal_plan(family, slot, share, None) for family, slot, share in zip(families, slots, shares, strict=True)]
+    return Plan(budget.text, tuple(shoals), rungs, budget.trials, RETRAINS, "The number of trials was given.")
+
+
+def plan_seconds(
+    budget: Budget,
+    seconds_left: float,
+    families: Sequence[Family],
+    slots: Sequence[int],
+    step_seconds: Sequence[float],
+    steps_per_epoch: int,
+) -> Plan:
+    """The largest plan whose measured cost fits into the time left.
+
+    Families are given up from the last one on, then epochs, where not even one shoal of each fits.
+    """
+    available = seconds_left * _TRAINING_SHARE
+    epochs, used, rounds = families[0].base.epochs, len(families), 0
+
+    def cost(rounds: int, used: int) -> float:
+        rungs = _rungs(rounds, epochs, steps_per_epoch)
+        searching = sum(seconds * _shoal_steps(rounds, rungs) for seconds in step_seconds[:used])
+        return searching + max(step_seconds[:used]) * rungs[-1]
+
+    while used > 1 and cost(1, used) > available:
+        used -= 1
+    rounds = max((r for r in range(1, MOST_ROUNDS + 1) if cost(r, used) <= available), default=1)
+    if cost(1, used) > available:
+        epochs = max(_FEWEST_EPOCHS, epochs * max(available, 0) / cost(1, used))
+    rungs = _rungs(rounds, epochs, steps_per_epoch)
+    shoals = tuple(_shoal_plan(families[i], slots[i], rounds * slots[i], step_seconds[i]) for i in range(used))
+    trials = sum(shoal.trials for shoal in shoals)
+    reason = (
+        f"{trials} trials in {used} shape{'s' * (used > 1)} of network, "
+        f"up to {rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch:.3g} epochs) each, "
+        f"should take {cost(rounds, used):.0f} s of the {max(seconds_left, 0):.0f} s left after measuring."
+    )
+    if cost(1, used) > available:
+        reason += " Even the smallest search is longer than that: a larger budget would train to the end."
+    return Plan(budget.text, shoals, rungs, trials, RETRAINS, reason)
+
+
+def with_length(family: Family, epochs: float) -> Family:
+    """The family with another length of the full training."""
+    return replace(family, base=replace(family.base, epochs=epochs))
+
+
+def _shoal_plan(family: Family, slots: int, trials: int, step_seconds: float | None) -> ShoalPlan:
+    shape = family.shape
+    return ShoalPlan(shape.hidden_layers, family.width, shape.activation, shape.batch_norm, shape.batch_size, slots, trials, step_seconds)
+
+
+def _shares(trials: int, families: int) -> list[int]:
+    return [trials // families + (number < trials % families) for number in range(families)]
+
+
+def _rungs(rounds: int, epochs: float, steps_per_epoch: int) -> tuple[int, ...]:
+    """Steps at which trials are compared; as many halvings as leave whole shoals, each a whole number of segments."""
+    segment = segment_steps(steps_per_epoch)
+    segments = max(1, round(epochs * steps_per_epoch / segment))
+    halvings = int(math.log(rounds, HALVING) + 1e-9)
+    counts = {math.ceil(segments / HALVING**k) for k in range(halvings, -1, -1)}
+    return tuple(count * segment for count in sorted(counts))
+
+
+def _shoal_steps(rounds: int, rungs: tuple[int, ...]) -> int:
+    """Steps of one family's shoals over the whole search, if each family keeps its share."""
+    before = (0, *rungs[:-1])
+    return sum(math.ceil(rounds / HALVING**k) * (rung - start) for k, (rung, start) in enumerate(zip(rungs, before, strict=True)))
