@@ -19,6 +19,7 @@ from scipy.linalg import LinAlgWarning
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits
 
 from shoal.metrics import Metric, interval
 from shoal.records import Baseline, Part, Task
@@ -29,11 +30,14 @@ DEFAULT_SECONDS = 10.0
 # Measured on two cores: a tree costs its rows x inputs, and a fixed part for the histograms of its 31 leaves.
 TREE_CELLS_A_SECOND = 2.5e8
 TREE_FIXED_SECONDS_AN_INPUT = 31 * 1.5e-6
+DEFAULT_BINS, FEWER_BINS = 255, 63
 DEFAULT_ROUNDS = 100
 FEWEST_ROUNDS = 20
 LINEAR_CELLS_A_SECOND = 1e8
 """Rows x inputs x classes of a logistic regression of 100 iterations."""
 FEWEST_ROWS = 1000
+SINGLE_THREAD_CELLS = 2e6
+"""Below this many rows x inputs boosting's threads wait for each other more than they work; on a busy machine, ten times more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,12 @@ def fit_references(
     order = np.random.default_rng(seed).permutation(len(truth))
     classification = task == "classification"
     trees = n_classes if classification and n_classes > 2 else 1
-    rounds, boosting_rows = _boosting_size(inputs.shape[1], trees, 0.7 * seconds)
+    rounds, bins, boosting_rows = _boosting_size(inputs.shape[1], trees, 0.7 * seconds)
     linear_rows = _most_rows(0.3 * seconds * LINEAR_CELLS_A_SECOND / (inputs.shape[1] * trees))
     # So that fewer rounds still travel as far, up to a step that boosting takes well.
-    boosting_settings: dict[str, Any] = {"max_iter": rounds, "learning_rate": min(0.3, 0.1 * DEFAULT_ROUNDS / rounds), "random_state": seed}
-    fewer_rounds = "" if rounds == DEFAULT_ROUNDS else f", {rounds} rounds"
+    rate = min(0.3, 0.1 * DEFAULT_ROUNDS / rounds)
+    boosting_settings: dict[str, Any] = {"max_iter": rounds, "learning_rate": rate, "max_bins": bins, "random_state": seed}
+    fewer_rounds = "" if bins == DEFAULT_BINS else f", {rounds} rounds, {bins} bins"
 
     plans: tuple[tuple[str, str, int, Callable[[], Any] | None], ...] = (
         ("trivial", "always the class frequencies" if classification else "always the mean", len(truth), None),
@@ -169,12 +174,14 @@ def _most_rows(rows: float) -> int:
     return int(rows // digit * digit)
 
 
-def _boosting_size(inputs: int, trees: int, seconds: float) -> tuple[int, int]:
-    """Rounds and rows whose trees, ``trees`` a round, cost about ``seconds``."""
-    fixed = trees * inputs * TREE_FIXED_SECONDS_AN_INPUT
-    rounds = int(np.clip(seconds / 2 / fixed, FEWEST_ROUNDS, DEFAULT_ROUNDS))
+def _boosting_size(inputs: int, trees: int, seconds: float) -> tuple[int, int, int]:
+    """Rounds, bins and rows whose trees, ``trees`` a round, cost about ``seconds``: the defaults, unless many trees are dear."""
+    fixed, rounds, bins = trees * inputs * TREE_FIXED_SECONDS_AN_INPUT, DEFAULT_ROUNDS, DEFAULT_BINS
+    if rounds * fixed > seconds / 2:
+        fixed, bins = fixed * FEWER_BINS / DEFAULT_BINS, FEWER_BINS
+        rounds = int(np.clip(seconds / 3 / fixed, FEWEST_ROUNDS, DEFAULT_ROUNDS))
     cells = (seconds / rounds - fixed) * TREE_CELLS_A_SECOND / trees
-    return rounds, _most_rows(cells / inputs)
+    return rounds, bins, _most_rows(cells / inputs)
 
 
 def _trained(make: Callable[[], Any] | None, inputs: NDArray, truth: NDArray, weight: NDArray, chosen: NDArray, n_classes: int | None):
@@ -202,7 +209,8 @@ def _trained(make: Callable[[], Any] | None, inputs: NDArray, truth: NDArray, we
 
 
 def _fitted(model: Any, inputs: NDArray, truth: NDArray, weight: NDArray) -> Any:
-    with warnings.catch_warnings():
+    threads = 1 if inputs.size <= SINGLE_THREAD_CELLS else None
+    with warnings.catch_warnings(), threadpool_limits(limits=threads):
         # A reference that has not quite converged is still a reference.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", LinAlgWarning)
