@@ -32,6 +32,7 @@ from sklearn.neural_network import MLPClassifier
 from shoal import population
 from shoal.nets.network import Layout
 from shoal.recipe import Recipe
+from shoal.train import Batch
 
 TRAIN_ROWS, DEV_ROWS, COLUMNS, CLASSES, HIDDEN_LAYERS = 16_000, 4_000, 20, 5, 2
 LEARNING_RATE, DECAY_RATE, WEIGHT_DECAY, KEEP_PROB, CLIP_NORM = 1e-3, 0.1, 1e-2, 0.9, 1.0
@@ -102,7 +103,7 @@ def time_shoal(setting: Setting, rows: Rows, epochs: int) -> float:
         decay="inverse_time",
         decay_rate=DECAY_RATE,
     )
-    train_part, dev_part = ((X, y, np.ones(len(y), np.float32)) for X, y in (rows[:2], rows[2:]))
+    train_part, dev_part = (Batch(X, y, np.ones(len(y), np.float32)) for X, y in (rows[:2], rows[2:]))
     tables = population.Tables.load(train_part, dev_part)
     layout = Layout(recipe.shape, setting.width, population.padded_inputs(COLUMNS), CLASSES, "softmax")
     slots = min(setting.networks, population.slots_within(layout, MEMORY))

@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -25,7 +26,7 @@ def cores() -> int:
 
 
 @functools.cache
-def start() -> tuple[jax.Device, ...]:
+def start() -> tuple[Any, ...]:
     """Start JAX with one device per CPU core and a persistent cache of compiled programs, and return the devices.
 
     Where the program around shoal has started JAX already, or has set the cache, that is left as it is and said once.
@@ -54,7 +55,7 @@ def compilations() -> int:
 
 
 def _use_cache() -> None:
-    if jax.config.jax_compilation_cache_dir is not None:
+    if jax.config.values["jax_compilation_cache_dir"] is not None:
         return
     folder = Path(os.environ.get("SHOAL_CACHE_DIR") or platformdirs.user_cache_dir("shoal")) / "programs"
     try:
@@ -70,7 +71,7 @@ def _use_cache() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def _count_request(event: str, duration: float, **_: object) -> None:
+def _count_request(event: str, duration_secs: float, **_: object) -> None:
     global _compilations
     if event == "/jax/core/compile/backend_compile_duration":
         _compilations += 1

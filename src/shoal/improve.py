@@ -7,6 +7,7 @@ winner on fresh seeds; open the test rows once; judge; save.
 from __future__ import annotations
 
 import datetime
+import math
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,11 +31,15 @@ from shoal.plan import Budget, families_within, plan_seconds, plan_trials, with_
 from shoal.plan import measure as measure_speed
 from shoal.population import Shoal, Tables, padded_inputs, slots_within
 from shoal.progress import Event, Listener
-from shoal.records import Interval, Plan, Run
+from shoal.records import Interval, Part, Plan, Run
 from shoal.references import Reference, baselines, fit_references
 from shoal.run_folder import FolderJournal, RunFolder, cannot_create
 from shoal.search import Journal, NoJournal, Search, Searched
 from shoal.space import Family, default_space
+from shoal.train import Batch
+
+_TRAINED_ON: tuple[Part, Part] = ("train", "dev")
+_SHOWN: tuple[Part, Part] = ("dev", "test")
 
 MEMORY = 1 << 30
 """Bytes that the networks of one shoal may take."""
@@ -106,7 +111,7 @@ def train_best(
         journal: where finished jobs are kept.
     """
     stages.enter("starting JAX", f"{len(devices.start())} device(s)")
-    tables = Tables.load(*((dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in ("train", "dev")))
+    tables = Tables.load(*(Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON))
     space = default_space(dataset.task, tables.train_rows, metric.unit == "share")
     families = families_within(budget, space.families) if plan is None else space.families[: len(plan.shoals)]
     loss, outputs = loss_for(dataset.task, len(dataset.classes))
@@ -336,7 +341,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     )
     stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs else "")
     model, searched = trained.model, trained.searched
-    parts = {
+    parts: dict[Part, PartPrediction] = {
         part: PartPrediction(dataset.truth[part], model.member_outputs(inputs), weight=dataset.weights[part])
         for part, inputs in dataset.inputs.items()
     }
@@ -344,7 +349,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     errors = measure(parts, metric, dev_predictions, seed=options["seed"])
     verdict = judge(errors, options["target_error"])
     case = Case(errors, verdict, searched.trials, _class_shares(dataset), _at_edge(trained), str(options["budget"]))
-    shown = {part: dataset.truth[part] for part in ("dev", "test") if part in dataset.truth}
+    shown: dict[Part, np.ndarray] = {part: dataset.truth[part] for part in _SHOWN if part in dataset.truth}
     stages.leave()
     record = Run(
         name=folder.path.name if folder else dataset.source,
@@ -389,7 +394,7 @@ def _references(dataset: Dataset, seed: int, stages: Stages) -> tuple[Reference,
         dataset.weights["train"],
         task=dataset.task,
         n_classes=len(dataset.classes),
-        evaluate={part: dataset.inputs[part] for part in ("dev", "test") if part in dataset.inputs},
+        evaluate={part: dataset.inputs[part] for part in _SHOWN if part in dataset.inputs},
         seed=seed,
         listener=lambda name: stages.listener(Event("references", name)),
     )

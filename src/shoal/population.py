@@ -58,15 +58,11 @@ def capacity(rows: int) -> int:
     return max(256, 1 << rows.bit_length())
 
 
-def padded(x: np.ndarray, target: np.ndarray, weight: np.ndarray, inputs: int) -> Batch:
-    """A table in its size class; there is always at least one padding row, of weight 0."""
-    rows = len(x)
-    size = capacity(rows)
-    wide = np.zeros((size, inputs), np.float32)
-    wide[:rows, : x.shape[1]] = x
-    return Batch(
-        wide, np.concatenate([target, np.zeros(size - rows, target.dtype)]), np.concatenate([weight, np.zeros(size - rows, weight.dtype)])
-    )
+def padded(part: Batch, inputs: int) -> Batch:
+    """A table in its size class and with this many inputs; there is always at least one padding row, of weight 0."""
+    more = capacity(len(part.x)) - len(part.x)
+    x = np.pad(part.x.astype(np.float32, copy=False), ((0, more), (0, inputs - part.x.shape[1])))
+    return Batch(x, np.pad(part.target, (0, more)), np.pad(part.weight, (0, more)))
 
 
 def padded_inputs(columns: int) -> int:
@@ -93,12 +89,12 @@ class Tables:
     columns: int
 
     @classmethod
-    def load(cls, train_part: tuple[np.ndarray, ...], dev_part: tuple[np.ndarray, ...]) -> Tables:
-        """Put ``(inputs, targets, weights)`` of the two parts on the devices."""
-        inputs = padded_inputs(train_part[0].shape[1])
+    def load(cls, train_part: Batch, dev_part: Batch) -> Tables:
+        """Put the rows of the two parts (``x [rows, columns]``, not padded) on the devices."""
+        columns = train_part.x.shape[1]
         whole = NamedSharding(devices.mesh(len(devices.start())), PartitionSpec())
-        on_device = [jax.device_put(padded(*part, inputs), whole) for part in (train_part, dev_part)]
-        return cls(*on_device, len(train_part[0]), len(dev_part[0]), train_part[0].shape[1])
+        on_train, on_dev = (jax.device_put(padded(part, padded_inputs(columns)), whole) for part in (train_part, dev_part))
+        return cls(on_train, on_dev, len(train_part.x), len(dev_part.x), columns)
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Mini-batches in one pass over the training rows; the last, smaller one counts."""
