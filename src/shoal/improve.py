@@ -432,7 +432,7 @@ def _at_edge(trained: Trained) -> dict[str, Any]:
             continue
         low, high = bounds.value(0.05), bounds.value(0.95)
         if value <= low:
-            edges[bounds.name] = "lowest"
+            edges["hidden_units" if bounds.name == "units" else bounds.name] = "lowest"
         elif value >= high:
-            edges[bounds.name] = "highest"
+            edges["hidden_units" if bounds.name == "units" else bounds.name] = "highest"
     return edges

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,34 +106,62 @@ def plan_seconds(
     step_seconds: Sequence[float],
     steps_per_epoch: int,
 ) -> Plan:
-    """The largest plan whose measured cost fits into the time left.
+    """The plan that the time left pays for, by the measured cost of a step.
 
-    Families are given up from the last one on, then epochs, where not even one shoal of each fits.
+    Halving pays from three shoals a family on. Where full-length training leaves no time for that, training is shortened to no
+    less than half; where that is not enough, the last family is given up; the least is one shoal trained as long as time allows.
+
+    Args:
+        budget: as the user gave it.
+        seconds_left: for searching and retraining.
+        families: in the order of their promise.
+        slots: of each family's shoal.
+        step_seconds: of each family's shoal.
+        steps_per_epoch: of the training rows.
     """
     available = seconds_left * _TRAINING_SHARE
-    epochs, used, rounds = families[0].base.epochs, len(families), 0
+    full = families[0].base.epochs
 
-    def cost(rounds: int, used: int) -> float:
+    def cost(used: int, epochs: float, rounds: int) -> float:
         rungs = _rungs(rounds, epochs, steps_per_epoch)
         searching = sum(seconds * _shoal_steps(rounds, rungs) for seconds in step_seconds[:used])
         return searching + max(step_seconds[:used]) * rungs[-1]
 
-    while used > 1 and cost(1, used) > available:
-        used -= 1
-    rounds = max((r for r in range(1, MOST_ROUNDS + 1) if cost(r, used) <= available), default=1)
-    if cost(1, used) > available:
-        epochs = max(_FEWEST_EPOCHS, epochs * max(available, 0) / cost(1, used))
+    def rounds_within(used: int, epochs: float) -> int:
+        return max((rounds for rounds in range(1, MOST_ROUNDS + 1) if cost(used, epochs, rounds) <= available), default=0)
+
+    used, epochs, rounds = _choose(len(families), full, rounds_within)
+    if rounds == 0:
+        epochs = max(_FEWEST_EPOCHS, full * max(available, 0.0) / cost(1, full, 1))
+        rounds = 1
     rungs = _rungs(rounds, epochs, steps_per_epoch)
     shoals = tuple(_shoal_plan(families[i], slots[i], rounds * slots[i], step_seconds[i]) for i in range(used))
     trials = sum(shoal.trials for shoal in shoals)
+    expected = cost(used, epochs, rounds)
     reason = (
         f"{trials} trials in {used} shape{'s' * (used > 1)} of network, "
         f"up to {rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch:.3g} epochs) each, "
-        f"should take {cost(rounds, used):.0f} s of the {max(seconds_left, 0):.0f} s left after measuring."
+        f"should take {expected:.0f} s of the {max(seconds_left, 0):.0f} s left after measuring."
     )
-    if cost(1, used) > available:
-        reason += " Even the smallest search is longer than that: a larger budget would train to the end."
+    if expected > seconds_left:
+        reason += " Even the smallest search takes longer than that."
+    elif epochs < full / 2:
+        reason += " Training is cut short: a larger budget would train to the end."
     return Plan(budget.text, shoals, rungs, trials, RETRAINS, reason)
+
+
+def _choose(families: int, full: float, rounds_within: Callable[[int, float], int]) -> tuple[int, float, int]:
+    """Families, epochs and rounds; rounds is 0 where not even one shoal can be trained to a quarter of its length."""
+    if rounds_within(families, 2 * full) == MOST_ROUNDS:
+        return families, 2 * full, MOST_ROUNDS
+    for used in range(families, 0, -1):
+        for epochs in (full, 0.7 * full, 0.5 * full):
+            if (rounds := rounds_within(used, epochs)) >= HALVING:
+                return used, epochs, rounds
+    for epochs in (full, 0.7 * full, 0.5 * full, 0.25 * full):
+        if rounds := rounds_within(1, epochs):
+            return 1, epochs, rounds
+    return 1, full, 0
 
 
 def with_length(family: Family, epochs: float) -> Family:
