@@ -45,5 +45,6 @@ def keep(random_bits: Array, probability: Array) -> Array:
 
 def normal(name: Array, rows: int, columns: int, dtype: jnp.dtype) -> Array:
     """Standard normal numbers [rows, columns], by the inverse of the normal distribution function."""
-    uniform = ((bits(name, rows, columns) >> 8).astype(dtype) + 0.5) * 2.0**-23 - 1.0
+    # 23 bits and a half fit into float32 exactly; with 24 the greatest would round up to 1, whose inverse is infinite.
+    uniform = ((bits(name, rows, columns) >> 9).astype(dtype) + 0.5) * 2.0**-22 - 1.0
     return jax.lax.erf_inv(uniform) * jnp.sqrt(jnp.asarray(2.0, dtype))

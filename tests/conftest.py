@@ -1,0 +1,46 @@
+"""What every test starts from: one device per core, a cache of compiled programs that is not the user's own, no deadlines."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from shoal import devices
+from shoal.recipe import GAINS, Numbers, Recipe
+
+# A busy machine is no reason for a law to fail.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def started_devices(request: pytest.FixtureRequest) -> tuple:
+    """JAX is started before any test can start it with fewer devices or without the cache."""
+    os.environ.setdefault("SHOAL_CACHE_DIR", str(request.config.cache.mkdir("programs")))
+    return devices.start()
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Double precision, in which formulas can be compared to 1e-9."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(scope="session")
+def exact() -> Callable[[Recipe], Numbers]:
+    """The numbers of a recipe in double precision: 1e-3 is then the 1e-3 that other libraries use, not the nearest float32."""
+
+    def numbers(recipe: Recipe, seed: int = 0) -> Numbers:
+        rounded = recipe.numbers(seed)
+        own: dict[str, np.ndarray | np.float64] = {
+            name: np.float64(getattr(recipe, name)) for name in Numbers._fields if isinstance(getattr(recipe, name, None), float)
+        }
+        own["keep_prob"] = np.asarray(recipe.keep_probs)
+        own["gain"] = np.float64(recipe.initialisation_gain * GAINS[recipe.initialisation])
+        return rounded._replace(**own)
+
+    return numbers
