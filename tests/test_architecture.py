@@ -15,13 +15,13 @@ PACKAGE = ROOT / "src" / "shoal"
 
 # A room imports from rows above its own and from rooms named earlier in its row. A room may be planned: named here before it exists.
 ROWS = (
-    ("errors", "recipe", "records", "space", "storage", "progress"),
+    ("errors", "recipe", "records", "space", "storage", "saved_run", "progress"),
     ("data", "losses", "metrics", "averages", "noise", "nets"),
     ("schedules", "optimisers", "probes"),
     ("train",),
     ("devices", "population", "model"),
     ("references", "gradcheck", "diagnose"),
-    ("plan", "search", "improve"),
+    ("plan", "search", "run_folder", "improve"),
     ("estimators", "export", "report"),
     ("__init__", "cli"),
 )

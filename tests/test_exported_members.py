@@ -27,6 +27,12 @@ def test_every_public_name_is_documented():
     assert [name for name, value in objects.items() if callable(value) and not inspect.getdoc(value)] == []
 
 
+def test_a_function_is_not_hidden_by_the_module_of_its_name():
+    code = "import shoal, shoal.improve, shoal.plan; assert shoal.improve is shoal.improve and callable(shoal.improve); print(shoal.plan)"
+    result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("<module 'shoal.plan'")
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="improv_"):
         getattr(shoal, "improv_")  # noqa: B009, a plain attribute would not pass the type check

@@ -9,7 +9,7 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -17,6 +17,11 @@ from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
 from shoal.errors import Problem, RunFolderError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 _RESTORE = "Restore it from a copy, or train again."
 
@@ -124,6 +129,42 @@ def append_line(path: Path, line: bytes) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise RunFolderError(cannot_write(path, error)) from error
+
+
+def remove_torn_lines(path: Path) -> None:
+    """Cut off a torn record and what follows it: a record appended behind it would never be read."""
+    whole = b"".join(b"%08x %s\n" % (zlib.crc32(line), line) for line in read_lines(path))
+    if path.exists() and path.stat().st_size != len(whole):
+        write_atomically(path, whole)
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Remove what a killed process was writing. Only for who holds the folder's lock."""
+    for path in (*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")):
+        path.unlink(missing_ok=True)
+
+
+def lock(path: Path) -> IO[bytes]:
+    """Keep other processes out as long as the returned handle lives; the lock ends with its process, however that ends.
+
+    Args:
+        path: a file for nothing else: closing any other handle of it would end the lock.
+
+    Raises:
+        RunFolderError: another process holds it.
+    """
+    handle = path.open("wb")
+    if fcntl is not None:
+        try:
+            # lockf, not flock: who was interrupted in a notebook must not be locked out by a handle that a traceback keeps alive
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):  # else the file system has no locks
+                handle.close()
+                raise RunFolderError(
+                    Problem("one process at a time works on a run", "a run that another process works on", "Wait for it, or stop it.")
+                ) from None
+    return handle
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
