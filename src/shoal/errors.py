@@ -82,5 +82,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     match = nearest(name, known)
     if match is not None:
         return f"Did you mean {match!r}?"
-    shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
-    return f"Choose from: {shown}."
+    more = f" and {len(known) - 12} more" if len(known) > 12 else ""
+    return f"Choose from: {', '.join(known[:12])}{more}."

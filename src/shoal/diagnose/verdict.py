@@ -118,8 +118,8 @@ def _text(errors: Errors, gaps: list[Gap], target: float, source: str) -> str:
     metric = errors.metric
     name = f"1 - {metric.name}" if metric.greater_is_better else metric.title.lower()
     listed = ", ".join(f"{PART_TITLES[part]} {say(error.error, metric)}" for part, error in errors.parts.items())
-    answers = {"yes": "high", "no": "not high", "cannot tell": "cannot be told yet"}
-    judged = "; ".join(f"{gap.name} {say(gap.size, metric)} is {answers[gap.high]}" for gap in gaps)
+    answers = {"yes": "is high", "no": "is not high", "cannot tell": "cannot be told yet"}
+    judged = "; ".join(f"{gap.name} {say(gap.size, metric)} {answers[gap.high]}" for gap in gaps)
     known = f"{say(target, metric)} (stated)"
     if source == "estimated":
         known = f"at most {say(target, metric)} (estimated: the lowest dev error reached)"

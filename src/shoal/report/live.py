@@ -95,7 +95,8 @@ def _facts(event: Event, counted: bool = True) -> list[str]:
     if counted and event.done is not None:
         facts.append(f"{event.done} of {event.trials} done" if event.trials else f"{event.done} done")
     if event.best is not None:
-        facts.append(f"best dev {metric_name(event.metric) or 'score'} {number(event.best)}")
+        name = metric_name(event.metric) or "score"
+        facts.append(f"best {name if name.startswith('dev ') else f'dev {name}'} {number(event.best)}")
     if counted and event.seconds_left is not None:
         facts.append(_left(event))
     return facts

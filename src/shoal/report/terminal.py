@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -40,13 +41,13 @@ def summary(run: Run, folder: Path, verbose: bool = False) -> RenderableType:
     Args:
         run: the record.
         folder: the run's folder.
-        verbose: add what was decided about each column, and why the rows were split so.
+        verbose: add the verdict in sentences, what was decided about each column, and why the rows were split so.
 
     Example:
         >>> from rich.console import Console
         >>> Console().print(summary(run, Path("runs/adult")))  # doctest: +SKIP
     """
-    blocks: list[RenderableType] = [_verdict(run), _scores(run), _recipe(run)]
+    blocks: list[RenderableType] = [_verdict(run, verbose), _scores(run), _recipe(run)]
     if by_severity(run.findings):
         blocks.append(_findings(run))
     if run.notes:
@@ -78,7 +79,7 @@ def show_text(run: Run, folder: Path, verbose: bool = False) -> RenderableType:
     return summary(run, folder, verbose)
 
 
-def _verdict(run: Run) -> RenderableType:
+def _verdict(run: Run, verbose: bool) -> RenderableType:
     title = Text.assemble((f"{run.verdict.title.capitalize()}", f"bold {TONES.get(run.verdict.title, 'red')}"))
     gaps = Table.grid(padding=(0, 2))
     gaps.add_row(Text("target error", "dim"), Text(target_error(run)), Text(run.verdict.target_error_source, "dim"))
@@ -86,7 +87,9 @@ def _verdict(run: Run) -> RenderableType:
         word, tone = JUDGED[gap.high]
         gaps.add_row(Text(gap.name, "dim"), Text(difference(gap.size, run.metric)), Text(word, tone))
     step = Text.assemble(("Next step  ", "bold cyan"), one_line(run.next_step))
-    return Group(title, Text(one_line(run.verdict.text)), Padding(gaps, (0, 0, 0, 2)), Text(), step)
+    # the text says what the rows say, in sentences
+    words = [Text(one_line(run.verdict.text))] if verbose or not run.verdict.gaps else []
+    return Group(title, *words, Padding(gaps, (0, 0, 0, 2)), Text(), step)
 
 
 def _scores(run: Run) -> RenderableType:
@@ -114,9 +117,9 @@ def _scores(run: Run) -> RenderableType:
 
 def _recipe(run: Run) -> RenderableType:
     searched = sum(trial.purpose == "search" for trial in run.trials)
-    retrained = sum(trial.purpose == "retrain" for trial in run.trials)
+    retrained = sum(trial.purpose == "retrain" and trial.recipe == run.recipe for trial in run.trials)
     programs = f"{run.compilations} program{'' if run.compilations == 1 else 's'} compiled"
-    effort = f"best of {searched} trials, retrained on {retrained} fresh seeds; {duration(run.seconds)}, {programs}"
+    effort = f"best of {searched} trials, retrained on {retrained} fresh seed{'' if retrained == 1 else 's'}; {duration(run.seconds)}, {programs}"
     return Group(Text.assemble(("Recipe  ", "bold cyan"), recipe_line(run.recipe)), Text(effort, "dim"))
 
 
@@ -156,6 +159,10 @@ def _paths(run: Run, folder: Path) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True, style="dim")
     grid.add_column(overflow="fold")
-    for name, path in (("report", folder / "report.html"), ("model", folder / "model"), ("predict", f"shoal predict {folder} NEW_FILE")):
+    for name, path in (
+        ("report", folder / "report.html"),
+        ("model", folder / "model"),
+        ("predict", f"shoal predict {quote(str(folder))} NEW_FILE"),
+    ):
         grid.add_row(name, Text(one_line(str(path))))
     return grid
