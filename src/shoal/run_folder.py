@@ -13,7 +13,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +153,7 @@ class FolderJournal:
         self._lines, self._checkpoint = folder.path / "trials", folder.path / "checkpoint"
         try:
             self._checkpoint.mkdir(exist_ok=True)
-            self._lock = storage.lock(self._checkpoint / "lock")
+            weakref.finalize(self, os.close, storage.lock(self._checkpoint / "lock"))
             storage.remove_temporary_files(folder.path)
         except OSError as error:
             raise RunFolderError(storage.cannot_write(folder.path, error)) from error

@@ -9,7 +9,7 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -144,27 +144,27 @@ def remove_temporary_files(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def lock(path: Path) -> IO[bytes]:
-    """Keep other processes out as long as the returned handle lives; the lock ends with its process, however that ends.
+def lock(path: Path) -> int:
+    """Keep other processes out as long as the returned descriptor is open; the lock ends with its process, however that ends.
 
     Args:
-        path: a file for nothing else: closing any other handle of it would end the lock.
+        path: a file for nothing else: closing any other descriptor of it would end the lock.
 
     Raises:
         RunFolderError: another process holds it.
     """
-    handle = path.open("wb")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
     if fcntl is not None:
         try:
-            # lockf, not flock: who was interrupted in a notebook must not be locked out by a handle that a traceback keeps alive
-            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # lockf, not flock: who was interrupted in a notebook must not be locked out by a descriptor that a traceback keeps alive
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN):  # else the file system has no locks
-                handle.close()
+                os.close(descriptor)
                 raise RunFolderError(
                     Problem("one process at a time works on a run", "a run that another process works on", "Wait for it, or stop it.")
                 ) from None
-    return handle
+    return descriptor
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
