@@ -27,7 +27,7 @@ from shoal.losses import loss_for
 from shoal.metrics import METRICS, Metric, check_metric, interval
 from shoal.model import Model
 from shoal.nets.network import Layout
-from shoal.plan import Budget, families_within, plan_seconds, plan_trials, with_length
+from shoal.plan import Budget, families_within, plan_seconds, plan_trials, slots_needed, with_length
 from shoal.plan import measure as measure_speed
 from shoal.population import Shoal, Tables, padded_inputs, slots_within
 from shoal.progress import Event, Listener
@@ -35,7 +35,7 @@ from shoal.records import Interval, Part, Plan, Run
 from shoal.references import Reference, baselines, fit_references
 from shoal.run_folder import FolderJournal, RunFolder, cannot_create
 from shoal.search import Journal, NoJournal, Search, Searched
-from shoal.space import Family, default_space
+from shoal.space import Family, Space, default_space
 from shoal.train import Batch
 
 _TRAINED_ON: tuple[Part, Part] = ("train", "dev")
@@ -47,6 +47,9 @@ MEMORY = 1 << 30
 
 def silent(event: Event) -> None:
     """A listener that says nothing."""
+
+
+MOST_TRAIN_ROWS_SCORED = 50_000
 
 
 @dataclass
@@ -94,11 +97,12 @@ def train_best(
     seed: int,
     metric: Metric,
     stages: Stages,
+    space: Space | None = None,
     plan: Plan | None = None,
     keep_plan: Callable[[Plan], None] = lambda plan: None,
     journal: Journal | None = None,
 ) -> Trained:
-    """Search the default space for a data set, and train the winner on fresh seeds.
+    """Search a space for a data set, and train the winner on fresh seeds.
 
     Args:
         dataset: train and dev parts; other parts are not looked at.
@@ -106,13 +110,14 @@ def train_best(
         seed: of the draws, the networks and the mini-batches.
         metric: what counts in the end; it decides what the space holds.
         stages: is told what is going on.
+        space: what to search; by default ``default_space`` of the data.
         plan: a plan made earlier, to be kept to; by default it is made here.
         keep_plan: is given the plan before the search begins.
         journal: where finished jobs are kept.
     """
     stages.enter("starting JAX", f"{len(devices.start())} device(s)")
     tables = Tables.load(*(Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON))
-    space = default_space(dataset.task, tables.train_rows, metric.unit == "share")
+    space = space or default_space(dataset.task, tables.train_rows, metric.unit == "share")
     families = families_within(budget, space.families) if plan is None else space.families[: len(plan.shoals)]
     loss, outputs = loss_for(dataset.task, len(dataset.classes))
     shoals: dict[int, Shoal] = {}
@@ -121,7 +126,7 @@ def train_best(
         if number not in shoals:
             family = families[number]
             layout = Layout(family.shape, family.width, padded_inputs(tables.columns), outputs, loss)
-            slots = slots_within(layout, MEMORY) if plan is None else plan.shoals[number].slots
+            slots = min(slots_within(layout, MEMORY), slots_needed(budget)) if plan is None else plan.shoals[number].slots
             shoals[number] = Shoal(layout, slots, tables, seed)
         return shoals[number]
 
@@ -341,10 +346,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     )
     stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs else "")
     model, searched = trained.model, trained.searched
-    parts: dict[Part, PartPrediction] = {
-        part: PartPrediction(dataset.truth[part], model.member_outputs(inputs), weight=dataset.weights[part])
-        for part, inputs in dataset.inputs.items()
-    }
+    parts: dict[Part, PartPrediction] = {part: _predicted(dataset, part, model, options["seed"]) for part in dataset.inputs}
     dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
     errors = measure(parts, metric, dev_predictions, seed=options["seed"])
     verdict = judge(errors, options["target_error"])
@@ -398,6 +400,14 @@ def _references(dataset: Dataset, seed: int, stages: Stages) -> tuple[Reference,
         seed=seed,
         listener=lambda name: stages.listener(Event("references", name)),
     )
+
+
+def _predicted(dataset: Dataset, part: Part, model: Model, seed: int) -> PartPrediction:
+    """The model's predictions of a part; of very many training rows a sample, whose error is as good as known."""
+    rows = np.arange(len(dataset.truth[part]))
+    if part == "train" and len(rows) > MOST_TRAIN_ROWS_SCORED:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_TRAIN_ROWS_SCORED, replace=False))
+    return PartPrediction(dataset.truth[part][rows], model.member_outputs(dataset.inputs[part][rows]), weight=dataset.weights[part][rows])
 
 
 def _scores(parts: Mapping[Any, PartPrediction], metric: Metric, dataset: Dataset, seed: int) -> dict[str, dict[str, Interval]]:

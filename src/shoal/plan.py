@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
-
+from shoal import devices
 from shoal.errors import OptionError, Problem
 from shoal.population import BUFFER_STEPS, Shoal
 from shoal.records import Plan, ShoalPlan
@@ -29,8 +29,9 @@ MOST_ROUNDS = 27
 RETRAINS = 8
 """Fresh seeds on which the winner is trained again; their predictions are averaged in the final model."""
 
-_TRAINING_SHARE = 0.8  # of the time left after measuring; the rest is for scoring, saving and a machine that slows down
-_FEWEST_EPOCHS = 2.0
+_TRAINING_SHARE = 0.85  # of the time left after measuring; the rest is for scoring, saving and a machine that slows down
+_FEWEST_STEPS = 100
+_MEASURED_STEPS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +76,26 @@ def families_within(budget: Budget, families: Sequence[Family]) -> tuple[Family,
     return tuple(families[: min(max(1, int((budget.seconds or 0) // 25)), 3)])
 
 
+def slots_needed(budget: Budget) -> int:
+    """Slots beyond which a shoal would stand empty: the trials, or the retrained winner's seeds; evenly over all devices."""
+    if budget.trials is None:
+        return sys.maxsize
+    count = len(devices.start())
+    return math.ceil(max(budget.trials, RETRAINS) / count) * count
+
+
 def measure(shoal: Shoal, family: Family) -> float:
     """Seconds per step of the whole shoal, evaluation included; the networks trained for it are thrown away."""
     numbers = shoal.numbers([family.base] * shoal.slots, range(shoal.slots))
     state = shoal.start(numbers)
-    steps = segment_steps(shoal.steps_per_epoch)
-    state, _ = shoal.advance(state, numbers, 0, steps, 1)  # the first call also pages everything in
-    segments = max(1, 64 // steps)
-    started = time.perf_counter()
-    state, _ = shoal.advance(state, numbers, 0, steps, segments)
-    jax.block_until_ready(state)
-    return (time.perf_counter() - started) / (steps * segments)
+    state, _ = shoal.advance(state, numbers, 0, 1, 1)  # compiles, or reads from the cache, and pages everything in
+    seconds = {}
+    for steps in (1, _MEASURED_STEPS):
+        started = time.perf_counter()
+        state, _ = shoal.advance(state, numbers, 0, steps, 1)
+        seconds[steps] = time.perf_counter() - started
+    step = (seconds[_MEASURED_STEPS] - seconds[1]) / (_MEASURED_STEPS - 1)
+    return step + max(seconds[1] - step, 0.0) / segment_steps(shoal.steps_per_epoch)
 
 
 def plan_trials(budget: Budget, families: Sequence[Family], slots: Sequence[int], steps_per_epoch: int) -> Plan:
@@ -132,7 +142,7 @@ def plan_seconds(
 
     used, epochs, rounds = _choose(len(families), full, rounds_within)
     if rounds == 0:
-        epochs = max(_FEWEST_EPOCHS, full * max(available, 0.0) / cost(1, full, 1))
+        epochs = max(_FEWEST_STEPS / steps_per_epoch, full * max(available, 0.0) / cost(1, full, 1))
         rounds = 1
     rungs = _rungs(rounds, epochs, steps_per_epoch)
     shoals = tuple(_shoal_plan(families[i], slots[i], rounds * slots[i], step_seconds[i]) for i in range(used))

@@ -149,20 +149,25 @@ class Search:
 
     def run(self) -> Searched:
         """Search, then train the winner again."""
-        runners = self._draw()
-        alive = runners
-        for rung in range(len(self.plan.rungs)):
-            self._train(alive, rung, "search")
-            if rung + 1 < len(self.plan.rungs):
-                alive = self._survivors(alive)
-        alive = _ranked(alive)
-        winner, retrained = self._retrain(alive)
+        drawn = self._draw()
+        # A single trial has nothing to be compared with: its recipe is trained on the fresh seeds at once.
+        compared = drawn if len(drawn) > 1 else []
+        winner, retrained = self._retrain(self._compare(compared) if compared else drawn)
         last = len(self.plan.rungs) - 1
-        trials = [runner.record(last, "search") for runner in runners] + [runner.record(last, "retrain") for runner in retrained]
-        of_winner = [runner for runner in retrained if runner.recipe == winner.recipe]
+        trials = [runner.record(last, "search") for runner in compared] + [runner.record(last, "retrain") for runner in retrained]
+        trained = sorted(_ranked(retrained), key=lambda runner: runner.number)  # one without a score is as it was before its first step
+        of_winner = [runner for runner in trained if runner.recipe == winner.recipe]
         units = np.stack([runner.recipe.numbers(runner.seed).units for runner in of_winner])
         networks = members(join([runner.state for runner in of_winner if runner.state is not None]), units)
         return Searched(tuple(trials), winner.recipe, winner.family, networks, self._slots_filled / self._slots_trained)
+
+    def _compare(self, runners: list[_Runner]) -> list[_Runner]:
+        """The trials that reached the last rung, best first."""
+        for rung in range(len(self.plan.rungs)):
+            self._train(runners, rung, "search")
+            if rung + 1 < len(self.plan.rungs):
+                runners = self._survivors(runners)
+        return _ranked(runners)
 
     def _draw(self) -> list[_Runner]:
         runners: list[_Runner] = []
