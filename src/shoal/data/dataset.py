@@ -75,6 +75,7 @@ def load(
     sample_weight: Any = None,
     dev_size: float | int | None = None,
     test_size: float | int | None = None,
+    train_dev: bool = True,
 ) -> Dataset:
     """Read a table, split its rows, decide what its columns are, and encode them.
 
@@ -82,7 +83,7 @@ def load(
         source: any source that ``read_table`` takes; the training data.
         target: the column to predict (``target`` for the named examples, the column of ``y`` where that is given).
         task: ``auto``, ``classification`` or ``regression``.
-        dev: a source of its own for the dev part, or a pair ``(X, y)``; a train-dev part is then taken from the training data.
+        dev: a source of its own for the dev part, or a pair ``(X, y)``.
         test: the same for the test part.
         drop: columns to leave out.
         group: column whose groups stay within one part.
@@ -93,6 +94,7 @@ def load(
         sample_weight: weight of each row of ``source``; rows of weight 0 are left out.
         dev_size: rows of the dev part, or a share below 1; by default from the number of rows.
         test_size: the same for the test part; 0 for no test part.
+        train_dev: take a train-dev part from the training data where the dev part has a source of its own.
 
     Raises:
         DataError: the data cannot be used.
@@ -103,7 +105,9 @@ def load(
         >>> data.inputs["train"].shape, data.classes, data.split.rows
         ((341, 30), ('benign', 'malignant'), {'train': 341, 'dev': 114, 'test': 114})
     """
-    request = Request(target, task, tuple([drop] if isinstance(drop, str) else drop), group, time, stratify, seed, dev_size, test_size)
+    request = Request(
+        target, task, tuple([drop] if isinstance(drop, str) else drop), group, time, stratify, seed, dev_size, test_size, train_dev
+    )
     tables = gather(request, source, y, sample_weight, dev, test)
     return _Assembly(request, tables, source_name(source)).dataset()
 
@@ -188,7 +192,7 @@ class _Assembly:
             if "test" not in kept and wants_test:
                 sizes["test"] = request.size("test", rows.size)
             reasons.append(request.why() or why_these_sizes(rows.size))
-        elif rows.size >= FEWEST_ROWS_FOR_TRAIN_DEV:
+        elif request.train_dev and rows.size >= FEWEST_ROWS_FOR_TRAIN_DEV:
             sizes["train_dev"] = part_size(rows.size) // 2
             reasons.append(
                 "A train-dev part is taken from the training data, so that a mismatch of the dev data can be told from variance."

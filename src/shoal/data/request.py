@@ -30,6 +30,7 @@ class Request:
     seed: int
     dev_size: float | int | None
     test_size: float | int | None
+    train_dev: bool = True
 
     def size(self, part: str, rows: int) -> int:
         """Rows of the dev or test part, as asked or from the number of rows."""
