@@ -137,5 +137,10 @@ def default_batch_size(train_rows: int) -> int:
 
 
 def default_epochs(train_rows: int, batch_size: int) -> float:
-    """Length of the full training: about 4,000 steps, but 8 to 200 passes over the rows."""
-    return float(min(max(round(4_000 * batch_size / train_rows), 8), 200))
+    """Length of the full training: about 4,000 steps, in 2 to 200 passes over the rows.
+
+    Example:
+        >>> [default_epochs(rows, default_batch_size(rows)) for rows in (300, 8_000, 400_000)]
+        [200.0, 64.0, 5.0]
+    """
+    return float(min(max(round(4_000 * batch_size / train_rows), 2), 200))
