@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import polars as pl
 import pytest
 import scipy.sparse
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, make_blobs
+from sklearn.datasets import make_blobs
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.metrics import recall_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -23,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from shoal import Model, OptionError, Recipe, ShoalClassifier, ShoalRegressor
+from shoal.data import read_table
 
 RECIPE = Recipe(hidden_units=(16,), epochs=15, learning_rate=0.02)
 
@@ -73,8 +75,9 @@ def fitted(overlapping: tuple[np.ndarray, np.ndarray]) -> ShoalClassifier:
 
 
 def test_a_pipeline_with_names_and_a_clone_predict_alike():
-    frame, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    pipeline = make_pipeline(StandardScaler().set_output(transform="pandas"), classifier()).fit(frame, y)
+    frame = read_table("example:breast-cancer").to_pandas()
+    y = frame.pop("target")
+    pipeline: Any = make_pipeline(StandardScaler().set_output(transform="pandas"), classifier()).fit(frame, y)
     assert pipeline.score(frame, y) > 0.95
     assert list(pipeline[-1].feature_names_in_) == list(frame.columns)
     again = clone(pipeline).fit(frame, y)
@@ -87,7 +90,7 @@ def test_cross_validation_and_grid_search_score_held_out_rows():
     X, y = blobs(150, centers=3)
     assert cross_val_score(classifier(), X, y, cv=3).min() > 0.9
     hopeless = Recipe(hidden_units=(16,), epochs=1, learning_rate=1e-9)
-    search = GridSearchCV(classifier(), {"recipe": [hopeless, RECIPE]}, cv=2).fit(X, y)
+    search: Any = GridSearchCV(classifier(), {"recipe": [hopeless, RECIPE]}, cv=2).fit(X, y)
     assert search.best_params_ == {"recipe": RECIPE}
     assert search.score(X, y) > 0.9
 
