@@ -1,0 +1,237 @@
+"""A run that is killed, at whatever moment, is continued to the result that it would have had; damaged files are refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from .command import inside, shoal
+from .test_commands import without_times
+
+COMMAND = Path(sys.executable).with_name("shoal")
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing may catch it."""
+
+
+def write_table(path: Path, rows: int) -> Path:
+    rng = np.random.default_rng(5)
+    columns = {f"x{index}": rng.normal(size=rows).round(4) for index in range(4)}
+    noisy = columns["x0"] - columns["x1"] ** 2 + 0.5 * rng.normal(size=rows)
+    pl.DataFrame({**columns, "y": np.where(noisy > 0, "up", "down")}).write_csv(path)
+    return path
+
+
+def outcome(run: Path) -> tuple[str, str, dict[str, Any]]:
+    """What must be the same bit for bit: the weights, their description, and the record but for its times."""
+    files = (run / "model" / "weights.safetensors", run / "model" / "model.json")
+    weights, description = (hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+    return weights, description, without_times(json.loads((run / "run.json").read_text())["content"])
+
+
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[object], Path]:
+    """A command of several jobs, and the folder of its uninterrupted run."""
+    folder = tmp_path_factory.mktemp("long")
+    command = ["improve", write_table(folder / "table.csv", 2000), "--target", "y", "--budget", "24trials", "--seed", "7"]
+    assert shoal(*command, "--out", folder / "run", "--quiet").exit_code == 0
+    return command, folder / "run"
+
+
+def lines(run: Path) -> int:
+    path = run / "trials"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+MOMENTS: dict[str, Callable[[Path], bool]] = {
+    "before the plan": lambda run: (run / "options.json").exists(),
+    "in the first job": lambda run: (run / "plan.json").exists(),
+    "after a job": lambda run: lines(run) >= 1,
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_process_is_continued_to_the_same_result(moment: str, long_run: tuple[list[object], Path], tmp_path: Path):
+    command, uninterrupted = long_run
+    run = tmp_path / "run"
+    process = subprocess.Popen([COMMAND, *map(str, command), "--out", run], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not MOMENTS[moment](run):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    assert not (run / "run.json").exists()
+    assert "interrupted" in shoal("show", run).stderr
+    result = shoal("resume", run, "--quiet")
+    assert result.exit_code == 0, result.stderr
+    assert outcome(run) == outcome(uninterrupted)
+    assert inside(run) == inside(uninterrupted)
+
+
+def stopping_at(point: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """From the given write on, nothing more reaches the disk. Counts the writes: every flush to the disk and every renaming."""
+    fsync, replace, calls = os.fsync, Path.replace, 0
+
+    def next_call() -> None:
+        nonlocal calls
+        calls += 1
+        if calls > point:
+            raise Killed
+
+    def counted_fsync(descriptor: int) -> None:
+        next_call()
+        fsync(descriptor)
+
+    def counted_replace(path: Path, target: Path) -> Path:
+        next_call()
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", counted_fsync)
+    monkeypatch.setattr(Path, "replace", counted_replace)
+    while True:
+        yield calls
+
+
+def test_every_point_of_writing_can_be_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    table = write_table(tmp_path / "table.csv", 120)
+    command = ["improve", table, "--target", "y", "--budget", "2trials", "--quiet", "--out"]
+    with monkeypatch.context() as patch:
+        counter = stopping_at(10**6, patch)
+        next(counter)
+        assert shoal(*command, tmp_path / "whole").exit_code == 0
+        points = next(counter)
+    assert points >= 14  # options, plan, two jobs, model and record: each flushed, and all but the jobs' lines renamed
+    for point in range(points):
+        run = tmp_path / f"run{point}"
+        with monkeypatch.context() as patch:
+            next(stopping_at(point, patch))
+            with pytest.raises(Killed):
+                shoal(*command, run)
+        again = shoal("resume", run, "--quiet")
+        if not (run / "options.json").exists():
+            assert (again.exit_code, "which is not one" in again.stderr) == (2, True)
+            continue
+        assert again.exit_code == 0, (point, again.stderr)
+        assert outcome(run) == outcome(tmp_path / "whole"), point
+        assert inside(run) == inside(tmp_path / "whole"), point
+
+
+def test_a_damaged_checkpoint_or_torn_line_is_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    table, run = write_table(tmp_path / "table.csv", 120), tmp_path / "run"
+    command = ["improve", table, "--target", "y", "--budget", "2trials", "--quiet", "--out"]
+    assert shoal(*command, tmp_path / "whole").exit_code == 0
+    with monkeypatch.context() as patch:
+        next(stopping_at(9, patch))
+        with pytest.raises(Killed):
+            shoal(*command, run)
+    (checkpoint, *_) = sorted((run / "checkpoint").glob("*.safetensors"))
+    flipped = bytearray(checkpoint.read_bytes())
+    flipped[-5] ^= 1
+    checkpoint.write_bytes(flipped)
+    with (run / "trials").open("ab") as file:
+        file.write(b'12345678 {"torn')
+    assert shoal("resume", run, "--quiet").exit_code == 0
+    assert outcome(run) == outcome(tmp_path / "whole")
+
+
+def test_changed_data_cannot_continue_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    table, run = write_table(tmp_path / "table.csv", 120), tmp_path / "run"
+    with monkeypatch.context() as patch:
+        next(stopping_at(3, patch))
+        with pytest.raises(Killed):
+            shoal("improve", table, "--target", "y", "--budget", "2trials", "--out", run, "--quiet")
+    write_table(table, 121)
+    changed = shoal("resume", run, "--quiet")
+    assert (changed.exit_code, "whose content has changed. Restore the file" in changed.stderr) == (2, True)
+    table.unlink()
+    missing = shoal("resume", run, "--quiet")
+    assert (missing.exit_code, "the data file exists" in missing.stderr) == (2, True)
+
+
+def test_one_process_at_a_time_works_on_a_run(long_run: tuple[list[object], Path], tmp_path: Path):
+    command, _ = long_run
+    run = tmp_path / "run"
+    process = subprocess.Popen([COMMAND, *map(str, command), "--out", run], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (run / "plan.json").exists():
+        time.sleep(0.005)
+    second = shoal("resume", run, "--quiet")
+    process.kill()
+    process.wait()
+    assert (second.exit_code, "one process at a time works on a run" in second.stderr) == (2, True)
+
+
+@pytest.fixture
+def copy(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, finished: Path) -> Path:
+    """A finished run to be damaged."""
+    for name in inside(finished):
+        if (finished / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes((finished / name).read_bytes())
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    table = write_table(folder / "table.csv", 120)
+    assert shoal("improve", table, "--target", "y", "--budget", "1trials", "--out", folder / "run", "--quiet").exit_code == 0
+    return folder / "run"
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def flip(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def newer(content: bytes) -> bytes:
+    """As a later version would write it, checksum included."""
+    body = json.loads(content)["content"] | {"format": 99}
+    canonical = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    return json.dumps({"sha256": hashlib.sha256(canonical.encode()).hexdigest(), "content": body}).encode()
+
+
+def pickled(_: bytes) -> bytes:
+    return b"cos\nsystem\n(S'touch pwned'\ntR."
+
+
+DAMAGES = [
+    *((name, damage) for name in ("run.json", "model/model.json") for damage in (cut, flip, newer, pickled)),
+    *(("model/weights.safetensors", damage) for damage in (cut, flip, pickled)),
+    *((name, None) for name in ("model/model.json", "model/weights.safetensors")),
+]
+
+
+@pytest.mark.parametrize(("name", "damage"), DAMAGES, ids=[f"{name} {damage.__name__ if damage else 'gone'}" for name, damage in DAMAGES])
+def test_damaged_files_of_a_run_are_refused(name: str, damage: Callable[[bytes], bytes] | None, copy: Path, finished: Path):
+    path = copy / name
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
+    before = inside(copy)
+    result = shoal("predict", copy, finished.parent / "table.csv")
+    assert result.exit_code == 2
+    assert path.name in result.stderr
+    assert result.stderr.startswith("error: ")
+    if damage is newer:
+        assert "Install a newer shoal." in result.stderr
+    assert inside(copy) == before
+    if name == "run.json":
+        assert shoal("show", copy).exit_code == 2
+        assert shoal("report", copy).exit_code == 2
