@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from shoal import Model, OptionError, Recipe, ShoalClassifier, ShoalRegressor
+from shoal import DataError, Model, OptionError, Recipe, ShoalClassifier, ShoalRegressor
 from shoal.data import read_table
 
 RECIPE = Recipe(hidden_units=(16,), epochs=15, learning_rate=0.02)
@@ -80,10 +80,11 @@ def test_a_pipeline_with_names_and_a_clone_predict_alike():
     pipeline: Any = make_pipeline(StandardScaler().set_output(transform="pandas"), classifier()).fit(frame, y)
     assert pipeline.score(frame, y) > 0.95
     assert list(pipeline[-1].feature_names_in_) == list(frame.columns)
-    again = clone(pipeline).fit(frame, y)
+    again, unfitted = (cast(Any, clone(pipeline)) for _ in range(2))
+    again.fit(frame, y)
     np.testing.assert_array_equal(again.predict_proba(frame), pipeline.predict_proba(frame))
     with pytest.raises(NotFittedError):
-        clone(pipeline[-1]).predict(frame)
+        unfitted[-1].predict(frame)
 
 
 def test_cross_validation_and_grid_search_score_held_out_rows():
@@ -100,6 +101,13 @@ def test_a_recipe_is_trained_as_it_is_on_eight_seeds(fitted: ShoalClassifier):
     curves = fitted.history_["dev_loss"]
     assert len(curves) == 8
     assert len({tuple(curve) for curve in curves}) == 8
+
+
+def test_a_recipe_that_diverges_on_every_seed_is_refused():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    explosive = Recipe(hidden_units=(16,), epochs=3, optimiser="gradient_descent", learning_rate=1e20)
+    with pytest.raises(DataError, match="all diverged"):
+        regressor(recipe=explosive).fit(X, X[:, 0])
 
 
 def test_a_search_trains_another_recipe_for_each_budget():
