@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 
 import numpy as np
@@ -37,13 +38,23 @@ def parse_text(data: bytes, name: str) -> pl.DataFrame:
     if not lines.strip():
         raise DataError(Problem(f"{name} holds a table with a header line", "an empty file", "Check that the right file was given."))
     quoted = lines.count(b'"') % 2 == 0
-    header_line = lines.split(b"\n", 1)[0].decode().rstrip("\r")
-    separator = max(SEPARATORS, key=header_line.count)
-    header = next(csv.reader(io.StringIO(header_line), delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE))
+    header_line = _first_record(lines, quoted).decode().rstrip("\r")
+    separator = max(SEPARATORS, key=(re.sub(r'"[^"]*"', "", header_line) if quoted else header_line).count)
+    header = next(
+        csv.reader(io.StringIO(header_line, newline=""), delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
+    )
     header = [column.strip() or f"unnamed_{number}" for number, column in enumerate(header, 1)]
     check_names(header, name)
     _check_rows(lines, separator, len(header), quoted, name, skipped=data[: len(data) - len(lines)].count(b"\n"))
     return _parse(lines, separator, header, quoted, name)
+
+
+def _first_record(data: bytes, quoted: bool) -> bytes:
+    """Up to the first end of a line that is not inside quotes."""
+    end = data.find(b"\n")
+    while quoted and end >= 0 and data.count(b'"', 0, end) % 2:
+        end = data.find(b"\n", end + 1)
+    return data if end < 0 else data[:end]
 
 
 def check_names(names: list[str], source: str) -> None:

@@ -1,0 +1,60 @@
+"""Draws the pictures of the README from a real run, about a minute: docs/images/terminal.svg and report.png (needs chromium).
+
+python docs/pictures.py
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+import shoal
+from shoal.report import Progress, summary, write_report
+
+IMAGES = Path(__file__).resolve().parent / "images"
+COMMAND = "shoal improve example:digits --budget 1m --seed 1 --out runs/digits"
+
+
+def main() -> None:
+    """Run the command, record what it shows, and photograph its report."""
+    console = Console(record=True, width=92, file=io.StringIO(), highlight=False)
+    console.print(Text.assemble(("$ ", "green"), (COMMAND, "bold")))
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        with Progress(console=console) as progress:
+            result = shoal.improve("example:digits", budget="1m", seed=1, out="runs/digits", listener=progress, command=COMMAND)
+        console.print()
+        console.print(summary(result.record, Path("runs/digits")))
+        IMAGES.mkdir(exist_ok=True)
+        (IMAGES / "terminal.svg").write_text(console.export_svg(title="shoal", unique_id="shoal"))
+        write_report(result.record, Path("report.html"))
+        switches = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--window-size=1280,800",
+            "--virtual-time-budget=5000",
+        ]
+        subprocess.run(
+            [
+                "chromium",
+                *switches,
+                f"--user-data-dir={folder}/profile",
+                f"--screenshot={IMAGES / 'report.png'}",
+                f"file://{folder}/report.html",
+            ],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+
+
+if __name__ == "__main__":
+    main()
