@@ -82,7 +82,7 @@ def read_json(path: Path, newest_format: int) -> dict[str, Any]:
         whole = json.loads(read_bytes(path))
         content, checksum = whole["content"], whole["sha256"]
         body = _canonical(content)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(Problem("a run's file is complete", f"{path}, which is cut short or changed", _RESTORE)) from error
     if hashlib.sha256(body).hexdigest() != checksum:
         raise RunFolderError(Problem("a run's file is as shoal wrote it", f"{path}, which was changed", _RESTORE))
@@ -171,8 +171,9 @@ def read_lines(path: Path) -> Iterator[bytes]:
     """The records of a file up to the first that is torn: what follows a torn record was never acknowledged."""
     if not path.exists():
         return
-    for whole in read_bytes(path).splitlines(keepends=True):
-        checksum, _, line = whole.rstrip(b"\n").partition(b" ")
-        if not whole.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(line):
+    *whole, _torn = read_bytes(path).split(b"\n")
+    for record in whole:
+        checksum, _, line = record.partition(b" ")
+        if checksum != b"%08x" % zlib.crc32(line):
             return
         yield line
