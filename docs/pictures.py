@@ -23,7 +23,7 @@ COMMAND = "shoal improve example:digits --budget 1m --seed 1 --out runs/digits"
 
 def main() -> None:
     """Run the command, record what it shows, and photograph its report."""
-    console = Console(record=True, width=92, file=io.StringIO(), highlight=False)
+    console = Console(record=True, width=104, file=io.StringIO(), highlight=False)
     console.print(Text.assemble(("$ ", "green"), (COMMAND, "bold")))
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)

@@ -97,10 +97,11 @@ def _facts(event: Event, counted: bool = True) -> list[str]:
     if event.best is not None:
         name = metric_name(event.metric) or "score"
         facts.append(f"best {name if name.startswith('dev ') else f'dev {name}'} {number(event.best)}")
-    if counted and event.seconds_left is not None:
-        facts.append(_left(event))
+    if counted and (left := _left(event)):
+        facts.append(left)
     return facts
 
 
 def _left(event: Event) -> str:
-    return "" if event.seconds_left is None else f"about {duration(max(event.seconds_left, 0.0))} left"
+    # the last second is spent on what no estimate covers
+    return "" if event.seconds_left is None or event.seconds_left < 1 else f"about {duration(event.seconds_left)} left"
