@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.errors import OptionError
-from shoal.recipe import CHOICES, GAINS, NUMBER_RANGES, Numbers, Recipe, Shape, stack
+from shoal.recipe import CHOICES, GAINS, NUMBER_RANGES, Numbers, Recipe, stack
 
 recipes = st.builds(
     Recipe,
@@ -119,17 +119,19 @@ def test_the_numbers_hold_everything_but_the_shape_and_their_types_and_sizes_dep
     numbers, reference = recipe.numbers(2**40 + 3), Recipe((1,) * len(recipe.hidden_units)).numbers(0)
     for value, other in zip(numbers, reference, strict=True):
         assert (value.dtype, value.shape) == (other.dtype, other.shape)
-    assert recipe.shape == Shape(
-        len(recipe.hidden_units), recipe.activation, recipe.batch_norm, recipe.batch_size, recipe.input_keep_prob < 1
-    )
+    shape = recipe.shape
+    assert (shape.hidden_layers, shape.activation, shape.batch_norm) == (len(recipe.hidden_units), recipe.activation, recipe.batch_norm)
+    assert (shape.batch_size, shape.input_dropout) == (recipe.batch_size, recipe.input_keep_prob < 1)
+    assert isinstance(hash(shape), int)
 
 
 def test_every_setting_is_either_shape_or_number():
     """A changed setting changes the shape or the numbers: none is forgotten on the way to the program."""
     base = Recipe(hidden_units=(4, 4))
     changed = {
-        "hidden_units": (4, 5), "activation": "relu", "batch_norm": True, "batch_size": 64, "initialisation": "xavier",
-        "optimiser": "momentum", "keep_prob": (1.0, 0.5), "input_keep_prob": 0.5, "clip_norm": 1.0, "patience": 3.0, "decay": "constant",
+        **{name: next(choice for choice in choices if choice != getattr(base, name)) for name, choices in CHOICES.items()},
+        "hidden_units": (4, 5), "batch_norm": True, "batch_size": 64,
+        "keep_prob": (1.0, 0.5), "input_keep_prob": 0.5, "clip_norm": 1.0, "patience": 3.0,
     }  # fmt: skip
     for setting in fields(Recipe):
         value = changed.get(setting.name, getattr(base, setting.name))
