@@ -105,7 +105,7 @@ def time_shoal(setting: Setting, rows: Rows, epochs: int) -> float:
     )
     train_part, dev_part = (Batch(X, y, np.ones(len(y), np.float32)) for X, y in (rows[:2], rows[2:]))
     tables = population.Tables.load(train_part, dev_part)
-    layout = Layout(recipe.shape, setting.width, population.padded_inputs(COLUMNS), CLASSES, "softmax")
+    layout = tables.layout(recipe.shape, setting.width, CLASSES, "softmax")
     slots = min(setting.networks, population.slots_within(layout, MEMORY))
     segments_per_epoch = -(-tables.steps_per_epoch(setting.batch_size) // population.BUFFER_STEPS)
     segment_steps = -(-tables.steps_per_epoch(setting.batch_size) // segments_per_epoch)

@@ -26,10 +26,9 @@ from shoal.errors import InputError, OptionError, Problem, RunFolderError
 from shoal.losses import loss_for
 from shoal.metrics import METRICS, Metric, check_metric, interval
 from shoal.model import Model
-from shoal.nets.network import Layout
 from shoal.plan import Budget, families_within, plan_seconds, plan_trials, slots_needed, with_length
 from shoal.plan import measure as measure_speed
-from shoal.population import Shoal, Tables, padded_inputs, slots_within
+from shoal.population import Shoal, Tables, slots_within
 from shoal.progress import Event, Listener
 from shoal.records import Interval, Part, Plan, Run
 from shoal.references import Reference, baselines, fit_references
@@ -117,7 +116,7 @@ def train_best(
     """
     stages.enter("starting JAX", f"{len(devices.start())} device(s)")
     tables = Tables.load(*(Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON))
-    space = space or default_space(dataset.task, tables.train_rows, metric.unit == "share")
+    space = space or default_space(dataset.task, tables.train_rows, len(tables.encoding.columns) > 0, metric.unit == "share")
     families = families_within(budget, space.families) if plan is None else space.families[: len(plan.shoals)]
     loss, outputs = loss_for(dataset.task, len(dataset.classes))
     shoals: dict[int, Shoal] = {}
@@ -125,7 +124,7 @@ def train_best(
     def shoal_of(number: int) -> Shoal:
         if number not in shoals:
             family = families[number]
-            layout = Layout(family.shape, family.width, padded_inputs(tables.columns), outputs, loss)
+            layout = tables.layout(family.shape, family.width, outputs, loss)
             slots = min(slots_within(layout, MEMORY), slots_needed(budget)) if plan is None else plan.shoals[number].slots
             shoals[number] = Shoal(layout, slots, tables, seed)
         return shoals[number]
@@ -138,7 +137,7 @@ def train_best(
     stages.enter("search", plan.reason)
     search = Search(families, shoal_of, plan, seed, journal or NoJournal(), stages.listener, "dev loss")
     searched = search.run()
-    model = Model(dataset.preparation, searched.recipe, shoal_of(searched.family).layout, searched.networks)
+    model = Model(dataset.preparation, searched.recipe, shoal_of(searched.family).layout, searched.networks, tables.encoding)
     stages.leave()
     return Trained(model, searched, plan, families)
 

@@ -14,6 +14,7 @@ import polars as pl
 from shoal import storage
 from shoal.data import Preparation, read_table
 from shoal.errors import Problem, RunFolderError
+from shoal.nets.encoding import BINS, Encoding
 from shoal.nets.network import Layout
 from shoal.population import Members, predict
 from shoal.recipe import Recipe
@@ -31,12 +32,14 @@ class Model:
         recipe: of every network.
         layout: its static part, with the data's.
         networks: the trained weights.
+        encoding: bins of the numeric columns, used where the recipe asks for them.
     """
 
     preparation: Preparation
     recipe: Recipe
     layout: Layout
     networks: Members
+    encoding: Encoding
 
     def member_outputs(self, inputs: np.ndarray) -> np.ndarray:
         """Predictions of each network: probabilities ``[networks, rows, classes]``, or values ``[networks, rows]`` in the target's unit.
@@ -44,7 +47,7 @@ class Model:
         Args:
             inputs: ``[rows, columns]`` as ``preparation.transform`` gives them.
         """
-        outputs = predict(self.layout, self.networks, inputs).astype(np.float64)
+        outputs = predict(self.layout, self.networks, self.encoding, inputs).astype(np.float64)
         if self.preparation.task == "classification":
             return outputs / outputs.sum(-1, keepdims=True)
         return outputs * self.preparation.target_sd + self.preparation.target_mean
@@ -68,7 +71,7 @@ class Model:
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and ``weights.safetensors`` into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        leaves, _ = jax.tree.flatten(self.networks)
+        leaves, _ = jax.tree.flatten((self.networks, self.encoding))
         checksum = storage.write_arrays(folder / _WEIGHTS, {str(number): np.asarray(leaf) for number, leaf in enumerate(leaves)})
         content = {
             "format": MODEL_FORMAT,
@@ -92,14 +95,14 @@ class Model:
         try:
             layout = msgspec.convert(content["layout"], Layout)
             recipe = msgspec.convert(content["recipe"], Recipe)
-            networks = _members(layout, int(content["networks"]), arrays)
+            networks, encoding = _rebuilt(layout, int(content["networks"]), arrays)
         except (KeyError, TypeError, ValueError) as error:
             remedy = "Restore it from a copy, or train again."
             raise RunFolderError(Problem("a saved model fits its description", f"{folder}: {error}", remedy)) from error
-        return cls(Preparation.from_dict(content["preparation"]), recipe, layout, networks)
+        return cls(Preparation.from_dict(content["preparation"]), recipe, layout, networks, encoding)
 
 
-def _members(layout: Layout, count: int, arrays: dict[str, np.ndarray]) -> Members:
+def _rebuilt(layout: Layout, count: int, arrays: dict[str, np.ndarray]) -> tuple[Members, Encoding]:
     """The arrays in their places, with the sizes that the layout asks for."""
     hidden = layout.shape.hidden_layers
     parameters, statistics = [], []
@@ -109,8 +112,10 @@ def _members(layout: Layout, count: int, arrays: dict[str, np.ndarray]) -> Membe
         parameters.append({**{name: np.empty((count, fan_out)) for name in vectors}, "w": np.empty((count, fan_in, fan_out))})
         if normalised:
             statistics.append({name: np.empty((count, fan_out)) for name in ("mean", "variance")})
-    expected = Members(tuple(parameters), tuple(statistics), np.empty(count), np.empty((count, hidden)))
-    leaves, structure = jax.tree.flatten(expected)
+    networks = Members(tuple(parameters), tuple(statistics), np.empty(count), np.empty((count, hidden)))
+    encoded = len(arrays[str(len(jax.tree.leaves(networks)))])  # columns with bins, also where this layout does without
+    encoding = Encoding(np.empty(encoded), *(np.empty((encoded, BINS)) for _ in Encoding._fields[1:]))
+    leaves, structure = jax.tree.flatten((networks, encoding))
     found = [arrays[str(number)] for number in range(len(leaves))]
     for leaf, array in zip(leaves, found, strict=True):
         if leaf.shape != array.shape:

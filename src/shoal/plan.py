@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from shoal import devices
 from shoal.errors import OptionError, Problem
 from shoal.population import BUFFER_STEPS, Shoal
@@ -53,7 +55,8 @@ class Budget:
             >>> Budget.parse("2m").seconds, Budget.parse("200trials").trials
             (120.0, 200)
         """
-        text = f"{given:g}s" if isinstance(given, int | float) and not isinstance(given, bool) else str(given)
+        is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        text = np.format_float_positional(given, trim="-") + "s" if is_number else str(given)
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|trials?)\s*", text)
         if not match or float(match[1]) <= 0 or not math.isfinite(float(match[1])):
             raise OptionError(Problem("the budget is a time or a number of trials", repr(given), "Write, say, 90s, 5m, 1h or 200trials."))
@@ -135,7 +138,9 @@ def plan_seconds(
     def cost(used: int, epochs: float, rounds: int) -> float:
         rungs = _rungs(rounds, epochs, steps_per_epoch)
         searching = sum(seconds * _shoal_steps(rounds, rungs) for seconds in step_seconds[:used])
-        return searching + max(step_seconds[:used]) * rungs[-1]
+        # A shoal of fewer slots than fresh seeds is trained more than once.
+        retraining = max(seconds * math.ceil(RETRAINS / slot) for seconds, slot in zip(step_seconds[:used], slots, strict=False))
+        return searching + retraining * rungs[-1]
 
     def rounds_within(used: int, epochs: float) -> int:
         return max((rounds for rounds in range(1, MOST_ROUNDS + 1) if cost(used, epochs, rounds) <= available), default=0)

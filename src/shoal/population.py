@@ -22,9 +22,10 @@ from jax import Array
 from jax.sharding import NamedSharding, PartitionSpec
 
 from shoal import devices, train
-from shoal.losses import activate_output
-from shoal.nets.network import Layout, draw_dropout, outputs
-from shoal.recipe import Numbers, Recipe, stack
+from shoal.losses import Loss, activate_output
+from shoal.nets.encoding import Encoding, fit
+from shoal.nets.network import Layout, draw_dropout, network_inputs, outputs
+from shoal.recipe import Numbers, Recipe, Shape, stack
 from shoal.train import Batch, Scale, State
 
 BUFFER_STEPS = 256
@@ -34,8 +35,8 @@ EVALUATION_ROWS = 256
 """Dev rows evaluated at once. Sums over blocks of one size come out the same to the last bit whatever the padding."""
 
 PREDICTION_ROWS = 1024
-INPUT_MULTIPLE = 8
-"""Inputs are padded to a multiple, so that one more category level seldom means another program."""
+COLUMN_MULTIPLE = 8
+"""Columns are padded to a multiple, so that one more category level seldom means another program."""
 
 
 class Trace(NamedTuple):
@@ -58,16 +59,16 @@ def capacity(rows: int) -> int:
     return max(256, 1 << rows.bit_length())
 
 
-def padded(part: Batch, inputs: int) -> Batch:
-    """A table in its size class and with this many inputs; there is always at least one padding row, of weight 0."""
+def padded(part: Batch, columns: int) -> Batch:
+    """A table in its size class and with this many columns; there is always at least one padding row, of weight 0."""
     more = capacity(len(part.x)) - len(part.x)
-    x = np.pad(part.x.astype(np.float32, copy=False), ((0, more), (0, inputs - part.x.shape[1])))
+    x = np.pad(part.x.astype(np.float32, copy=False), ((0, more), (0, columns - part.x.shape[1])))
     return Batch(x, np.pad(part.target, (0, more)), np.pad(part.weight, (0, more)))
 
 
-def padded_inputs(columns: int) -> int:
-    """Columns of the padded input."""
-    return -(-max(columns, 1) // INPUT_MULTIPLE) * INPUT_MULTIPLE
+def padded_columns(columns: int) -> int:
+    """Columns of the padded table."""
+    return -(-max(columns, 1) // COLUMN_MULTIPLE) * COLUMN_MULTIPLE
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Tables:
         train_rows: how many are real.
         dev_rows: likewise.
         columns: input columns before padding.
+        encoding: bins of the numeric columns, fitted on the training rows.
     """
 
     train: Batch
@@ -87,14 +89,20 @@ class Tables:
     train_rows: int
     dev_rows: int
     columns: int
+    encoding: Encoding
 
     @classmethod
     def load(cls, train_part: Batch, dev_part: Batch) -> Tables:
         """Put the rows of the two parts (``x [rows, columns]``, not padded) on the devices."""
         columns = train_part.x.shape[1]
         whole = NamedSharding(devices.mesh(len(devices.start())), PartitionSpec())
-        on_train, on_dev = (jax.device_put(padded(part, padded_inputs(columns)), whole) for part in (train_part, dev_part))
-        return cls(on_train, on_dev, len(train_part.x), len(dev_part.x), columns)
+        on_train, on_dev = (jax.device_put(padded(part, padded_columns(columns)), whole) for part in (train_part, dev_part))
+        return cls(on_train, on_dev, len(train_part.x), len(dev_part.x), columns, fit(train_part.x))
+
+    def layout(self, shape: Shape, width: int, outputs: int, loss: Loss) -> Layout:
+        """The layout of networks of a shape on these tables."""
+        encoded = len(self.encoding.columns) if shape.numeric_encoding == "piecewise" else 0
+        return Layout(shape, width, padded_columns(self.columns), encoded, outputs, loss)
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Mini-batches in one pass over the training rows; the last, smaller one counts."""
@@ -128,12 +136,13 @@ class Shoal:
         mesh = devices.mesh(slots)
         self._split, self._whole = NamedSharding(mesh, PartitionSpec(devices.AXIS)), NamedSharding(mesh, PartitionSpec())
         self._programs = _programs(layout, mesh)
-        self._train, self._dev = jax.device_put((tables.train, tables.dev), self._whole)
+        self._train, self._dev, self._encoding = jax.device_put((tables.train, tables.dev, tables.encoding), self._whole)
         self._dev_blocks = self._replicate(np.int32(-(-tables.dev_rows // EVALUATION_ROWS)))
         self._noise_seed = self._replicate(np.uint32(seed % 2**32))
         self.steps_per_epoch = tables.steps_per_epoch(layout.shape.batch_size)
+        present = np.concatenate([np.arange(layout.columns) < tables.columns, tables.encoding.used if layout.encoded else []]).astype(bool)
         self._scale = self._replicate(
-            Scale(np.float32(tables.train_rows), np.float32(self.steps_per_epoch), np.int32(tables.columns), np.float32(error_share))
+            Scale(np.float32(tables.train_rows), np.float32(self.steps_per_epoch), present, np.float32(error_share))
         )
 
     def _replicate(self, value: Any) -> Any:
@@ -187,7 +196,18 @@ class Shoal:
     def _call(self, state: State, numbers: Numbers, order: np.ndarray, step: int, segment_steps: int, segments: int) -> tuple[State, Trace]:
         order, clock, length, count = self._replicate((order, np.int32(step), np.int32(segment_steps), np.int32(segments)))
         return self._programs.advance(
-            state, numbers, self._scale, self._noise_seed, order, clock, length, count, self._train, self._dev, self._dev_blocks
+            state,
+            numbers,
+            self._scale,
+            self._noise_seed,
+            order,
+            clock,
+            length,
+            count,
+            self._train,
+            self._dev,
+            self._dev_blocks,
+            self._encoding,
         )
 
     def _order(self, step: int, steps: int) -> np.ndarray:
@@ -207,10 +227,8 @@ def take(state: State, slots: Sequence[int]) -> State:
 
 def state_structure(layout: Layout) -> Any:
     """The tree structure of a shoal's state, to rebuild one from its leaves."""
-    numbers = Recipe(
-        hidden_units=(1,) * layout.shape.hidden_layers, batch_norm=layout.shape.batch_norm, batch_size=layout.shape.batch_size
-    ).numbers(0)
-    scale = Scale(*(np.float32(1) for _ in Scale._fields))
+    numbers = Recipe(hidden_units=(1,) * layout.shape.hidden_layers).numbers(0)
+    scale = Scale(np.float32(1), np.float32(1), np.ones(layout.inputs, bool), np.float32(0))
     return jax.tree.structure(jax.eval_shape(functools.partial(train.start, layout), numbers, scale))
 
 
@@ -245,7 +263,7 @@ def _programs(layout: Layout, mesh: jax.sharding.Mesh) -> _Programs:
     by_segment = PartitionSpec(None, devices.AXIS)
     return _Programs(
         jax.jit(over_networks(start, in_specs=(networks, shared), out_specs=networks)),
-        jax.jit(over_networks(advance, in_specs=(networks, networks) + (shared,) * 9, out_specs=(networks, by_segment)), donate_argnums=0),
+        jax.jit(over_networks(advance, in_specs=(networks, networks) + (shared,) * 10, out_specs=(networks, by_segment)), donate_argnums=0),
     )
 
 
@@ -262,6 +280,7 @@ def _advance(
     rows: Batch,
     dev: Batch,
     dev_blocks: Array,
+    encoding: Encoding,
 ) -> tuple[State, Trace]:
     """The networks of one device through ``segments`` segments; their number and length are data, not shape."""
     zeros = jnp.zeros_like(state.best.score)
@@ -270,7 +289,8 @@ def _advance(
     def one_step(position: Array, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, losses, norms = carry
         index = order[position]
-        batch = Batch(rows.x[index], rows.target[index], rows.weight[index])  # one gather for every network
+        x = network_inputs(layout, rows.x[index], encoding)  # one gather and one encoding for every network
+        batch = Batch(x, rows.target[index], rows.weight[index])
         dropout = draw_dropout(layout, noise_seed, clock + position)
         state, loss, norm = step(state, numbers, scale, batch, dropout)
         return state, losses + loss, norms + norm
@@ -279,7 +299,7 @@ def _advance(
         state, trace = carry
         first = segment * segment_steps
         state, losses, norms = jax.lax.fori_loop(first, first + segment_steps, one_step, (state, zeros, zeros))
-        dev_loss, dev_error = _evaluate(layout, state, numbers, dev, dev_blocks)
+        dev_loss, dev_error = _evaluate(layout, state, numbers, dev, dev_blocks, encoding)
         score = (1 - scale.error_share) * dev_loss + scale.error_share * dev_error
         state = jax.vmap(train.keep_best, (0, 0, 0, None))(state, score, numbers, scale)
         measured = Trace(losses / segment_steps, norms / segment_steps, dev_loss, dev_error, score)
@@ -289,13 +309,13 @@ def _advance(
     return jax.lax.fori_loop(0, segments, one_segment, (state, Trace(*(empty,) * len(Trace._fields))))
 
 
-def _evaluate(layout: Layout, state: State, numbers: Numbers, dev: Batch, blocks: Array) -> tuple[Array, Array]:
+def _evaluate(layout: Layout, state: State, numbers: Numbers, dev: Batch, blocks: Array, encoding: Encoding) -> tuple[Array, Array]:
     """Mean loss and error of each network over the dev rows."""
     evaluate = jax.vmap(functools.partial(train.evaluate, layout), (0, 0, None))
 
     def one_block(block: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
         batch = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, block * EVALUATION_ROWS, EVALUATION_ROWS), dev)
-        loss, error = evaluate(state, numbers, batch)
+        loss, error = evaluate(state, numbers, batch._replace(x=network_inputs(layout, batch.x, encoding)))
         return sums[0] + loss, sums[1] + error
 
     zeros = jnp.zeros_like(state.best.score)
@@ -320,7 +340,9 @@ def members(state: State, units: np.ndarray) -> Members:
 
 @functools.lru_cache(maxsize=64)
 def _predictor(layout: Layout) -> Any:
-    def predict(networks: Members, x: Array) -> Array:
+    def predict(networks: Members, x: Array, encoding: Encoding) -> Array:
+        x = network_inputs(layout, x, encoding)
+
         def one(network: Members) -> Array:
             return activate_output(layout.loss, outputs(layout, network.parameters, network.statistics, network.age, x, network.units))
 
@@ -329,23 +351,24 @@ def _predictor(layout: Layout) -> Any:
     return jax.jit(predict)
 
 
-def predict(layout: Layout, networks: Members, x: np.ndarray) -> np.ndarray:
+def predict(layout: Layout, networks: Members, encoding: Encoding, x: np.ndarray) -> np.ndarray:
     """Predictions of each network: probabilities ``[networks, rows, classes]`` or standardised values ``[networks, rows]``.
 
     Args:
         layout: of the networks.
         networks: as ``members`` gives them.
+        encoding: of the tables they were trained on.
         x: ``[rows, columns]`` inputs, not padded.
     """
     devices.start()
     program = _predictor(layout)
-    on_device = jax.device_put(networks)
+    on_device, encoding = jax.device_put((networks, encoding))
     blocks = []
     for first in range(0, max(len(x), 1), PREDICTION_ROWS):
-        block = np.zeros((PREDICTION_ROWS, layout.inputs), np.float32)
+        block = np.zeros((PREDICTION_ROWS, layout.columns), np.float32)
         piece = x[first : first + PREDICTION_ROWS]
         block[: len(piece), : x.shape[1]] = piece
-        blocks.append(np.asarray(program(on_device, block))[:, : len(piece)])
+        blocks.append(np.asarray(program(on_device, block, encoding))[:, : len(piece)])
     return np.concatenate(blocks, axis=1)
 
 

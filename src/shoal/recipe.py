@@ -20,6 +20,7 @@ Activation = Literal["relu", "leaky_relu", "silu", "tanh", "sigmoid"]
 Optimiser = Literal["gradient_descent", "momentum", "rmsprop", "adam"]
 Initialisation = Literal["he", "xavier"]
 Decay = Literal["constant", "inverse_time", "cosine"]
+NumericEncoding = Literal["standard", "piecewise"]
 
 MAX_HIDDEN_LAYERS = 8
 
@@ -32,6 +33,7 @@ class Shape:
     activation: Activation
     batch_norm: bool
     batch_size: int
+    numeric_encoding: NumericEncoding = "standard"
     input_dropout: bool = False
     """Dropped inputs differ between networks, so that the first layer is no longer one product for the whole shoal:
     the one number whose use is part of the shape."""
@@ -69,6 +71,8 @@ class Recipe:
         hidden_units: units of each hidden layer, 0 to 8 layers; ``()`` is linear, logistic or softmax regression.
         activation: ``g`` in ``A[l] = g(Z[l])``.
         batch_norm: normalise ``Z[l]`` over the mini-batch before the activation, with learned gamma and beta.
+        numeric_encoding: ``standard`` gives numeric columns to the network as normalised numbers, ``piecewise`` adds their
+            piecewise-linear encoding (see ``shoal.nets.encoding``).
         batch_size: examples per mini-batch; the last, smaller batch of an epoch is used too.
         initialisation: ``he`` draws ``W[l]`` with standard deviation ``sqrt(2/n[l-1])``, ``xavier`` with ``sqrt(1/n[l-1])``.
         initialisation_gain: a factor on that standard deviation.
@@ -100,6 +104,7 @@ class Recipe:
     hidden_units: tuple[int, ...] = (64, 64)
     activation: Activation = "silu"
     batch_norm: bool = False
+    numeric_encoding: NumericEncoding = "standard"
     batch_size: int = 128
     initialisation: Initialisation = "he"
     initialisation_gain: float = 1.0
@@ -130,7 +135,8 @@ class Recipe:
     @property
     def shape(self) -> Shape:
         """The static half."""
-        return Shape(len(self.hidden_units), self.activation, self.batch_norm, self.batch_size, self.input_keep_prob < 1)
+        layers = len(self.hidden_units)
+        return Shape(layers, self.activation, self.batch_norm, self.batch_size, self.numeric_encoding, self.input_keep_prob < 1)
 
     @property
     def keep_probs(self) -> tuple[float, ...]:
@@ -212,6 +218,7 @@ def stack(numbers: Sequence[Numbers]) -> Numbers:
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "activation": get_args(Activation),
+    "numeric_encoding": get_args(NumericEncoding),
     "optimiser": get_args(Optimiser),
     "initialisation": get_args(Initialisation),
     "decay": get_args(Decay),

@@ -272,7 +272,8 @@ class Search:
         """What the plan expects a rung to take; the one after the last is the retraining."""
         rungs = self.plan.rungs
         if rung == len(rungs):
-            return max((shoal.step_seconds or 0.0) for shoal in self.plan.shoals) * rungs[-1]
+            shoals = self.plan.shoals
+            return max(math.ceil(self.plan.retrains / shoal.slots) * (shoal.step_seconds or 0.0) for shoal in shoals) * rungs[-1]
         steps = rungs[rung] - (rungs[rung - 1] if rung else 0)
         return sum(
             math.ceil(shoal.trials / HALVING**rung / shoal.slots) * steps * (shoal.step_seconds or 0.0) for shoal in self.plan.shoals

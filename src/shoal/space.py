@@ -85,21 +85,22 @@ class Space:
     families: tuple[Family, ...]
 
 
-# hidden layers, width, activation, batch norm: in the order in which a growing budget takes them up
-_ARCHITECTURES: tuple[tuple[int, int, str, bool], ...] = (
-    (3, 128, "silu", False),
-    (2, 256, "silu", False),
-    (2, 128, "relu", True),
-    (4, 128, "silu", False),
+# hidden layers, width, activation, batch norm, numeric encoding: in the order in which a growing budget takes them up
+_ARCHITECTURES: tuple[tuple[int, int, str, bool, str], ...] = (
+    (3, 128, "silu", False, "piecewise"),
+    (3, 128, "silu", False, "standard"),
+    (2, 256, "silu", False, "piecewise"),
+    (2, 128, "relu", True, "piecewise"),
 )
 
 
-def default_space(task: Task, train_rows: int, selects_by_error: bool) -> Space:
+def default_space(task: Task, train_rows: int, has_bins: bool, selects_by_error: bool) -> Space:
     """The space that ``improve`` searches.
 
     Args:
         task: classification or regression.
         train_rows: sets the batch size and the length of the full training.
+        has_bins: whether any numeric column has a piecewise-linear encoding.
         selects_by_error: label smoothing, which spoils the log loss, is only tried where the error rate counts.
     """
     batch_size = default_batch_size(train_rows)
@@ -112,11 +113,14 @@ def default_space(task: Task, train_rows: int, selects_by_error: bool) -> Space:
     if task == "classification" and selects_by_error:
         ranges += (Range("label_smoothing", 0.0, 0.15, "linear", "keeps probabilities away from 0 and 1"),)
     families = []
-    for layers, width, activation, batch_norm in _ARCHITECTURES:
+    for layers, width, activation, batch_norm, encoding in _ARCHITECTURES:
+        if encoding == "piecewise" and not has_bins:
+            continue
         base = Recipe(
             hidden_units=(width,) * layers,
             activation=activation,  # type: ignore[arg-type]
             batch_norm=batch_norm,
+            numeric_encoding=encoding,  # type: ignore[arg-type]
             batch_size=batch_size,
             clip_norm=10.0,
             epochs=default_epochs(train_rows, batch_size),

@@ -52,13 +52,13 @@ class Scale(NamedTuple):
 
     rows: Any  # training examples, the course's m
     steps_per_epoch: Any
-    inputs: Any  # int32: input columns before padding
+    present: Any  # bool [inputs]: inputs that are not padding
     error_share: Any  # the score that selects is (1 - share) * dev loss + share * dev error
 
 
 def start(layout: Layout, numbers: Numbers, scale: Scale, dtype: Any = jnp.float32) -> State:
     """A network before its first step."""
-    parameters, statistics = initialise(layout, numbers.seed, numbers.units, scale.inputs, numbers.gain, dtype)
+    parameters, statistics = initialise(layout, numbers.seed, numbers.units, scale.present, numbers.gain, dtype)
     zeros = jax.tree.map(jnp.zeros_like, parameters)
     never, no = jnp.int32(0), jnp.bool_(False)
     best = Best(parameters, statistics, never, jnp.asarray(jnp.inf, dtype))

@@ -13,6 +13,7 @@ from jax import Array
 from shoal import averages, noise
 from shoal.losses import Loss
 from shoal.nets import layers
+from shoal.nets.encoding import BINS, Encoding, encode
 from shoal.recipe import Shape
 
 Parameters = tuple[dict[str, Array], ...]
@@ -29,16 +30,23 @@ class Layout:
     Args:
         shape: the static half of their recipes.
         width: units that each hidden layer has room for.
-        inputs: columns of the input, padded.
+        columns: columns of the table, padded.
+        encoded: columns with a piecewise-linear encoding, padded; 0 where the recipes do without.
         outputs: columns of the output.
         loss: what is minimised.
     """
 
     shape: Shape
     width: int
-    inputs: int
+    columns: int
+    encoded: int
     outputs: int
     loss: Loss
+
+    @property
+    def inputs(self) -> int:
+        """What the first layer sees: the columns, then their encoding."""
+        return self.columns + self.encoded * BINS
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
@@ -58,7 +66,7 @@ class Layout:
 
 
 def initialise(
-    layout: Layout, seed: Array, units: Array, inputs: Array, gain: Array, dtype: Any = jnp.float32
+    layout: Layout, seed: Array, units: Array, present: Array, gain: Array, dtype: Any = jnp.float32
 ) -> tuple[Parameters, Statistics]:
     """Parameters of one network before the first step.
 
@@ -70,16 +78,16 @@ def initialise(
         layout: the static part.
         seed: uint32 scalar; the same seed draws the same weights whatever the padding.
         units: ``[hidden_layers]`` true units of each hidden layer.
-        inputs: true number of input columns.
+        present: ``[inputs]``, false for padding.
         gain: scalar.
         dtype: of the parameters.
     """
     hidden = layout.shape.hidden_layers
-    counts = [inputs, *(units[layer] for layer in range(hidden)), jnp.int32(layout.outputs)]
+    exists = [present, *(jnp.arange(layout.width) < units[layer] for layer in range(hidden)), jnp.ones(layout.outputs, bool)]
     parameters, statistics = [], []
     for layer, (fan_in, fan_out) in enumerate(layout.sizes):
-        inside = (jnp.arange(fan_in)[:, None] < counts[layer]) & (jnp.arange(fan_out)[None, :] < counts[layer + 1])
-        deviation = jnp.where(layer < hidden, gain, 1.0) / jnp.sqrt(counts[layer].astype(dtype))
+        inside = exists[layer][:, None] & exists[layer + 1][None, :]
+        deviation = jnp.where(layer < hidden, gain, 1.0) / jnp.sqrt(exists[layer].sum().astype(dtype))
         w = noise.normal(noise.stream(seed, layer), fan_in, fan_out, dtype) * deviation.astype(dtype)
         zeros, ones = jnp.zeros(fan_out, dtype), jnp.ones(fan_out, dtype)
         w = jnp.where(inside, w, 0)
@@ -89,6 +97,11 @@ def initialise(
         else:
             parameters.append({"w": w, "b": zeros})
     return tuple(parameters), tuple(statistics)
+
+
+def network_inputs(layout: Layout, x: Array, encoding: Encoding) -> Array:
+    """What the first layer sees ``[rows, inputs]`` of rows of the table ``[rows, columns]``."""
+    return jnp.concatenate([x, encode(x, encoding)], axis=1) if layout.encoded else x
 
 
 def is_weight(parameters: Parameters) -> tuple[dict[str, bool], ...]:

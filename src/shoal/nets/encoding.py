@@ -1,0 +1,80 @@
+"""Piecewise-linear encoding of numeric inputs, computed inside the compiled step.
+
+Source: Gorishniy, Rubachev and Babenko (2022), "On Embeddings for Numerical Features in Tabular Deep Learning". An input with
+bin edges ``b_0 < ... < b_T`` (quantiles of the training rows) becomes ``T`` further inputs::
+
+    e_t = (x - b_(t-1)) / (b_t - b_(t-1)),   at least 0 except for t = 1,   at most 1 except for t = T
+
+so that a network can bend where the data are, without having to find the place first. The table on the device stays as it
+is: the encoding of a mini-batch is made after it was gathered, once for all networks.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+BINS = 16
+FEWEST_VALUES = 8
+"""An input with fewer different values (a flag, a level) is left as it is."""
+
+ROWS_FOR_QUANTILES = 50_000
+COLUMN_MULTIPLE = 4
+
+
+class Encoding(NamedTuple):
+    """The bins of the encoded columns; ``columns`` is padded with columns whose ``slope`` is 0."""
+
+    columns: Any  # int32 [encoded]: positions among the inputs
+    start: Any  # [encoded, BINS]: b_(t-1)
+    slope: Any  # [encoded, BINS]: 1 / (b_t - b_(t-1)); 0 for a bin that is not used
+    low: Any  # [encoded, BINS]: 0, or -infinity for the first bin
+    high: Any  # [encoded, BINS]: 1, or infinity for the last bin in use
+
+    @property
+    def used(self) -> np.ndarray:
+        """Which of the ``encoded * BINS`` further inputs are real."""
+        return np.asarray(self.slope).reshape(-1) > 0
+
+
+def fit(inputs: np.ndarray) -> Encoding:
+    """Bins at the quantiles of the training inputs ``[rows, columns]``.
+
+    Example:
+        >>> encoding = fit(np.linspace(0, 1, 100, dtype=np.float32)[:, None])
+        >>> encode(np.array([[0.5]], np.float32), encoding).sum().round(2)  # half of the 16 bins lie below 0.5
+        Array(8., dtype=float32)
+    """
+    rows = inputs[np.linspace(0, len(inputs) - 1, min(len(inputs), ROWS_FOR_QUANTILES)).astype(int)]
+    encoded = [(column, edges) for column in range(inputs.shape[1]) if (edges := _edges(rows[:, column])) is not None]
+    size = -(-len(encoded) // COLUMN_MULTIPLE) * COLUMN_MULTIPLE
+    encoding = Encoding(
+        np.zeros(size, np.int32), np.zeros((size, BINS), np.float32), np.zeros((size, BINS), np.float32),
+        np.zeros((size, BINS), np.float32), np.ones((size, BINS), np.float32),
+    )  # fmt: skip
+    for place, (column, edges) in enumerate(encoded):
+        bins = len(edges) - 1
+        encoding.columns[place] = column
+        encoding.start[place, :bins] = edges[:-1]
+        encoding.slope[place, :bins] = 1 / np.diff(edges)
+        encoding.low[place, 0] = -np.inf
+        encoding.high[place, bins - 1] = np.inf
+    return encoding
+
+
+def encode(x: Any, encoding: Encoding) -> Array:
+    """The further inputs ``[rows, encoded * BINS]`` of a mini-batch ``[rows, columns]``."""
+    position = (x[:, encoding.columns, None] - encoding.start) * encoding.slope
+    return jnp.clip(position, encoding.low, encoding.high).reshape(len(x), -1)
+
+
+def _edges(values: np.ndarray) -> np.ndarray | None:
+    if len(np.unique(values[:1000])) < FEWEST_VALUES and len(np.unique(values)) < FEWEST_VALUES:
+        return None
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)).astype(np.float32))
+    # Edges closer than float32 can tell apart would make slopes that overflow.
+    edges = edges[np.concatenate([[True], np.diff(edges) > 1e-5])]
+    return edges if len(edges) > 2 else None
