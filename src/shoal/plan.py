@@ -147,7 +147,9 @@ def plan_seconds(
 
     used, epochs, rounds = _choose(len(families), full, rounds_within)
     if rounds == 0:
-        epochs = max(_FEWEST_STEPS / steps_per_epoch, full * max(available, 0.0) / cost(1, full, 1))
+        segment = segment_steps(steps_per_epoch)
+        steps = full * steps_per_epoch * max(available, 0.0) / cost(1, full, 1)
+        epochs = max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / steps_per_epoch  # rounded up, one segment might not fit
         rounds = 1
     rungs = _rungs(rounds, epochs, steps_per_epoch)
     shoals = tuple(_shoal_plan(families[i], slots[i], rounds * slots[i], step_seconds[i]) for i in range(used))

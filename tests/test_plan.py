@@ -1,0 +1,151 @@
+"""Budgets and plans: what they accept, and that a plan keeps within the time it was given."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shoal.errors import OptionError
+from shoal.plan import HALVING, MOST_ROUNDS, RETRAINS, Budget, families_within, plan_seconds, plan_trials, segment_steps, with_length
+from shoal.population import BUFFER_STEPS
+from shoal.recipe import Recipe
+from shoal.space import Family
+
+FAMILIES = [Family(Recipe((width,) * layers, batch_size=128, epochs=40.0), width, ()) for layers, width in ((3, 128), (2, 256), (2, 64))]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("90 s", 90),
+        (" 1.5m ", 90),
+        ("2m", 120),
+        ("3min", 180),
+        ("45sec", 45),
+        ("1h", 3600),
+        ("0.5h", 1800),
+        (90, 90),
+        (0.5, 0.5),
+    ],
+)
+def test_a_budget_is_a_time(text, seconds):
+    assert (Budget.parse(text).seconds, Budget.parse(text).trials) == (pytest.approx(seconds), None)
+
+
+@pytest.mark.parametrize(("text", "trials"), [("200trials", 200), ("1 trial", 1), ("7 trials ", 7)])
+def test_or_a_number_of_trials(text, trials):
+    assert (Budget.parse(text).seconds, Budget.parse(text).trials) == (None, trials)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "soon", "5", "-5m", "0s", "0trials", "1.5trials", "5d", "5 m m", "m5", "1e3s", "1,5m", "nan", "infs", "9" * 400 + "s", None,
+     True, -1, 0, math.nan, math.inf, [90]],
+)  # fmt: skip
+def test_anything_else_is_refused_with_an_example_of_what_to_write(text):
+    with pytest.raises(OptionError, match="200trials"):
+        Budget.parse(text)
+
+
+def test_a_number_of_seconds_keeps_its_value_whatever_its_size():
+    for seconds in (1234567.0, 86400, 0.00001, 1e7):
+        assert Budget.parse(seconds).seconds == pytest.approx(seconds)
+
+
+@given(st.integers(1, 100_000))
+def test_segments_fit_the_buffer_and_are_an_epoch_where_that_fits(steps_per_epoch):
+    segment = segment_steps(steps_per_epoch)
+    assert 1 <= segment <= BUFFER_STEPS
+    assert segment == steps_per_epoch if steps_per_epoch <= BUFFER_STEPS else segment > BUFFER_STEPS / 2
+
+
+def planned_seconds(plan, step_seconds):
+    """The search as its own description has it: a third goes on at each rung, in whole shoals, then one retraining."""
+    total = 0.0
+    for shoal, seconds in zip(plan.shoals, step_seconds, strict=False):
+        shoals = math.ceil(shoal.trials / shoal.slots)
+        previous = 0
+        for number, rung in enumerate(plan.rungs):
+            total += math.ceil(shoals / HALVING**number) * (rung - previous) * seconds
+            previous = rung
+    retrained = max(math.ceil(RETRAINS / shoal.slots) * seconds for shoal, seconds in zip(plan.shoals, step_seconds, strict=False))
+    return total + retrained * plan.rungs[-1]
+
+
+@st.composite
+def circumstances(draw):
+    count = draw(st.integers(1, 3))
+    return {
+        "seconds_left": draw(st.floats(1, 3600)),
+        "families": FAMILIES[:count],
+        "slots": draw(st.lists(st.sampled_from([1, 2, 4, 8, 16, 32, 64]), min_size=count, max_size=count)),
+        "step_seconds": draw(st.lists(st.floats(1e-4, 0.5), min_size=count, max_size=count)),
+        "steps_per_epoch": draw(st.integers(1, 5_000)),
+    }
+
+
+@settings(max_examples=300)
+@given(circumstances())
+def test_a_planned_search_never_takes_longer_than_the_time_left_where_even_the_smallest_fits(at):
+    plan = plan_seconds(Budget.parse("1h"), **at)
+    segment = segment_steps(at["steps_per_epoch"])
+    fewest = math.ceil(100 / segment) * segment  # about a hundred steps: less would compare nothing
+    smallest = (1 + math.ceil(RETRAINS / at["slots"][0])) * at["step_seconds"][0] * fewest
+    if smallest <= 0.8 * at["seconds_left"]:
+        assert planned_seconds(plan, at["step_seconds"]) <= at["seconds_left"]
+
+
+@given(circumstances())
+def test_a_plans_rungs_are_whole_segments_that_increase(at):
+    rungs = plan_seconds(Budget.parse("1h"), **at).rungs
+    segment = segment_steps(at["steps_per_epoch"])
+    assert all(rung % segment == 0 for rung in rungs) and list(rungs) == sorted(set(rungs)) and rungs[0] >= segment
+
+
+@given(circumstances())
+def test_a_plans_shoals_are_full_in_the_order_of_the_families_and_no_more_than_the_most(at):
+    plan = plan_seconds(Budget.parse("1h"), **at)
+    assert plan.trials == sum(shoal.trials for shoal in plan.shoals)
+    for shoal, family, slots in zip(plan.shoals, at["families"], at["slots"], strict=False):
+        assert (shoal.width, shoal.hidden_layers, shoal.slots) == (family.width, family.shape.hidden_layers, slots)
+        assert shoal.trials % slots == 0 and slots <= shoal.trials <= MOST_ROUNDS * slots
+    assert len(plan.rungs) == 1 or plan.shoals[0].trials >= HALVING ** (len(plan.rungs) - 1) * plan.shoals[0].slots
+
+
+@given(circumstances(), st.floats(1, 20))
+def test_more_time_never_means_less_search(at, factor):
+    less = planned_seconds(plan_seconds(Budget.parse("1h"), **at), at["step_seconds"])
+    more_time = {**at, "seconds_left": at["seconds_left"] * factor}
+    more = planned_seconds(plan_seconds(Budget.parse("1h"), **more_time), at["step_seconds"])
+    assert (
+        less > at["seconds_left"] or more >= 0.4 * less
+    )  # a shape less, trained with halving, may take a little less time than two without
+
+
+@given(st.integers(1, 1000), st.integers(1, 3), st.sampled_from([1, 2, 8, 32]), st.integers(1, 3_000))
+def test_a_budget_in_trials_is_spent_exactly_and_without_looking_at_the_clock(trials, count, slots, steps_per_epoch):
+    count = min(count, trials)
+    budget = Budget.parse(f"{trials}trials")
+    plan = plan_trials(budget, FAMILIES[:count], [slots] * count, steps_per_epoch)
+    assert plan == plan_trials(budget, FAMILIES[:count], [slots] * count, steps_per_epoch)
+    assert plan.trials == trials == sum(shoal.trials for shoal in plan.shoals)
+    assert max(shoal.trials for shoal in plan.shoals) - min(shoal.trials for shoal in plan.shoals) <= 1
+    assert all(shoal.step_seconds is None for shoal in plan.shoals)
+    segment = segment_steps(steps_per_epoch)
+    assert all(rung % segment == 0 for rung in plan.rungs)
+    assert abs(plan.rungs[-1] - 40 * steps_per_epoch) <= segment
+
+
+@given(st.integers(1, 500))
+def test_a_larger_budget_never_takes_up_fewer_families(amount):
+    for unit in ("s", "trials"):
+        smaller, larger = (families_within(Budget.parse(f"{n}{unit}"), FAMILIES) for n in (amount, amount + 1))
+        assert 1 <= len(smaller) <= len(larger)
+        assert list(larger[: len(smaller)]) == list(smaller) == FAMILIES[: len(smaller)]
+
+
+def test_a_family_of_another_length_differs_in_nothing_else():
+    family = with_length(FAMILIES[0], 7.0)
+    assert FAMILIES[0].base.diff(family.base) == {"epochs": (40.0, 7.0)}
