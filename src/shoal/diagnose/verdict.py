@@ -117,14 +117,14 @@ def _title(high: dict[str, Answer]):
 def _text(errors: Errors, gaps: list[Gap], target: float, source: str) -> str:
     metric = errors.metric
     name = f"1 - {metric.name}" if metric.greater_is_better else metric.title.lower()
-    listed = ", ".join(f"{PART_TITLES[part]} {say(error.error, metric)}" for part, error in errors.parts.items())
-    answers = {"yes": "is high", "no": "is not high", "cannot tell": "cannot be told yet"}
-    judged = "; ".join(f"{gap.name} {say(gap.size, metric)} {answers[gap.high]}" for gap in gaps)
-    known = f"{say(target, metric)} (stated)"
-    if source == "estimated":
-        known = f"at most {say(target, metric)} (estimated: the lowest dev error reached)"
-    counted = f"a gap counts from {say(gaps[0].threshold, metric)} on"
-    return f"With {name}: target {known}, {listed}. {judged[0].upper()}{judged[1:]} ({counted})."
+    listed = ", ".join(f"{PART_TITLES[part]} {say(error.error.value, metric)}" for part, error in errors.parts.items())
+    known = f"{say(target, metric)} as stated" if source == "stated" else f"at most {say(target, metric)}, by estimate"
+    high = [f"the {gap.name} of {say(gap.size, metric)} is high" for gap in gaps if gap.high == "yes"]
+    open_questions = [f"the {gap.name}" for gap in gaps if gap.high == "cannot tell"]
+    judged = " and ".join(high) or ("no gap is high" if not open_questions else "no gap is clearly high")
+    if open_questions:
+        judged += f"; {' and '.join(open_questions)} cannot be told yet"
+    return f"With {name}: {listed}; possible is {known}. {judged[0].upper()}{judged[1:]}."
 
 
 def _bias(errors: Errors, target: float | None, limit: float) -> Gap:
