@@ -22,7 +22,7 @@ from shoal.train import Batch
 ROWS, DEV_ROWS, COLUMNS, CLASSES, BATCH = 300, 120, 6, 3, 32
 EPOCH = 10  # steps: nine whole mini-batches of 32 rows and one of 12
 BASE = Recipe((8,), batch_size=BATCH, epochs=6.0, learning_rate=0.01)
-LAYOUT = Layout(BASE.shape, 8, 8, CLASSES, "softmax")
+LAYOUT = Layout(BASE.shape, 8, 8, 0, CLASSES, "softmax")
 RECIPES = [
     BASE,
     replace(BASE, hidden_units=(5,), optimiser="momentum", learning_rate=0.2, keep_prob=0.7),
@@ -187,7 +187,7 @@ def test_the_best_weights_are_those_of_the_lowest_score_and_predict_it(shoal, us
     assert (best < 7).any()
     assert state.best.age.tolist() == ((best + 1) * EPOCH).tolist()
     np.testing.assert_array_equal(state.best.score, trace.score.min(0))
-    probability = predict(LAYOUT, members(state, np.stack([recipe.numbers(0).units for recipe in recipes])), DEV.x)
+    probability = predict(LAYOUT, members(state, np.stack([recipe.numbers(0).units for recipe in recipes])), shoal.tables.encoding, DEV.x)
     for slot in range(4):
         clipped = np.clip(probability[slot].astype(np.float64), 1e-30, 1)
         loss = -(DEV.weight * np.log(clipped[np.arange(DEV_ROWS), DEV.target])).sum() / DEV.weight.sum()
@@ -197,11 +197,27 @@ def test_the_best_weights_are_those_of_the_lowest_score_and_predict_it(shoal, us
 def test_dev_loss_and_error_are_scikit_learns_weighted_ones(shoal):
     state, trace = trained(shoal, segments=1)
     current = Members(state.parameters, state.statistics, state.age, np.stack([recipe.numbers(0).units for recipe in RECIPES]))
-    for slot, probability in enumerate(predict(LAYOUT, current, DEV.x).astype(np.float64)):
+    for slot, probability in enumerate(predict(LAYOUT, current, shoal.tables.encoding, DEV.x).astype(np.float64)):
         probability /= probability.sum(1, keepdims=True)
         loss = sklearn.metrics.log_loss(DEV.target, probability, sample_weight=DEV.weight, labels=range(CLASSES))
         error = sklearn.metrics.zero_one_loss(DEV.target, probability.argmax(1), sample_weight=DEV.weight)
         assert (trace.dev_loss[0, slot], trace.dev_error[0, slot]) == (pytest.approx(loss, rel=1e-5), pytest.approx(error, rel=1e-5))
+
+
+def test_a_piecewise_encoding_is_the_same_in_training_evaluation_and_prediction(tables):
+    """What the program measured while it trained is what comes out when the rows are encoded and predicted afterwards."""
+    recipe = replace(BASE, numeric_encoding="piecewise")
+    layout = tables.layout(recipe.shape, 8, CLASSES, "softmax")
+    assert (layout.columns, layout.encoded, layout.inputs) == (8, 8, 8 + 8 * 16)
+    state, trace = trained(Shoal(layout, 2, tables, seed=5), [recipe, RECIPES[1]], SEEDS[:2], segments=4)
+    assert (trace.dev_loss[-1] < 0.95 * np.log(CLASSES)).all()
+    current = Members(state.parameters, state.statistics, state.age, np.array([[8], [5]]))
+    probability = predict(layout, current, tables.encoding, DEV.x).astype(np.float64)
+    loss = -np.average(np.log(probability[:, np.arange(DEV_ROWS), DEV.target]), axis=1, weights=DEV.weight)
+    np.testing.assert_allclose(loss, trace.dev_loss[-1], rtol=1e-4)
+    used = np.concatenate([np.arange(8) < COLUMNS, tables.encoding.used])
+    weights = np.asarray(state.parameters[0]["w"])
+    assert weights[:, used].any() and not weights[:, ~used].any()
 
 
 def test_the_share_of_the_error_decides_what_selects(shoal, tables, usual):
@@ -271,13 +287,13 @@ def test_five_million_rows_at_1000_a_batch_are_5000_steps(tables):
 
 
 @pytest.mark.parametrize("rows", [1, 1024, 1500])
-def test_predictions_do_not_depend_on_how_many_rows_are_predicted_at_once(usual, rows):
+def test_predictions_do_not_depend_on_how_many_rows_are_predicted_at_once(usual, tables, rows):
     networks = members(usual[0], np.stack([recipe.numbers(0).units for recipe in RECIPES]))
     x = np.tile(DEV.x, (13, 1))[:1500]
-    every = predict(LAYOUT, networks, x)
-    np.testing.assert_array_equal(predict(LAYOUT, networks, x[:rows]), every[:, :rows])
+    every = predict(LAYOUT, networks, tables.encoding, x)
+    np.testing.assert_array_equal(predict(LAYOUT, networks, tables.encoding, x[:rows]), every[:, :rows])
     np.testing.assert_allclose(every.sum(-1), 1, rtol=1e-5)
-    assert predict(LAYOUT, networks, x[:0]).shape == (4, 0, CLASSES)
+    assert predict(LAYOUT, networks, tables.encoding, x[:0]).shape == (4, 0, CLASSES)
 
 
 def test_a_state_is_rebuilt_from_its_leaves(usual):
@@ -309,14 +325,14 @@ def tables(rows, seed=0, dev_rows=100):
                          for n in (rows, dev_rows)))
 
 base = Recipe((6,), batch_size=32)
-layout = Layout(base.shape, 8, 8, 3, "softmax")
+layout = Layout(base.shape, 8, 8, 0, 3, "softmax")
 
 def train(tables, recipes, seed=0, segments=2):
     shoal = Shoal(layout, 2, tables, seed)
     numbers = shoal.numbers(recipes, range(seed, seed + len(recipes)))
     state, _ = shoal.advance(shoal.start(numbers), numbers, 0, shoal.steps_per_epoch, segments)
     kept = take(shoal.advance(shoal.put(take(state, [0, 1])), numbers, 0, 5, 3)[0], [0, 1])
-    return predict(layout, members(kept, np.asarray(numbers.units)), np.ones((40, 5), np.float32))
+    return predict(layout, members(kept, np.asarray(numbers.units)), tables.encoding, np.ones((40, 5), np.float32))
 
 counts = {}
 def count(name, *args, **options):
@@ -337,7 +353,7 @@ for fold in range(5):
 count("3 % more rows", tables(309), [base, base])
 count("longer training", tables(300), [base, base], segments=9)
 count("one network", tables(300), [base])
-layout = Layout(replace(base, activation="tanh").shape, 8, 8, 3, "softmax")
+layout = Layout(replace(base, activation="tanh").shape, 8, 8, 0, 3, "softmax")
 count("another shape", tables(300), [replace(base, activation="tanh")] * 2)
 print(json.dumps({"counts": counts, "result": np.asarray(result).ravel().tolist()}))
 """

@@ -28,11 +28,11 @@ TARGETS: dict[Loss, np.ndarray] = {
     "squared_error": RNG.normal(size=ROWS),
 }
 WEIGHT = RNG.uniform(0.5, 2, ROWS)
-SCALE = train.Scale(np.float64(ROWS), np.float64(ROWS / BATCH), np.int32(INPUTS), np.float64(0))
+SCALE = train.Scale(np.float64(ROWS), np.float64(ROWS / BATCH), np.ones(INPUTS, bool), np.float64(0))
 
 
 def layout_of(recipe: Recipe, loss: Loss, width=5, inputs=INPUTS) -> Layout:
-    return Layout(recipe.shape, width, inputs, OUTPUTS[loss], loss)
+    return Layout(recipe.shape, width, inputs, 0, OUTPUTS[loss], loss)
 
 
 def batch_of(loss: Loss, step=0, inputs=INPUTS, rows=BATCH, weight=WEIGHT) -> train.Batch:
@@ -46,6 +46,7 @@ step = jax.jit(train.step, static_argnums=0)
 
 def trained(layout, numbers, steps, loss, inputs=INPUTS, scale=SCALE, **batches):
     """The state after some steps, and each step's loss and gradient norm."""
+    scale = scale._replace(present=np.arange(layout.inputs) < INPUTS)
     state = train.start(layout, numbers, scale, jnp.float64)
     measured = []
     for number in range(steps):
@@ -192,7 +193,9 @@ def test_30_steps_of_a_padded_network_are_pytorchs_of_the_true_size(float64, exa
 @pytest.mark.parametrize("activation", CHOICES["activation"])
 def test_units_beyond_the_networks_width_change_nothing_whatever_the_activation(float64, exact, activation, batch_norm):
     """Dropout included: the noise at a position does not depend on the padding."""
-    recipe = Recipe((5, 5), activation, batch_norm, BATCH, learning_rate=0.02, keep_prob=0.7, weight_decay=0.1, l2=1.0, clip_norm=1.0)
+    recipe = Recipe(
+        (5, 5), activation, batch_norm, batch_size=BATCH, learning_rate=0.02, keep_prob=0.7, weight_decay=0.1, l2=1.0, clip_norm=1.0
+    )
     numbers, units = exact(recipe), (5, 5)
     alone, alone_measured = trained(layout_of(recipe, "softmax"), numbers, 5, "softmax")
     padded, padded_measured = trained(layout_of(recipe, "softmax", width=9, inputs=8), numbers, 5, "softmax", inputs=8)
@@ -213,8 +216,8 @@ def test_gradients_are_finite_differences(float64, exact, activation, batch_norm
     """Two-sided, for every parameter; with dropout, L2, label smoothing and sample weights. At most 1e-7 counts as right."""
     smoothing = 0.0 if loss == "squared_error" else 0.1
     recipe = Recipe(
-        UNITS, activation, batch_norm, BATCH, optimiser="gradient_descent", learning_rate=1.0, decay="constant", l2=5.0, keep_prob=0.8,
-        input_keep_prob=0.9, label_smoothing=smoothing,
+        UNITS, activation, batch_norm, batch_size=BATCH, optimiser="gradient_descent", learning_rate=1.0, decay="constant",
+        l2=5.0, keep_prob=0.8, input_keep_prob=0.9, label_smoothing=smoothing,
     )  # fmt: skip
     layout, numbers = layout_of(recipe, loss), exact(recipe)
     state, _ = trained(layout, numbers, 0, loss)
@@ -241,7 +244,7 @@ def test_gradients_are_finite_differences(float64, exact, activation, batch_norm
 
 @pytest.mark.parametrize("batch_norm", [False, True], ids=["", "batch norm"])
 def test_rows_of_weight_0_are_absent(float64, exact, batch_norm):
-    recipe = Recipe(UNITS, "silu", batch_norm, BATCH, learning_rate=0.02)
+    recipe = Recipe(UNITS, "silu", batch_norm, batch_size=BATCH, learning_rate=0.02)
     layout, numbers = layout_of(recipe, "softmax"), exact(recipe)
     state, _ = trained(layout, numbers, 2, "softmax")
     dropout, whole = draw_dropout(layout, jnp.uint32(0), jnp.int32(0)), batch_of("softmax", rows=8)
@@ -273,9 +276,9 @@ def test_a_weight_of_2_counts_a_row_twice(float64, exact):
 def test_networks_mapped_together_are_the_same_networks_alone(float64, exact):
     """Optimiser, schedule, decay, dropout, units and age differ from one network to the next."""
     recipes = [
-        Recipe(UNITS, "tanh", True, BATCH, learning_rate=0.02, weight_decay=0.2),
-        Recipe((2, 5), "tanh", True, BATCH, optimiser="momentum", learning_rate=0.3, keep_prob=0.6, decay="inverse_time"),
-        Recipe((5, 5), "tanh", True, BATCH, optimiser="rmsprop", learning_rate=0.01, clip_norm=0.3, l2=4.0, label_smoothing=0.2),
+        Recipe(UNITS, "tanh", True, batch_size=BATCH, learning_rate=0.02, weight_decay=0.2),
+        Recipe((2, 5), "tanh", True, batch_size=BATCH, optimiser="momentum", learning_rate=0.3, keep_prob=0.6, decay="inverse_time"),
+        Recipe((5, 5), "tanh", True, batch_size=BATCH, optimiser="rmsprop", learning_rate=0.01, clip_norm=0.3, l2=4.0, label_smoothing=0.2),
     ]
     layout, numbers = layout_of(recipes[0], "softmax"), [exact(recipe) for recipe in recipes]
     aged = [trained(layout, each, age, "softmax")[0] for age, each in enumerate(numbers)]

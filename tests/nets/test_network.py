@@ -16,11 +16,13 @@ TORCH = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
 def layout(
     hidden_layers=2, activation: Activation = "relu", batch_norm=False, width=12, inputs=8, outputs=3, batch_size=16, input_dropout=False
 ):
-    return Layout(Shape(hidden_layers, activation, batch_norm, batch_size, input_dropout), width, inputs, outputs, "softmax")
+    return Layout(
+        Shape(hidden_layers, activation, batch_norm, batch_size, input_dropout=input_dropout), width, inputs, 0, outputs, "softmax"
+    )
 
 
 def begun(of, units, inputs, gain=1.0, seed=0, dtype=jnp.float32):
-    return initialise(of, jnp.uint32(seed), jnp.asarray(units, jnp.int32), jnp.int32(inputs), jnp.asarray(gain, dtype), dtype)
+    return initialise(of, jnp.uint32(seed), jnp.asarray(units, jnp.int32), jnp.arange(of.inputs) < inputs, jnp.asarray(gain, dtype), dtype)
 
 
 @pytest.mark.parametrize(("name", "gain"), [("he", "relu"), ("xavier", "linear")])

@@ -1,0 +1,58 @@
+"""The piecewise-linear encoding against its formula, one number at a time, and NumPy's quantiles."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shoal.nets.encoding import BINS, encode, fit
+
+VALUES = np.random.default_rng(0).exponential(size=(500, 1)).astype(np.float32)
+EDGES = np.quantile(VALUES[:, 0], np.linspace(0, 1, BINS + 1)).astype(np.float32).astype(float)
+
+
+def one_by_one(x, edges):
+    """Equation 1 of Gorishniy, Rubachev and Babenko (2022)."""
+    code, bins = [], len(edges) - 1
+    for t in range(1, bins + 1):
+        if x < edges[t - 1] and t > 1:
+            code.append(0.0)
+        elif x >= edges[t] and t < bins:
+            code.append(1.0)
+        else:
+            code.append((x - edges[t - 1]) / (edges[t] - edges[t - 1]))
+    return code
+
+
+@given(st.floats(-3, 12, width=32))
+def test_every_number_is_encoded_as_published_with_bins_at_numpys_quantiles(x):
+    encoded = encode(jnp.array([[x]], jnp.float32), fit(VALUES))[0]
+    np.testing.assert_allclose(encoded[:BINS], one_by_one(x, EDGES), rtol=1e-4, atol=1e-4)
+    assert not np.asarray(encoded[BINS:]).any()  # padding columns
+
+
+def test_only_columns_with_many_values_are_encoded_and_their_places_are_remembered():
+    rng = np.random.default_rng(1)
+    x = np.column_stack([rng.integers(2, size=300), rng.normal(size=300), rng.integers(7, size=300), rng.normal(size=300), np.ones(300)])
+    encoding = fit(x.astype(np.float32))
+    assert len(encoding.columns) == 4 and encoding.columns[:2].tolist() == [1, 3]
+    assert encoding.used.reshape(4, BINS).any(1).tolist() == [True, True, False, False]
+    swapped = encode(jnp.asarray(x[:, ::-1][:, [4, 3, 2, 1, 0]], jnp.float32), encoding)
+    np.testing.assert_array_equal(swapped, encode(jnp.asarray(x, jnp.float32), encoding))
+
+
+@pytest.mark.parametrize("columns", [0, 1])
+def test_a_table_without_numbers_has_no_further_inputs(columns):
+    encoding = fit(np.ones((50, columns), np.float32))
+    assert encode(jnp.ones((5, columns)), encoding).shape == (5, 0) and encoding.used.shape == (0,)
+
+
+def test_repeated_quantiles_make_fewer_bins_and_no_infinite_slopes():
+    x = np.concatenate([np.zeros(400), np.linspace(1, 2, 100)])[:, None].astype(np.float32)
+    encoding = fit(x)
+    assert np.isfinite(encoding.slope).all() and 2 <= encoding.used.sum() < BINS
+    encoded = np.asarray(encode(jnp.array([[-5.0], [0.0], [1.5], [9.0]]), encoding))
+    assert np.isfinite(encoded).all()
+    np.testing.assert_allclose(encoded[1], 0, atol=1e-6)
+    assert (np.diff(encoded.sum(1)) > 0).all()

@@ -1,0 +1,241 @@
+"""A search over tiny shoals: who goes on, what is recorded, and that interruptions leave no mark."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from shoal.errors import DataError
+from shoal.plan import HALVING, Budget, plan_trials
+from shoal.population import Shoal, Tables, predict
+from shoal.recipe import Recipe
+from shoal.run_folder import FolderJournal, RunFolder
+from shoal.search import MOST_TRACE_POINTS, NoJournal, Search
+from shoal.space import Family, Range
+from shoal.train import Batch
+
+ROWS, DEV_ROWS, COLUMNS, SLOTS, EPOCH = 120, 60, 4, 4, 4
+RANGES = (Range("units", 2, 6, "integer", ""), Range("learning_rate", 1e-4, 0.1, "log", ""))
+FAMILIES = [Family(Recipe((6,), activation, batch_size=32, epochs=9.0), 6, RANGES) for activation in ("tanh", "relu")]
+PLAN = plan_trials(Budget.parse("70trials"), FAMILIES, [SLOTS] * 2, EPOCH)  # 35 a family: nine shoals, the last not full
+EXPLODING = Range("learning_rate", 1e-2, 1e37, "log", "")
+
+
+def part(rows, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, COLUMNS)).astype(np.float32)
+    noise = rng.logistic(size=rows)
+    return Batch(x, (x @ np.ones(COLUMNS) + noise > 0).astype(np.int32), np.ones(rows, np.float32))
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return Tables.load(part(ROWS, 0), part(DEV_ROWS, 1))
+
+
+@pytest.fixture(scope="module")
+def searched(tables):
+    """Runs a search, and counts the steps its shoals trained."""
+    shoals = {}
+
+    def shoal_of(families):
+        def make(number):
+            base = families[number].base
+            key = (base.shape, families[number].width)
+            if key not in shoals:
+                shoals[key] = Shoal(tables.layout(base.shape, families[number].width, 1, "sigmoid"), SLOTS, tables, seed=0)
+            return shoals[key]
+
+        return make
+
+    def run(families=FAMILIES, plan=PLAN, seed=0, journal=None, listener=lambda event: None):
+        return Search(families, shoal_of(families), plan, seed, journal or NoJournal(), listener).run()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def usual(searched):
+    return searched()
+
+
+def assert_identical(one, other):
+    assert one.trials == other.trials and (one.recipe, one.family) == (other.recipe, other.family)
+    for a, b in zip(jax.tree.leaves(one.networks), jax.tree.leaves(other.networks), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def of(searched, purpose):
+    return [trial for trial in searched.trials if trial.purpose == purpose]
+
+
+def score_at(trial, rung):
+    """The lowest dev loss up to a rung, as it was recorded."""
+    return min(loss for step, loss in zip(trial.trace.steps, trial.trace.dev_loss, strict=True) if step <= PLAN.rungs[rung])
+
+
+def test_the_plan_has_three_rungs_of_which_each_is_three_times_the_one_before():
+    assert PLAN.rungs == (EPOCH, 3 * EPOCH, 9 * EPOCH)
+    assert [shoal.trials for shoal in PLAN.shoals] == [35, 35]
+
+
+def test_every_trial_is_recorded_with_its_number_its_family_and_how_far_it_came(usual):
+    trials = of(usual, "search")
+    assert [trial.number for trial in trials] == list(range(70))
+    assert [trial.shoal for trial in trials] == [0] * 35 + [1] * 35
+    assert len({trial.seed for trial in trials}) == 70
+    for trial in trials:
+        assert trial.recipe.shape == FAMILIES[trial.shoal].shape
+        assert trial.steps == PLAN.rungs[trial.rung]
+        assert trial.trace.steps == tuple(range(EPOCH, trial.steps + 1, EPOCH))
+        assert trial.trace.epochs == tuple(step / EPOCH for step in trial.trace.steps)
+        assert trial.status == ("finished" if trial.rung == 2 else "stopped at a rung")
+        assert trial.score == pytest.approx(min(trial.trace.dev_loss), rel=1e-5)
+        assert trial.trace.dev_loss[trial.best_step // EPOCH - 1] == min(trial.trace.dev_loss)
+
+
+@pytest.mark.parametrize("rung", [0, 1])
+def test_the_best_third_goes_on_and_the_next_best_fill_its_shoals(usual, rung):
+    alive = [trial for trial in of(usual, "search") if trial.rung >= rung]
+    going_on = {trial.number for trial in alive if trial.rung > rung}
+    ranked = sorted(alive, key=lambda trial: score_at(trial, rung))
+    best = ranked[: -(-len(alive) // HALVING)]
+    assert {trial.number for trial in best} <= going_on
+    for family in range(2):
+        mine = [trial for trial in ranked if trial.shoal == family]
+        wanted = sum(trial.shoal == family for trial in best)
+        expected = mine[: -(-wanted // SLOTS) * SLOTS]
+        assert {trial.number for trial in mine} & going_on == {trial.number for trial in expected}
+
+
+def test_the_winner_has_the_lowest_mean_over_fresh_seeds_not_the_lowest_single_score(usual):
+    retrained = of(usual, "retrain")
+    scores = {}
+    for trial in retrained:
+        scores.setdefault(trial.recipe, []).append(trial.score)
+    assert all(len(each) == PLAN.retrains for each in scores.values())
+    assert min(scores, key=lambda recipe: np.mean(scores[recipe])) == usual.recipe
+    first = min((trial for trial in of(usual, "search") if trial.rung == 2), key=lambda trial: trial.score)
+    assert first.recipe in scores
+    assert not {trial.seed for trial in retrained} & {trial.seed for trial in of(usual, "search")}
+    assert all(trial.steps == PLAN.rungs[-1] for trial in retrained)
+
+
+def test_the_winners_networks_are_those_of_its_fresh_seeds_at_their_best(usual, tables):
+    dev = part(DEV_ROWS, 1)
+    layout = tables.layout(FAMILIES[usual.family].shape, 6, 1, "sigmoid")
+    probability = predict(layout, usual.networks, tables.encoding, dev.x).astype(np.float64)
+    loss = -np.log(probability[:, np.arange(DEV_ROWS), dev.target]).mean(1)
+    expected = [trial.score for trial in of(usual, "retrain") if trial.recipe == usual.recipe]
+    np.testing.assert_allclose(loss, expected, rtol=1e-4)
+
+
+def test_the_same_seed_searches_the_same_and_another_seed_differently(searched, usual):
+    assert_identical(searched(), usual)
+    other = searched(seed=1)
+    assert not {trial.recipe for trial in other.trials} & {trial.recipe for trial in usual.trials}
+    assert not {trial.seed for trial in other.trials} & {trial.seed for trial in usual.trials}
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+class Mortal(FolderJournal):
+    """A journal in whose process something goes wrong after some jobs, before or after the last was acknowledged."""
+
+    def __init__(self, folder, jobs, acknowledges):
+        super().__init__(folder)
+        self.jobs, self.acknowledges = jobs, acknowledges
+
+    def add(self, result, state):
+        self.jobs -= 1
+        if self.jobs > 0 or self.acknowledges:
+            super().add(result, state)
+        if self.jobs <= 0:
+            raise Killed
+
+
+@pytest.mark.parametrize("jobs", [1, 7, 19, 20, 24])
+@pytest.mark.parametrize("acknowledges", [True, False])
+def test_a_search_interrupted_after_any_job_continues_to_the_same_result(searched, usual, tmp_path, jobs, acknowledges):
+    folder = RunFolder(tmp_path)
+    with pytest.raises(Killed):
+        searched(journal=Mortal(folder, jobs, acknowledges))
+    with (tmp_path / "trials").open("ab") as file:
+        file.write(b"deadbeef {torn")
+    assert_identical(searched(journal=FolderJournal(folder)), usual)
+
+
+def test_a_search_interrupted_again_and_again_still_comes_to_the_same_end_and_trains_nothing_twice(searched, usual, tmp_path):
+    folder, attempts = RunFolder(tmp_path), 0
+    while True:
+        attempts += 1
+        try:
+            result = searched(journal=Mortal(folder, 5, True))
+            break
+        except Killed:
+            continue
+    assert_identical(result, usual)
+    lines = (tmp_path / "trials").read_bytes().splitlines()
+    assert len(lines) == len(set(lines)) and attempts == len(lines) // 5 + 1
+
+
+def test_a_finished_search_is_read_from_its_journal_without_training(searched, usual, tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    searched(journal=FolderJournal(folder))
+    monkeypatch.setattr(Shoal, "advance", lambda *_: pytest.fail("trained again"))
+    assert_identical(searched(journal=FolderJournal(folder)), usual)
+
+
+def test_networks_that_diverge_are_recorded_and_the_others_find_a_winner(searched):
+    families = [replace(FAMILIES[1], base=replace(FAMILIES[1].base, optimiser="gradient_descent"), ranges=(EXPLODING,))]
+    result = searched(families, plan_trials(Budget.parse("16trials"), families, [SLOTS], EPOCH))
+    by_status = {status: [t for t in of(result, "search") if t.status == status] for status in ("diverged", "finished")}
+    assert by_status["diverged"] and by_status["finished"]
+    assert all(trial.score is None or np.isfinite(trial.score) for trial in result.trials)
+    assert result.recipe.learning_rate < 1e3
+    assert all(value is None or np.isfinite(value) for t in result.trials for value in (*t.trace.dev_loss, *t.trace.train_loss))
+
+
+def test_a_search_in_which_everything_diverges_says_so(searched):
+    hopeless = Range("learning_rate", 1e36, 1e37, "log", "")
+    families = [replace(FAMILIES[1], base=replace(FAMILIES[1].base, optimiser="gradient_descent"), ranges=(hopeless,))]
+    with pytest.raises(DataError, match="without diverging"):
+        searched(families, plan_trials(Budget.parse("4trials"), families, [SLOTS], EPOCH))
+
+
+def test_a_single_trial_is_trained_on_the_fresh_seeds_at_once(searched):
+    result = searched(FAMILIES[:1], plan_trials(Budget.parse("1trial"), FAMILIES[:1], [SLOTS], EPOCH))
+    assert not of(result, "search") and len(of(result, "retrain")) == PLAN.retrains
+    assert {trial.recipe for trial in result.trials} == {result.recipe}
+
+
+def test_shoals_are_full_but_for_the_last_of_a_familys_first_rung(usual):
+    """35 trials are eight shoals of four and one of three, for each family; all later ones are full."""
+    first = of(usual, "search")
+    later = sum(trial.rung >= rung for rung in (1, 2) for trial in first) + len(of(usual, "retrain"))
+    assert usual.shoals_used == pytest.approx((70 + later) / (72 + later))
+
+
+def test_the_listener_hears_every_shoal_and_never_of_a_worse_best_within_a_rung(searched):
+    events = []
+    searched(listener=events.append)
+    for stage, rung, alive in (("search", 0, 70), ("retrain", 2, None)):
+        heard = [event for event in events if (event.stage, event.rung) == (stage, rung)]
+        assert heard and heard[-1].done == heard[-1].trials
+        assert [event.done for event in heard] == sorted(event.done for event in heard)
+        best = [event.best for event in heard]
+        assert best == sorted(best, reverse=True)
+        assert alive is None or {event.alive for event in heard} == {alive}
+    assert len(events) == len({(event.stage, event.rung, event.done) for event in events})
+
+
+def test_long_traces_are_thinned_and_keep_their_ends(searched):
+    families = [replace(FAMILIES[0], base=replace(FAMILIES[0].base, epochs=300.0))]
+    plan = plan_trials(Budget.parse("4trials"), families, [SLOTS], EPOCH)
+    for trial in searched(families, plan).trials:
+        assert len(trial.trace.steps) == MOST_TRACE_POINTS
+        assert (trial.trace.steps[0], trial.trace.steps[-1]) == (EPOCH, 300 * EPOCH)
+        assert len(trial.trace.dev_loss) == len(trial.trace.steps)

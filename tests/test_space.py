@@ -1,0 +1,133 @@
+"""Draws: even on each range's own scale, whatever the seed; the course's examples of appropriate scales."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from shoal.recipe import Recipe
+from shoal.space import Family, Range, default_batch_size, default_epochs, default_space
+
+BASE = Recipe((100, 100), batch_size=64)
+RANGES = (
+    Range("units", 25, 100, "log_integer", ""),
+    Range("learning_rate", 1e-4, 1.0, "log", ""),
+    Range("beta1", 0.9, 0.999, "log_one_minus", ""),
+    Range("keep_prob", 0.5, 1.0, "linear", ""),
+)
+FAMILY = Family(BASE, 100, RANGES)
+SEEDS = range(5)
+
+
+def drawn(name, seed, count=64, family=FAMILY):
+    return np.array([recipe.hidden_units[0] if name == "units" else getattr(recipe, name) for recipe in family.draw(count, seed)])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_half_the_draws_of_beta_from_0_9_to_0_999_exceed_0_99(seed):
+    assert (drawn("beta1", seed) > 0.99).sum() == 32
+
+
+def test_a_uniform_scale_or_a_reversed_log_scale_would_exceed_0_99_in_about_a_tenth_of_the_draws():
+    for scale in ("linear", "log"):
+        family = Family(BASE, 100, (Range("beta1", 0.9, 0.999, scale, ""),))
+        assert 0.07 < (drawn("beta1", 0, family=family) > 0.99).mean() < 0.11
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_learning_rates_fall_evenly_on_the_decades(seed):
+    decades = np.floor(np.log10(drawn("learning_rate", seed)))
+    assert [int((decades == decade).sum()) for decade in (-4, -3, -2, -1)] == [16, 16, 16, 16]
+
+
+def test_a_uniform_scale_would_spend_nine_tenths_of_its_draws_on_the_last_decade():
+    family = Family(BASE, 100, (Range("learning_rate", 1e-4, 1.0, "linear", ""),))
+    assert (drawn("learning_rate", 0, family=family) > 0.1).mean() == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("bounds", RANGES, ids=lambda bounds: bounds.name)
+def test_every_range_is_covered_evenly_on_its_own_scale(bounds, seed):
+    """Each of 64 equal stretches of the scale gets one draw."""
+    values = np.sort(drawn(bounds.name, seed))
+    edges = np.array([bounds.value(at) for at in np.arange(65) / 64])
+    assert ((values >= edges[:-1] - 1e-9) & (values <= edges[1:] + 1e-9)).all()
+
+
+def test_draws_of_different_ranges_are_not_correlated():
+    points = np.array([[r.hidden_units[0], math.log(r.learning_rate), math.log(1 - r.beta1), r.keep_prob] for r in FAMILY.draw(256, 1)])
+    assert np.abs(stats.spearmanr(points).statistic - np.eye(4)).max() < 0.12  # type: ignore[attr-defined]
+
+
+@given(st.integers(1, 200), st.integers(0, 2**31))
+def test_as_many_recipes_as_asked_for_are_drawn_each_valid_and_of_the_familys_shape_and_width(count, seed):
+    recipes = FAMILY.draw(count, seed)
+    assert len(recipes) == len(set(recipes)) == count
+    assert {recipe.shape for recipe in recipes} == {FAMILY.shape}
+    assert max(max(recipe.hidden_units) for recipe in recipes) <= FAMILY.width
+    assert recipes == FAMILY.draw(count, seed)
+
+
+def test_another_seed_draws_other_recipes():
+    assert not set(FAMILY.draw(32, 0)) & set(FAMILY.draw(32, 1))
+
+
+def test_25_draws_try_25_values_of_each_number_where_a_grid_would_try_5():
+    recipes = FAMILY.draw(25, 0)
+    assert len({recipe.learning_rate for recipe in recipes}) == len({recipe.beta1 for recipe in recipes}) == 25
+
+
+def test_a_family_without_ranges_repeats_its_base():
+    assert Family(BASE, 100, ()).draw(3, 0) == [BASE] * 3
+
+
+@pytest.mark.parametrize("scale", ["linear", "integer", "log", "log_integer", "log_one_minus"])
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_every_scale_runs_from_low_to_high_without_turning_back(scale, one, other):
+    low, high = (0.9, 0.999) if scale == "log_one_minus" else (50, 100)
+    bounds = Range("x", low, high, scale, "")
+    assert bounds.value(0) == pytest.approx(low) and bounds.value(1) == pytest.approx(high)
+    lower, upper = sorted((one, other))
+    assert low - 1e-9 <= bounds.value(lower) <= bounds.value(upper) <= high + 1e-9
+    assert isinstance(bounds.value(one), int) == scale.endswith("integer")
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("rows", [40, 2_000, 500_000])
+@pytest.mark.parametrize("by_error", [True, False])
+@pytest.mark.parametrize("has_bins", [True, False])
+def test_the_default_space_draws_valid_recipes_that_fit_their_width_for_any_table(task, rows, has_bins, by_error):
+    for family in default_space(task, rows, has_bins, by_error).families:
+        recipes = family.draw(16, 0)
+        assert {recipe.shape for recipe in recipes} == {family.shape}
+        assert max(max(recipe.hidden_units) for recipe in recipes) <= family.width
+        smoothed = any(recipe.label_smoothing for recipe in recipes)
+        assert smoothed == (task == "classification" and by_error)
+        assert len({bounds.name for bounds in family.ranges}) == len(family.ranges)
+        assert has_bins or family.shape.numeric_encoding == "standard"
+        assert all(bounds.reason for bounds in family.ranges)
+
+
+def test_families_of_the_default_space_have_different_shapes_and_one_length_of_training():
+    families = default_space("classification", 5_000, True, True).families
+    assert len({(family.shape, family.width) for family in families}) == len(families)
+    assert len({(family.base.epochs, family.base.batch_size) for family in families}) == 1  # so that one step is the same rows for all
+
+
+@given(st.integers(1, 10**7), st.integers(1, 10**7))
+def test_more_rows_never_mean_smaller_batches_or_more_epochs(one, other):
+    fewer, more = sorted((one, other))
+    assert default_batch_size(fewer) <= default_batch_size(more)
+    size = default_batch_size(more)
+    assert default_epochs(fewer, size) >= default_epochs(more, size) > 0
+
+
+def test_a_recipe_at_a_point_of_the_cube_keeps_what_no_range_names():
+    recipe = FAMILY.at((0.0, 0.5, 0.5, 1.0))
+    expected = replace(BASE, hidden_units=(25, 25), learning_rate=0.01, beta1=0.99, keep_prob=1.0)
+    assert recipe.learning_rate == pytest.approx(0.01)
+    assert replace(recipe, learning_rate=0.01) == expected
