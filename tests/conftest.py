@@ -17,9 +17,11 @@ settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def started_devices(request: pytest.FixtureRequest) -> tuple:
+def started_devices(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple:
     """JAX is started before any test can start it with fewer devices or without the cache."""
-    os.environ.setdefault("SHOAL_CACHE_DIR", str(request.config.cache.mkdir("programs")))
+    cache = getattr(request.config, "cache", None)
+    folder = cache.mkdir("programs") if cache is not None else tmp_path_factory.mktemp("programs")
+    os.environ.setdefault("SHOAL_CACHE_DIR", str(folder))
     return devices.start()
 
 
