@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shoal.improve import Result, improve, resume
     from shoal.model import Model
     from shoal.recipe import Recipe
+    from shoal.report import write_report
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,7 @@ _HOMES = {
     "ShoalRegressor": "estimators",
     "improve": "improve",
     "resume": "improve",
+    "write_report": "report",
 }
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "ShoalRegressor",
     "improve",
     "resume",
+    "write_report",
 ]
 
 

@@ -344,20 +344,13 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         journal=FolderJournal(folder) if folder else None,
     )
     stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs else "")
-    model, searched = trained.model, trained.searched
-    parts: dict[Part, PartPrediction] = {part: _predicted(dataset, part, model, options["seed"]) for part in dataset.inputs}
-    dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
-    errors = measure(parts, metric, dev_predictions, seed=options["seed"])
-    verdict = judge(errors, options["target_error"])
-    case = Case(errors, verdict, searched.trials, _class_shares(dataset), _at_edge(trained), str(options["budget"]))
-    shown: dict[Part, np.ndarray] = {part: dataset.truth[part] for part in _SHOWN if part in dataset.truth}
+    judged = _judged(dataset, metric, trained, references, options)
     stages.leave()
     record = Run(
         name=folder.path.name if folder else dataset.source,
         command=command,
         created=created,
-        versions={name: version(name) for name in ("shoal", "jax", "numpy", "scikit-learn", "polars")}
-        | {"python": platform.python_version()},
+        versions=_versions(),
         machine=f"{platform.machine()}, {devices.cores()} cores, {len(devices.start())} {devices.start()[0].platform} device(s)",
         seed=options["seed"],
         fingerprint=dataset.fingerprint,
@@ -371,20 +364,37 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         split=dataset.split,
         notes=dataset.notes,
         plan=trained.plan,
-        recipe=searched.recipe,
-        scores=_scores(parts, metric, dataset, options["seed"]),
-        baselines=baselines(references, shown, metric, {part: dataset.weights[part] for part in shown}, seed=options["seed"]),
-        verdict=verdict,
-        next_step=next_step(case),
-        findings=findings(case),
-        trials=searched.trials,
+        recipe=trained.searched.recipe,
+        trials=trained.searched.trials,
         seconds=stages.total,
         stages=dict(stages.seconds),
         compilations=devices.compilations() - compiled_before,
+        **judged,
     )
     if folder is not None:
-        folder.finish(record, model)
-    return Result(record, model, folder.path if folder else None)
+        folder.finish(record, trained.model)
+    return Result(record, trained.model, folder.path if folder else None)
+
+
+def _judged(
+    dataset: Dataset, metric: Metric, trained: Trained, references: tuple[Reference, ...], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the run's record says about the final model: scores, baselines, verdict, next step and findings."""
+    seed = options["seed"]
+    parts: dict[Part, PartPrediction] = {part: _predicted(dataset, part, trained.model, seed) for part in dataset.inputs}
+    dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
+    errors = measure(parts, metric, dev_predictions, seed=seed)
+    verdict = judge(errors, options["target_error"])
+    case = Case(errors, verdict, trained.searched.trials, _class_shares(dataset), _at_edge(trained), str(options["budget"]))
+    truth: dict[Part, np.ndarray] = {part: dataset.truth[part] for part in _SHOWN if part in dataset.truth}
+    weights: dict[Part, np.ndarray] = {part: dataset.weights[part] for part in truth}
+    return {
+        "scores": _scores(parts, metric, dataset, seed),
+        "baselines": baselines(references, truth, metric, weights, seed=seed),
+        "verdict": verdict,
+        "next_step": next_step(case),
+        "findings": findings(case),
+    }
 
 
 def _references(dataset: Dataset, seed: int, stages: Stages) -> tuple[Reference, ...]:

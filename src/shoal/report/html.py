@@ -6,8 +6,6 @@ import base64
 import gzip
 import hashlib
 import json
-import os
-import tempfile
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -17,17 +15,18 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from shoal.errors import Problem, RunFolderError, ShoalError
+from shoal.errors import ShoalError
 from shoal.recipe import Recipe
 from shoal.records import Run, Trial
 from shoal.report import wording
 from shoal.report.figures import figures
+from shoal.storage import write_atomically
 
 ROWS_SHOWN = 20
 """Rows of a long table shown before "show all" is pressed."""
 
 
-def write_report(run: Run, path: Path) -> None:
+def write_report(run: Run, path: str | Path) -> None:
     """Write a run's report as one self-contained HTML file, atomically.
 
     Args:
@@ -41,24 +40,7 @@ def write_report(run: Run, path: Path) -> None:
         >>> write_report(run, Path("runs/adult/report.html"))  # doctest: +SKIP
     """
     # a file name that is not UTF-8 reaches us with lone surrogates, which cannot be encoded
-    page = report_page(run).encode(errors="backslashreplace")
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(page)
-                file.flush()
-                os.fsync(file.fileno())
-            # mkstemp makes private files; a report is to be handed on
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        received = error.strerror or str(error)
-        raise RunFolderError(Problem(f"the report is written to {path}", received, "Choose a folder that can be written to.")) from error
+    write_atomically(Path(path), report_page(run).encode(errors="backslashreplace"))
 
 
 def report_page(run: Run) -> str:
