@@ -72,7 +72,7 @@ def test_failed_write_keeps_the_old_report_and_says_what_to_do(tmp_path, monkeyp
 
 
 def test_missing_folder_is_an_error_of_the_run_folder(tmp_path):
-    with pytest.raises(RunFolderError, match="Choose a folder"):
+    with pytest.raises(RunFolderError, match="Choose another folder"):
         write_report(classification(4), tmp_path / "nowhere" / "report.html")
 
 
