@@ -111,20 +111,23 @@ def test_the_best_third_goes_on_and_the_next_best_fill_its_shoals(usual, rung):
 
 
 def test_the_winner_has_the_lowest_mean_over_fresh_seeds_not_the_lowest_single_score(searched):
+    """Recipes that are nearly the same, so that luck decides which comes first in a search."""
+    families = [replace(FAMILIES[0], ranges=(Range("learning_rate", 0.02, 0.021, "log", ""),))]
+    plan = replace(plan_trials(Budget.parse("12trials"), families, [SLOTS], EPOCH), retrains=2)
     overtaken = 0
-    for seed in range(4):
-        result = searched(seed=seed)
+    for seed in range(6):
+        result = searched(families, plan, seed)
         retrained, scores = of(result, "retrain"), {}
         for trial in retrained:
             scores.setdefault(trial.recipe, []).append(trial.score)
-        assert [len(each) for each in scores.values()] == [PLAN.retrains] * 2
+        assert [len(each) for each in scores.values()] == [2, 2]
         assert min(scores, key=lambda recipe: np.mean(scores[recipe])) == result.recipe
-        luckiest = min((trial for trial in of(result, "search") if trial.rung == 2), key=lambda trial: trial.score)
+        luckiest = min((trial for trial in of(result, "search") if trial.status == "finished"), key=lambda trial: trial.score)
         assert luckiest.recipe in scores
         overtaken += luckiest.recipe != result.recipe
         assert not {trial.seed for trial in retrained} & {trial.seed for trial in of(result, "search")}
-        assert all(trial.steps == PLAN.rungs[-1] for trial in retrained)
-    assert overtaken
+        assert all(trial.steps == plan.rungs[-1] for trial in retrained)
+    assert 0 < overtaken
 
 
 def test_the_winners_networks_are_those_of_its_fresh_seeds_at_their_best(usual, tables):
