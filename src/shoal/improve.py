@@ -49,6 +49,8 @@ def silent(event: Event) -> None:
 
 
 MOST_TRAIN_ROWS_SCORED = 50_000
+REFERENCES_SHARE = 0.1
+"""Of a budget in time, for the models to compare with."""
 
 
 @dataclass
@@ -332,10 +334,11 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     metric = check_metric(options["metric"], dataset.task)
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     compiled_before = devices.compilations()
-    references = _references(dataset, options["seed"], stages)
+    budget = Budget.parse(options["budget"])
+    references = _references(dataset, budget, options["seed"], stages)
     trained = train_best(
         dataset,
-        Budget.parse(options["budget"]),
+        budget,
         seed=options["seed"],
         metric=metric,
         stages=stages,
@@ -397,7 +400,7 @@ def _judged(
     }
 
 
-def _references(dataset: Dataset, seed: int, stages: Stages) -> tuple[Reference, ...]:
+def _references(dataset: Dataset, budget: Budget, seed: int, stages: Stages) -> tuple[Reference, ...]:
     stages.enter("references", "models to compare with, on the same rows")
     return fit_references(
         dataset.inputs["train"],
@@ -407,6 +410,7 @@ def _references(dataset: Dataset, seed: int, stages: Stages) -> tuple[Reference,
         n_classes=len(dataset.classes),
         evaluate={part: dataset.inputs[part] for part in _SHOWN if part in dataset.inputs},
         seed=seed,
+        seconds=None if budget.seconds is None else min(max(REFERENCES_SHARE * budget.seconds, 2.0), 10.0),
         listener=lambda name: stages.listener(Event("references", name)),
     )
 

@@ -182,3 +182,13 @@ def test_whole_numbers_between_which_the_target_jumps_get_an_input_each_and_smoo
 def test_values_that_jump_by_chance_only_get_no_inputs_of_their_own():
     random = np.random.default_rng(0)
     assert choose_encoders(pl.Series("k", random.integers(0, 30, ROWS)), random.normal(size=(ROWS, 1)))[0].inputs == 1
+
+
+def test_rows_outside_the_training_times_count_as_the_first_or_the_last():
+    days = pl.Series("when", [datetime(2020, 1, 1) + timedelta(days=number) for number in range(100)])
+    encoder = DateEncoder.fit(days)
+    later = pl.Series("when", [datetime(2019, 6, 1), datetime(2020, 1, 1), datetime(2020, 4, 9), datetime(2024, 1, 1)])
+    inputs = np.empty((4, len(encoder.input_names)), np.float32)
+    encoder.encode(later, inputs)
+    stamp = inputs[:, encoder.input_names.index("when time")]
+    assert stamp[0] == stamp[1] < stamp[2] == stamp[3]

@@ -205,7 +205,8 @@ class DateEncoder(msgspec.Struct, frozen=True, tag="date", tag_field="encoder"):
     """A date or time: a linear time stamp in days, the year, and cyclic parts as sine and cosine.
 
     A cyclic part is used only where the training rows span at least one whole cycle of it: before that it repeats the time stamp, and
-    repeats it wrongly for later rows.
+    repeats it wrongly for later rows. Rows before the first or after the last training time count as the first or the last: what a
+    network makes of a time it has never seen is a straight line into nowhere, which trees, too, cut off.
     """
 
     column: str
@@ -213,11 +214,15 @@ class DateEncoder(msgspec.Struct, frozen=True, tag="date", tag_field="encoder"):
     parts: tuple[DatePart, ...]
     median: float
     standardisers: tuple[Standardiser, ...]
+    lowest: tuple[float, ...]
+    """Of each input over the training rows."""
+    highest: tuple[float, ...]
     missing: Standardiser | None
 
     def __post_init__(self) -> None:
-        if len(self.standardisers) != len(_part_names(self.parts)) or not math.isfinite(self.median):
-            raise ValueError("a date encoder needs one standardiser per input and a finite median")
+        inputs = len(_part_names(self.parts))
+        if not (len(self.standardisers) == len(self.lowest) == len(self.highest) == inputs) or not math.isfinite(self.median):
+            raise ValueError("a date encoder needs one standardiser and one range per input and a finite median")
 
     @classmethod
     def fit(cls, series: pl.Series, format: str = "", *, cyclic_only: bool = False) -> DateEncoder:
@@ -237,7 +242,10 @@ class DateEncoder(msgspec.Struct, frozen=True, tag="date", tag_field="encoder"):
         matrix = _date_matrix(times, tuple(parts), median)
         absent = times.null_count() / max(times.len(), 1)
         standardisers = tuple(Standardiser.fit(column) for column in matrix.T)
-        return cls(series.name, format, tuple(parts), median, standardisers, Standardiser.fit_share(absent) if absent else None)
+        inputs = [standardiser(column) for standardiser, column in zip(standardisers, matrix.T, strict=True)]
+        lowest, highest = tuple(float(values.min()) for values in inputs), tuple(float(values.max()) for values in inputs)
+        missing = Standardiser.fit_share(absent) if absent else None
+        return cls(series.name, format, tuple(parts), median, standardisers, lowest, highest, missing)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -249,9 +257,8 @@ class DateEncoder(msgspec.Struct, frozen=True, tag="date", tag_field="encoder"):
         """Write the inputs of these rows into ``out`` [rows, inputs]."""
         times = as_times(series, self.format)
         matrix = _date_matrix(times, self.parts, self.median)
-        for index, (standardiser, name) in enumerate(zip(self.standardisers, _part_names(self.parts), strict=True)):
-            values = standardiser(matrix[:, index])
-            out[:, index] = np.clip(values, -CLIP, CLIP) if name in ("time", "year") else values
+        for index, standardiser in enumerate(self.standardisers):
+            out[:, index] = np.clip(standardiser(matrix[:, index]), self.lowest[index], self.highest[index])
         if self.missing is not None:
             out[:, -1] = self.missing(times.is_null().to_numpy())
 
