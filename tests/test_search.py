@@ -127,7 +127,7 @@ def test_the_winner_has_the_lowest_mean_over_fresh_seeds_not_the_lowest_single_s
         overtaken += luckiest.recipe != result.recipe
         assert not {trial.seed for trial in retrained} & {trial.seed for trial in of(result, "search")}
         assert all(trial.steps == plan.rungs[-1] for trial in retrained)
-    assert 0 < overtaken
+    assert overtaken > 0
 
 
 def test_the_winners_networks_are_those_of_its_fresh_seeds_at_their_best(usual, tables):
