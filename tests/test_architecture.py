@@ -21,7 +21,7 @@ ROWS = (
     ("train",),
     ("devices", "population", "model"),
     ("references", "gradcheck", "diagnose"),
-    ("plan", "search", "run_folder", "improve"),
+    ("plan", "search", "winner", "run_folder", "improve"),
     ("estimators", "export", "report"),
     ("__init__", "cli"),
 )

@@ -27,12 +27,12 @@ from shoal.data import Preparation, read_table
 from shoal.data.split import check_rows, part_size, shuffled, stratified
 from shoal.data.target import ClassTarget
 from shoal.errors import DataError, OptionError, Problem
-from shoal.improve import Stages, Trained, silent, train_best
 from shoal.metrics import check_metric
 from shoal.plan import Budget
 from shoal.recipe import Recipe
 from shoal.records import Part, Task
 from shoal.space import Family, Space
+from shoal.winner import Stages, Trained, silent, train_best
 
 MOST_COPIES = 10
 """The largest weight that is taken as a count; larger ones (of a survey, say) would make many rows that tell nothing new."""

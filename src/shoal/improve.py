@@ -9,9 +9,8 @@ from __future__ import annotations
 import datetime
 import math
 import platform
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,136 +22,20 @@ from shoal import data, devices
 from shoal.data import Dataset
 from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_step
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
-from shoal.losses import loss_for
 from shoal.metrics import METRICS, Metric, check_metric, interval
 from shoal.model import Model
-from shoal.plan import Budget, families_within, plan_seconds, plan_trials, slots_needed, with_length
-from shoal.plan import measure as measure_speed
-from shoal.population import Shoal, Tables, slots_within
+from shoal.plan import Budget
 from shoal.progress import Event, Listener
-from shoal.records import Interval, Part, Plan, Run
+from shoal.records import Interval, Part, Run
 from shoal.references import Reference, baselines, fit_references
 from shoal.run_folder import FolderJournal, RunFolder, cannot_create
-from shoal.search import Journal, NoJournal, Search, Searched
-from shoal.space import Family, Space, default_space
-from shoal.train import Batch
+from shoal.winner import Stages, Trained, silent, train_best
 
-_TRAINED_ON: tuple[Part, Part] = ("train", "dev")
 _SHOWN: tuple[Part, Part] = ("dev", "test")
-
-MEMORY = 1 << 30
-"""Bytes that the networks of one shoal may take."""
-
-
-def silent(event: Event) -> None:
-    """A listener that says nothing."""
-
 
 MOST_TRAIN_ROWS_SCORED = 50_000
 REFERENCES_SHARE = 0.1
 """Of a budget in time, for the models to compare with."""
-
-
-@dataclass
-class Stages:
-    """A clock that knows what the time was spent on."""
-
-    listener: Listener
-    seconds: dict[str, float] = field(default_factory=dict)
-    begun: float = field(default_factory=time.perf_counter)
-    _stage: str = ""
-    _since: float = 0.0
-
-    def enter(self, stage: str, detail: str = "") -> None:
-        """Begin a stage, and say so."""
-        self.leave()
-        self._stage, self._since = stage, time.perf_counter()
-        self.listener(Event(stage, detail))
-
-    def leave(self) -> None:
-        """End the stage that is under way."""
-        if self._stage:
-            self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + time.perf_counter() - self._since
-        self._stage = ""
-
-    @property
-    def total(self) -> float:
-        """Seconds since the job began."""
-        return time.perf_counter() - self.begun
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What a search brought: the model, how it was found, and the plan behind it."""
-
-    model: Model
-    searched: Searched
-    plan: Plan
-    families: tuple[Family, ...]
-
-
-def train_best(
-    dataset: Dataset,
-    budget: Budget,
-    *,
-    seed: int,
-    metric: Metric,
-    stages: Stages,
-    space: Space | None = None,
-    plan: Plan | None = None,
-    keep_plan: Callable[[Plan], None] = lambda plan: None,
-    journal: Journal | None = None,
-) -> Trained:
-    """Search a space for a data set, and train the winner on fresh seeds.
-
-    Args:
-        dataset: train and dev parts; other parts are not looked at.
-        budget: what may be spent; time counts from the beginning of ``stages``.
-        seed: of the draws, the networks and the mini-batches.
-        metric: what counts in the end; it decides what the space holds.
-        stages: is told what is going on.
-        space: what to search; by default ``default_space`` of the data.
-        plan: a plan made earlier, to be kept to; by default it is made here.
-        keep_plan: is given the plan before the search begins.
-        journal: where finished jobs are kept.
-    """
-    stages.enter("starting JAX", f"{len(devices.start())} device(s)")
-    tables = Tables.load(*(Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON))
-    space = space or default_space(dataset.task, tables.train_rows, len(tables.encoding.columns) > 0, metric.unit == "share")
-    families = families_within(budget, space.families) if plan is None else space.families[: len(plan.shoals)]
-    loss, outputs = loss_for(dataset.task, len(dataset.classes))
-    shoals: dict[int, Shoal] = {}
-
-    def shoal_of(number: int) -> Shoal:
-        if number not in shoals:
-            family = families[number]
-            layout = tables.layout(family.shape, family.width, outputs, loss)
-            slots = min(slots_within(layout, MEMORY), slots_needed(budget)) if plan is None else plan.shoals[number].slots
-            shoals[number] = Shoal(layout, slots, tables, seed)
-        return shoals[number]
-
-    steps_per_epoch = tables.steps_per_epoch(families[0].shape.batch_size)
-    if plan is None:
-        plan = _make_plan(budget, families, shoal_of, steps_per_epoch, stages)
-        keep_plan(plan)
-    families = tuple(with_length(family, plan.rungs[-1] / steps_per_epoch) for family in families[: len(plan.shoals)])
-    stages.enter("search", plan.reason)
-    search = Search(families, shoal_of, plan, seed, journal or NoJournal(), stages.listener, "dev loss")
-    searched = search.run()
-    model = Model(dataset.preparation, searched.recipe, shoal_of(searched.family).layout, searched.networks, tables.encoding)
-    stages.leave()
-    return Trained(model, searched, plan, families)
-
-
-def _make_plan(budget: Budget, families: Sequence[Family], shoal_of: Callable[[int], Shoal], steps_per_epoch: int, stages: Stages) -> Plan:
-    if budget.trials is not None:
-        return plan_trials(budget, families, [shoal_of(number).slots for number in range(len(families))], steps_per_epoch)
-    speeds = []
-    for number, family in enumerate(families):
-        stages.enter("compiling and measuring", f"network shape {number + 1} of {len(families)}")
-        speeds.append(measure_speed(shoal_of(number), family))
-    slots = [shoal_of(number).slots for number in range(len(families))]
-    return plan_seconds(budget, (budget.seconds or 0.0) - stages.total, families, slots, speeds, steps_per_epoch)
 
 
 @dataclass(frozen=True)
