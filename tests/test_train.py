@@ -41,7 +41,11 @@ def batch_of(loss: Loss, step=0, inputs=INPUTS, rows=BATCH, weight=WEIGHT) -> tr
     return train.Batch(jnp.asarray(x), jnp.asarray(TARGETS[loss][chosen]), jnp.asarray(weight[chosen] * (np.arange(BATCH) < rows)))
 
 
-step = jax.jit(train.step, static_argnums=0)
+QUICKLY = {
+    "xla_backend_optimization_level": "0",
+    "xla_llvm_disable_expensive_passes": True,
+}  # small networks, compiled once and run briefly
+step = jax.jit(train.step, static_argnums=0, compiler_options=QUICKLY)
 
 
 def trained(layout, numbers, steps, loss, inputs=INPUTS, scale=SCALE, **batches):
@@ -233,10 +237,10 @@ def test_gradients_are_finite_differences(float64, exact, activation, batch_norm
         value = (per_example(loss, z, batch.target, smoothing) * batch.weight).sum() / batch.weight.sum()
         return value + recipe.l2 / (2 * ROWS) * squared_weights(parameters)
 
-    after, _, _ = step(layout, state, numbers, SCALE, batch, dropout)
+    after, _, _ = train.step(layout, state, numbers, SCALE, batch, dropout)
     gradient = flat - ravel_pytree(after.parameters)[0]  # descent with learning rate 1
     moves = 1e-6 * jnp.eye(flat.size)
-    ends = jax.jit(jax.vmap(cost))(flat + jnp.concatenate([moves, -moves]))
+    ends = jax.vmap(cost)(flat + jnp.concatenate([moves, -moves]))
     numeric = (ends[: flat.size] - ends[flat.size :]) / 2e-6
     relative = jnp.linalg.norm(gradient - numeric) / (jnp.linalg.norm(gradient) + jnp.linalg.norm(numeric))
     assert float(relative) < 1e-7
