@@ -30,7 +30,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from shoal import population
-from shoal.nets.network import Layout
 from shoal.recipe import Recipe
 from shoal.train import Batch
 
