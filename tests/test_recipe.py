@@ -161,3 +161,8 @@ def test_stacked_numbers_have_a_leading_axis_of_networks():
 def test_ranges_are_stated_for_settings_that_exist():
     names = {setting.name for setting in fields(Recipe)}
     assert set(NUMBER_RANGES) | set(CHOICES) < names
+
+
+def test_a_number_beyond_single_precision_is_a_setting_out_of_range():
+    with pytest.raises(OptionError, match="learning_rate is a number above 0"):
+        Recipe(learning_rate=1e200)

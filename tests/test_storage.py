@@ -228,3 +228,10 @@ def test_a_record_is_on_the_disk_when_it_is_acknowledged_and_is_one_line(tmp_pat
 def test_a_json_file_is_readable_by_anything(tmp_path):
     storage.write_json(tmp_path / "f.json", {"name": "Zürich"})
     assert json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))["content"] == {"name": "Zürich"}
+
+
+@pytest.mark.parametrize("content", [[1], "text", {"format": "new"}, {"format": [1]}])
+def test_json_with_a_true_checksum_but_another_form_is_refused(tmp_path, content):
+    storage.write_json(tmp_path / "f.json", content)
+    with pytest.raises(RunFolderError, match=r"f\.json"):
+        storage.read_json(tmp_path / "f.json", 1)

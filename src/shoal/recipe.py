@@ -273,6 +273,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _number_problems(name: str, value: Any, low: float, high: float, with_low: bool, with_high: bool):
+    high = min(high, float(np.finfo(np.float32).max))  # networks compute in single precision
     text = f"{name} is a number {'at least' if with_low else 'above'} {low:g} and {'at most' if with_high else 'below'} {high:g}"
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         yield Problem(text, repr(value), "Give a number.")

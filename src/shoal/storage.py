@@ -82,12 +82,13 @@ def read_json(path: Path, newest_format: int) -> dict[str, Any]:
         whole = json.loads(read_bytes(path))
         content, checksum = whole["content"], whole["sha256"]
         body = _canonical(content)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        written_in = int(content.get("format", 0))
+    except (AttributeError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunFolderError(Problem("a run's file is complete", f"{path}, which is cut short or changed", _RESTORE)) from error
     if hashlib.sha256(body).hexdigest() != checksum:
         raise RunFolderError(Problem("a run's file is as shoal wrote it", f"{path}, which was changed", _RESTORE))
-    if content.get("format", 0) > newest_format:
-        received = f"format {content['format']} in {path}, newer than {newest_format}"
+    if written_in > newest_format:
+        received = f"format {written_in} in {path}, newer than {newest_format}"
         raise RunFolderError(Problem("the file's format is known to this version of shoal", received, "Install a newer shoal."))
     return content
 
