@@ -5,15 +5,12 @@ Every ``bash`` and ``python`` block is run, in order, in one folder, unless the 
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 FENCE = re.compile(r"(?:^<!-- not run: (?P<reason>.+?) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -49,11 +46,9 @@ def test_every_example_states_its_budget():
     assert [line for line in lines if with_tiny_budget(line) == line] == []
 
 
-needs_command = pytest.mark.skipif(importlib.util.find_spec("shoal.cli") is None, reason="the command line does not exist yet")
 ENVIRONMENT = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "200", "NO_COLOR": "1"}
 
 
-@needs_command
 def test_the_options_table_is_that_of_the_command():
     section = README.read_text().partition("## Options of `shoal improve`")[2].partition("\n## ")[0]
     documented = {option for row in re.findall(r"^\| (`--.+?`) \|", section, re.MULTILINE) for option in re.findall(r"--[a-z-]+", row)}
@@ -61,7 +56,6 @@ def test_the_options_table_is_that_of_the_command():
     assert documented == set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", output)) - {"--help"}
 
 
-@needs_command
 def test_the_examples_run(tmp_path: Path):
     for block in RUN:
         program = (
