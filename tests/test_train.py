@@ -15,7 +15,7 @@ from jax.flatten_util import ravel_pytree
 from shoal import train
 from shoal.losses import Loss, per_example
 from shoal.nets import layers
-from shoal.nets.network import Layout, draw_dropout, squared_weights, train_outputs
+from shoal.nets.network import Layout, draw_dropout, train_outputs
 from shoal.recipe import CHOICES, Recipe, stack
 
 ROWS, INPUTS, UNITS, BATCH = 60, 6, (5, 3), 12
@@ -235,7 +235,7 @@ def test_gradients_are_finite_differences(float64, exact, activation, batch_norm
         keep_prob, units = jnp.asarray(numbers.keep_prob), jnp.asarray(numbers.units)
         z, _ = train_outputs(layout, parameters, state.statistics, batch.x, jnp.ones(BATCH), keep_prob, units, dropout)
         value = (per_example(loss, z, batch.target, smoothing) * batch.weight).sum() / batch.weight.sum()
-        return value + recipe.l2 / (2 * ROWS) * squared_weights(parameters)
+        return value + recipe.l2 / (2 * ROWS) * sum(jnp.sum(layer["w"] ** 2) for layer in parameters)
 
     after, _, _ = train.step(layout, state, numbers, SCALE, batch, dropout)
     gradient = flat - ravel_pytree(after.parameters)[0]  # descent with learning rate 1

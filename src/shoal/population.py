@@ -188,11 +188,6 @@ class Shoal:
         series = zip(*([np.asarray(values)[:count] for values in trace] for trace, count in calls), strict=True)
         return state, Trace(*(np.concatenate(parts) for parts in series))
 
-    def warm(self, numbers: Numbers) -> None:
-        """Compile, or read from the cache, what ``start`` and ``advance`` need."""
-        order = np.zeros((BUFFER_STEPS, self.layout.shape.batch_size), np.int32)
-        jax.block_until_ready(self._call(self.start(numbers), numbers, order, 0, 1, 0))
-
     def _call(self, state: State, numbers: Numbers, order: np.ndarray, step: int, segment_steps: int, segments: int) -> tuple[State, Trace]:
         order, clock, length, count = self._replicate((order, np.int32(step), np.int32(segment_steps), np.int32(segments)))
         return self._programs.advance(

@@ -32,7 +32,6 @@ from shoal.saved_run import (
     MODEL,
     OPTIONS,
     RECORD,
-    REPORT,
     as_written,
     cannot_create,
     check_is_run,
@@ -86,11 +85,6 @@ class RunFolder:
         """
         check_is_run(Path(path))
         return cls(Path(path))
-
-    @property
-    def report(self) -> Path:
-        """Where the report goes."""
-        return self.path / REPORT
 
     @property
     def is_complete(self) -> bool:

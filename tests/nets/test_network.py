@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from shoal.nets import layers
-from shoal.nets.network import Layout, draw_dropout, initialise, is_weight, outputs, squared_weights, train_outputs
+from shoal.nets.network import Layout, draw_dropout, initialise, is_weight, outputs, train_outputs
 from shoal.recipe import GAINS, Activation, Shape
 
 TORCH = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
@@ -73,12 +73,6 @@ def test_a_layouts_count_of_parameters_is_what_its_networks_hold(hidden_layers, 
     of = layout(hidden_layers, batch_norm=batch_norm)
     parameters, _ = begun(of, (12,) * hidden_layers, 8)
     assert of.parameters == sum(leaf.size for leaf in jax.tree.leaves(parameters))
-
-
-def test_squared_weights_is_the_sum_of_squared_frobenius_norms():
-    parameters, _ = begun(layout(), (7, 5), 6)
-    expected = sum(np.linalg.norm(np.asarray(layer["w"])) ** 2 for layer in parameters)
-    assert float(squared_weights(parameters)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("activation", TORCH)

@@ -109,11 +109,6 @@ def is_weight(parameters: Parameters) -> tuple[dict[str, bool], ...]:
     return tuple({name: name == "w" for name in layer} for layer in parameters)
 
 
-def squared_weights(parameters: Parameters) -> Array:
-    """``sum_l ||W[l]||_F^2``."""
-    return sum((jnp.sum(jnp.square(layer["w"])) for layer in parameters), jnp.zeros((), parameters[0]["w"].dtype))
-
-
 def train_outputs(
     layout: Layout,
     parameters: Parameters,
