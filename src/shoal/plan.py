@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -135,12 +136,11 @@ def plan_seconds(
     available = seconds_left * _TRAINING_SHARE
     full = families[0].base.epochs
 
+    def shoals(used: int, rounds: int) -> tuple[ShoalPlan, ...]:
+        return tuple(_shoal_plan(families[i], slots[i], rounds * slots[i], step_seconds[i]) for i in range(used))
+
     def cost(used: int, epochs: float, rounds: int) -> float:
-        rungs = _rungs(rounds, epochs, steps_per_epoch)
-        searching = sum(seconds * _shoal_steps(rounds, rungs) for seconds in step_seconds[:used])
-        # A shoal of fewer slots than fresh seeds is trained more than once.
-        retraining = max(seconds * math.ceil(RETRAINS / slot) for seconds, slot in zip(step_seconds[:used], slots, strict=False))
-        return searching + retraining * rungs[-1]
+        return sum(rung_seconds(shoals(used, rounds), _rungs(rounds, epochs, steps_per_epoch), RETRAINS))
 
     def rounds_within(used: int, epochs: float) -> int:
         return max((rounds for rounds in range(1, MOST_ROUNDS + 1) if cost(used, epochs, rounds) <= available), default=0)
@@ -152,8 +152,8 @@ def plan_seconds(
         epochs = max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / steps_per_epoch  # rounded up, one segment might not fit
         rounds = 1
     rungs = _rungs(rounds, epochs, steps_per_epoch)
-    shoals = tuple(_shoal_plan(families[i], slots[i], rounds * slots[i], step_seconds[i]) for i in range(used))
-    trials = sum(shoal.trials for shoal in shoals)
+    chosen = shoals(used, rounds)
+    trials = sum(shoal.trials for shoal in chosen)
     expected = cost(used, epochs, rounds)
     reason = (
         f"{trials} trials in {used} shape{'s' * (used > 1)} of network, "
@@ -164,7 +164,7 @@ def plan_seconds(
         reason += " Even the smallest search takes longer than that."
     elif epochs < full / 2:
         reason += " Training is cut short: a larger budget would train to the end."
-    return Plan(budget.text, shoals, rungs, trials, RETRAINS, reason)
+    return Plan(budget.text, chosen, rungs, trials, RETRAINS, reason)
 
 
 def _choose(families: int, full: float, rounds_within: Callable[[int, float], int]) -> tuple[int, float, int]:
@@ -179,6 +179,19 @@ def _choose(families: int, full: float, rounds_within: Callable[[int, float], in
         if rounds := rounds_within(1, epochs):
             return 1, epochs, rounds
     return 1, full, 0
+
+
+def rung_seconds(shoals: Sequence[ShoalPlan], rungs: Sequence[int], retrains: int) -> list[float]:
+    """What each rung should take if every shape keeps its share of the trials, and last the retraining of the dearest shape.
+
+    A shape of which no speed was measured counts as free. A shoal of fewer slots than fresh seeds is retrained more than once.
+    """
+    seconds = []
+    for number, (begin, end) in enumerate(pairwise((0, *rungs))):
+        turns = (math.ceil(shoal.trials / (HALVING**number * shoal.slots)) * (shoal.step_seconds or 0.0) for shoal in shoals)
+        seconds.append((end - begin) * sum(turns))
+    retraining = max(math.ceil(retrains / shoal.slots) * (shoal.step_seconds or 0.0) for shoal in shoals)
+    return [*seconds, retraining * rungs[-1]]
 
 
 def with_length(family: Family, epochs: float) -> Family:
@@ -202,9 +215,3 @@ def _rungs(rounds: int, epochs: float, steps_per_epoch: int) -> tuple[int, ...]:
     halvings = int(math.log(rounds, HALVING) + 1e-9)
     counts = {math.ceil(segments / HALVING**k) for k in range(halvings, -1, -1)}
     return tuple(count * segment for count in sorted(counts))
-
-
-def _shoal_steps(rounds: int, rungs: tuple[int, ...]) -> int:
-    """Steps of one family's shoals over the whole search, if each family keeps its share."""
-    before = (0, *rungs[:-1])
-    return sum(math.ceil(rounds / HALVING**k) * (rung - start) for k, (rung, start) in enumerate(zip(rungs, before, strict=True)))

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from shoal.errors import DataError, Problem
-from shoal.plan import HALVING, segment_steps
+from shoal.plan import HALVING, rung_seconds, segment_steps
 from shoal.population import Members, Shoal, join, members, take
 from shoal.progress import Event, Listener
 from shoal.recipe import Recipe
@@ -145,7 +145,7 @@ class Search:
         self.families, self.shoal_of, self.plan, self.seed = families, shoal_of, plan, seed
         self.journal, self.listener, self.metric = journal, listener, metric
         self._slots_trained = self._slots_filled = 0
-        self._seconds_left = sum(self._rung_seconds(rung, plan.trials) for rung in range(len(plan.rungs) + 1))
+        self._seconds_left = sum(rung_seconds(plan.shoals, plan.rungs, plan.retrains))
 
     def run(self) -> Searched:
         """Search, then train the winner again."""
@@ -267,17 +267,6 @@ class Search:
 
         best = min(recipes, key=mean_score)
         return next(runner for runner in finalists if runner.recipe == best), fresh
-
-    def _rung_seconds(self, rung: int, trials: int) -> float:
-        """What the plan expects a rung to take; the one after the last is the retraining."""
-        rungs = self.plan.rungs
-        if rung == len(rungs):
-            shoals = self.plan.shoals
-            return max(math.ceil(self.plan.retrains / shoal.slots) * (shoal.step_seconds or 0.0) for shoal in shoals) * rungs[-1]
-        steps = rungs[rung] - (rungs[rung - 1] if rung else 0)
-        return sum(
-            math.ceil(shoal.trials / HALVING**rung / shoal.slots) * steps * (shoal.step_seconds or 0.0) for shoal in self.plan.shoals
-        )
 
 
 def _seed(seed: int, number: int) -> int:

@@ -114,7 +114,7 @@ def train_best(
         keep_plan(plan)
     families = tuple(with_length(family, plan.rungs[-1] / steps_per_epoch) for family in families[: len(plan.shoals)])
     stages.enter("search", plan.reason)
-    search = Search(families, shoal_of, plan, seed, journal or NoJournal(), stages.listener, "dev loss")
+    search = Search(families, shoal_of, plan, seed, journal or NoJournal(), stages.listener)
     searched = search.run()
     model = Model(dataset.preparation, searched.recipe, shoal_of(searched.family).layout, searched.networks, tables.encoding)
     stages.leave()
@@ -122,11 +122,11 @@ def train_best(
 
 
 def _make_plan(budget: Budget, families: Sequence[Family], shoal_of: Callable[[int], Shoal], steps_per_epoch: int, stages: Stages) -> Plan:
+    slots = [shoal_of(number).slots for number in range(len(families))]
     if budget.trials is not None:
-        return plan_trials(budget, families, [shoal_of(number).slots for number in range(len(families))], steps_per_epoch)
+        return plan_trials(budget, families, slots, steps_per_epoch)
     speeds = []
     for number, family in enumerate(families):
         stages.enter("compiling and measuring", f"network shape {number + 1} of {len(families)}")
         speeds.append(measure_speed(shoal_of(number), family))
-    slots = [shoal_of(number).slots for number in range(len(families))]
     return plan_seconds(budget, (budget.seconds or 0.0) - stages.total, families, slots, speeds, steps_per_epoch)
