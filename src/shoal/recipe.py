@@ -1,14 +1,15 @@
 """The recipe: the frozen description of one network and of its training.
 
-A recipe has two halves. The *shape* (depth, activation, batch norm, batch size) is compiled into a program; recipes of
-one shape train together as one shoal. The *numbers* (everything else, the optimiser and the units of each layer
-included) are data of that program, so that changing them never compiles again.
+A recipe has two halves. The *shape* (depth, activation, normalisation, batch size, loss) is compiled into a program; recipes
+of one shape train together as one shoal. The *numbers* (everything else, the optimiser, the schedule and the units of each
+layer included) are data of that program, so that changing them never compiles again. Which *techniques* a program holds is
+decided by what any network of the shoal uses: what nobody uses is not there and costs nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -16,13 +17,49 @@ import numpy as np
 
 from shoal.errors import OptionError, Problem, did_you_mean
 
-Activation = Literal["relu", "leaky_relu", "silu", "tanh", "sigmoid"]
-Optimiser = Literal["gradient_descent", "momentum", "rmsprop", "adam"]
-Initialisation = Literal["he", "xavier"]
-Decay = Literal["constant", "inverse_time", "cosine"]
+Activation = Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu"]
+Normalisation = Literal["none", "batch", "layer"]
+InputNormalisation = Literal["smooth", "standard", "robust", "quantile", "min_max", "none"]
 NumericEncoding = Literal["standard", "piecewise"]
+LossName = Literal["auto", "softmax", "sigmoid", "squared_error", "huber", "poisson", "quantile"]
+Initialisation = Literal["zeros", "small_random", "xavier", "glorot", "he", "orthogonal", "lsuv"]
+Optimiser = Literal[
+    "gradient_descent", "momentum", "classical_momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam", "amsgrad", "lion"
+]
+Decay = Literal["constant", "inverse_time", "exponential", "sqrt_epoch", "sqrt_step", "staircase", "linear", "cosine", "one_cycle", "plateau"]
+Calibration = Literal["temperature", "none"]
 
 MAX_HIDDEN_LAYERS = 8
+WHOLE_BATCH = 0
+"""The batch size of a shape whose mini-batch is all training rows; the layout fills in how many these are."""
+
+
+class Blocks(NamedTuple):
+    """The building blocks of the one update; an optimiser is which of them are on (see ``shoal.optimisers``)."""
+
+    first_moment: Any = False
+    classical: Any = False
+    nesterov: Any = False
+    sign: Any = False
+    second_moment: Any = False
+    accumulate: Any = False
+    maximum: Any = False
+    bias_correction: Any = False
+
+
+OPTIMISERS: dict[str, Blocks] = {
+    "gradient_descent": Blocks(),
+    "momentum": Blocks(first_moment=True),
+    "classical_momentum": Blocks(first_moment=True, classical=True),
+    "nesterov": Blocks(first_moment=True, nesterov=True),
+    "rmsprop": Blocks(second_moment=True),
+    "adagrad": Blocks(second_moment=True, accumulate=True),
+    "adam": Blocks(first_moment=True, second_moment=True, bias_correction=True),
+    "adamw": Blocks(first_moment=True, second_moment=True, bias_correction=True),
+    "nadam": Blocks(first_moment=True, nesterov=True, second_moment=True, bias_correction=True),
+    "amsgrad": Blocks(first_moment=True, second_moment=True, maximum=True, bias_correction=True),
+    "lion": Blocks(first_moment=True, sign=True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +68,13 @@ class Shape:
 
     hidden_layers: int
     activation: Activation
-    batch_norm: bool
+    normalisation: Normalisation
     batch_size: int
+    """``WHOLE_BATCH`` for all training rows."""
     numeric_encoding: NumericEncoding = "standard"
-    input_dropout: bool = False
-    """Dropped inputs differ between networks, so that the first layer is no longer one product for the whole shoal:
-    the one number whose use is part of the shape."""
+    input_normalisation: InputNormalisation = "smooth"
+    """The networks of a shoal share their tables, and so what was done to the inputs."""
+    loss: LossName = "auto"
 
 
 class Numbers(NamedTuple):
@@ -44,23 +82,36 @@ class Numbers(NamedTuple):
 
     seed: Any  # uint32
     units: Any  # int32 [hidden_layers]
-    gain: Any  # of the initial weights; sqrt(2) included for He
+    initialisation: Any  # int32, position in INITIALISATIONS
+    gain: Any
+    blocks: Blocks  # bool each
     learning_rate: Any
     beta1: Any
     beta2: Any
     epsilon: Any
-    first_moment: Any  # bool: the switches of the one update
-    second_moment: Any
-    bias_correction: Any
+    clip_value: Any  # infinity: no clipping
+    clip_norm: Any  # infinity: no clipping
+    weight_average: Any
     l2: Any
     weight_decay: Any
+    l1: Any
+    max_norm: Any  # infinity: no constraint
     keep_prob: Any  # [1 + hidden_layers], the inputs first
+    input_noise: Any
+    mixup: Any
     label_smoothing: Any
-    clip_norm: Any  # infinity: no clipping
-    decay_kind: Any  # int32, position in DECAYS
+    class_balance: Any
+    huber_delta: Any
+    quantile: Any
+    batch_norm_beta: Any
+    decay: Any  # int32, position in DECAYS
     decay_rate: Any
+    decay_factor: Any
+    decay_epochs: Any
+    warm_up: Any  # epochs
     epochs: Any
     patience: Any  # epochs; infinity: train to the end
+    patience_steps: Any  # steps; infinity likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +121,49 @@ class Recipe:
     Args:
         hidden_units: units of each hidden layer, 0 to 8 layers; ``()`` is linear, logistic or softmax regression.
         activation: ``g`` in ``A[l] = g(Z[l])``.
-        batch_norm: normalise ``Z[l]`` over the mini-batch before the activation, with learned gamma and beta.
+        normalisation: of ``Z[l]`` before the activation, with learned gamma and beta: ``batch`` norm over the mini-batch, ``layer``
+            norm over the units of each example, or ``none``.
+        batch_norm_beta: weight of the past in batch norm's running averages of mean and variance, which serve at test time.
+        input_normalisation: of numeric columns, fitted on the training rows: ``standard`` (mean and standard deviation), ``smooth``
+            (the same, with logarithms of heavy tails and a smooth clip), ``robust`` (median and quartiles), ``quantile`` (to a normal
+            distribution), ``min_max`` (to 0 and 1) or ``none``.
         numeric_encoding: ``standard`` gives numeric columns to the network as normalised numbers, ``piecewise`` adds their
             piecewise-linear encoding (see ``shoal.nets.encoding``).
-        batch_size: examples per mini-batch; the last, smaller batch of an epoch is used too.
-        initialisation: ``he`` draws ``W[l]`` with standard deviation ``sqrt(2/n[l-1])``, ``xavier`` with ``sqrt(1/n[l-1])``.
-        initialisation_gain: a factor on that standard deviation.
-        optimiser: which switches of the one update are on (see ``shoal.optimisers``).
+        batch_size: examples per mini-batch; the last, smaller batch of an epoch is used too. ``"all"`` is batch gradient descent, 1 is
+            stochastic gradient descent.
+        loss: what is minimised; ``auto`` is ``softmax`` or ``sigmoid`` cross-entropy for classes and ``squared_error`` for quantities.
+        huber_delta: where the ``huber`` loss turns from a square into a line, in standard deviations of the target.
+        quantile: which quantile the ``quantile`` loss estimates.
+        class_balance: 0 weighs all training examples alike, 1 gives every class the same total weight.
+        initialisation: how ``W[l]`` is drawn (see ``shoal.nets.initialisation``): ``he`` has standard deviation ``sqrt(2/n[l-1])``.
+        initialisation_gain: a factor on the initial weights.
+        optimiser: which building blocks of the one update are on (see ``shoal.optimisers``).
         learning_rate: ``alpha`` at its highest.
-        beta1: weight of the past in the averaged gradient (momentum, adam).
-        beta2: weight of the past in the averaged squared gradient (rmsprop, adam).
+        beta1: weight of the past in the averaged gradient.
+        beta2: weight of the past in the averaged squared gradient (in ``lion``, in the averaged gradient that is kept).
         epsilon: added to ``sqrt(S)`` in the denominator.
+        clip_value: each entry of the gradient is held between minus this and this, or ``None``.
+        clip_norm: largest global norm of the gradient, or ``None`` for no clipping.
+        weight_average: ``beta`` of an exponentially weighted average of the weights, with which the network is evaluated; 0 for none.
         l2: ``lambda`` of the cost's ``lambda/(2m) * sum ||W[l]||^2``; coupled, so it passes through the optimiser.
-        weight_decay: decoupled decay, ``W -= alpha * weight_decay * W`` (AdamW); biases and batch norm are not decayed.
+        weight_decay: decoupled decay, ``W -= alpha * weight_decay * W`` (AdamW); biases and normalisation are not decayed.
+        l1: ``lambda`` of ``lambda/m * sum |W[l]|``, taken as a proximal step after the update, so that weights become exactly 0.
+        max_norm: largest norm of the weights into one hidden unit, or ``None``.
         keep_prob: probability that a hidden unit is kept by inverted dropout: one number for all hidden layers or one per layer.
         input_keep_prob: the same for the inputs.
+        input_noise: standard deviation of normal noise added to the network's inputs in training.
+        mixup: ``a`` of the ``Beta(a, a)`` distribution of mixup's weights; 0 for none.
         label_smoothing: share of the target's probability spread evenly over the classes (classification only).
-        clip_norm: largest global norm of the gradient, or ``None`` for no clipping.
-        decay: how the learning rate falls over the training.
-        decay_rate: ``alpha / (1 + decay_rate * epoch)`` for ``inverse_time``.
-        epochs: length of the full training in passes over the training rows; also the horizon of ``cosine``.
+        decay: how the learning rate changes over the training (see ``shoal.schedules``).
+        decay_rate: of ``inverse_time``, ``alpha / (1 + decay_rate * epoch)``; the ``k`` of ``sqrt_epoch`` and ``sqrt_step``.
+        decay_factor: what alpha is multiplied with, per epoch (``exponential``), per stair (``staircase``) or on a ``plateau``.
+        decay_epochs: length of a stair of ``staircase``; how long a ``plateau`` lasts before alpha falls.
+        warm_up: epochs in which alpha rises linearly before its decay begins.
+        epochs: length of the full training in passes over the training rows; also the horizon of ``linear``, ``cosine``, ``one_cycle``.
         patience: stop after this many epochs without a better dev score, or ``None`` to train to the end. Either way the
             weights of the best dev score are the ones kept.
+        patience_steps: the same in steps; at most one of the two is given.
+        calibration: ``temperature`` scales the final model's log probabilities by one number fitted on the dev rows; or ``none``.
 
     Raises:
         OptionError: naming every setting that is out of range.
@@ -103,26 +175,43 @@ class Recipe:
 
     hidden_units: tuple[int, ...] = (64, 64)
     activation: Activation = "silu"
-    batch_norm: bool = False
+    normalisation: Normalisation = "none"
+    batch_norm_beta: float = 0.98
+    input_normalisation: InputNormalisation = "smooth"
     numeric_encoding: NumericEncoding = "standard"
-    batch_size: int = 128
+    batch_size: int | Literal["all"] = 128
+    loss: LossName = "auto"
+    huber_delta: float = 1.0
+    quantile: float = 0.5
+    class_balance: float = 0.0
     initialisation: Initialisation = "he"
     initialisation_gain: float = 1.0
-    optimiser: Optimiser = "adam"
+    optimiser: Optimiser = "adamw"
     learning_rate: float = 1e-3
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    clip_value: float | None = None
+    clip_norm: float | None = None
+    weight_average: float = 0.0
     l2: float = 0.0
     weight_decay: float = 0.0
+    l1: float = 0.0
+    max_norm: float | None = None
     keep_prob: float | tuple[float, ...] = 1.0
     input_keep_prob: float = 1.0
+    input_noise: float = 0.0
+    mixup: float = 0.0
     label_smoothing: float = 0.0
-    clip_norm: float | None = None
     decay: Decay = "cosine"
     decay_rate: float = 1.0
+    decay_factor: float = 0.95
+    decay_epochs: float = 10.0
+    warm_up: float = 0.0
     epochs: float = 50.0
     patience: float | None = None
+    patience_steps: int | None = None
+    calibration: Calibration = "temperature"
 
     def __post_init__(self) -> None:
         for name in ("hidden_units", "keep_prob"):
@@ -135,8 +224,19 @@ class Recipe:
     @property
     def shape(self) -> Shape:
         """The static half."""
+        size = WHOLE_BATCH if self.batch_size == "all" else self.batch_size
         layers = len(self.hidden_units)
-        return Shape(layers, self.activation, self.batch_norm, self.batch_size, self.numeric_encoding, self.input_keep_prob < 1)
+        return Shape(layers, self.activation, self.normalisation, size, self.numeric_encoding, self.input_normalisation, self.loss)
+
+    @property
+    def techniques(self) -> tuple[str, ...]:
+        """What the program of a network of this recipe must hold, sorted: the names in ``TECHNIQUES`` that are in use."""
+        return tuple(sorted(name for name, is_used in TECHNIQUES.items() if is_used(self)))
+
+    @property
+    def blocks(self) -> Blocks:
+        """The optimiser's building blocks."""
+        return OPTIMISERS[self.optimiser]
 
     @property
     def keep_probs(self) -> tuple[float, ...]:
@@ -146,27 +246,16 @@ class Recipe:
 
     def numbers(self, seed: int) -> Numbers:
         """The traced half, for a network that starts from ``seed``."""
-        first, second, correction = SWITCHES[self.optimiser]
+        plain = {name: np.float32(_or_infinity(getattr(self, name))) for name in Numbers._fields if name in _PLAIN_NUMBERS}
         return Numbers(
             seed=np.uint32(seed % 2**32),
             units=np.asarray(self.hidden_units, np.int32),
-            gain=np.float32(self.initialisation_gain * GAINS[self.initialisation]),
-            learning_rate=np.float32(self.learning_rate),
-            beta1=np.float32(self.beta1),
-            beta2=np.float32(self.beta2),
-            epsilon=np.float32(self.epsilon),
-            first_moment=np.bool_(first),
-            second_moment=np.bool_(second),
-            bias_correction=np.bool_(correction),
-            l2=np.float32(self.l2),
-            weight_decay=np.float32(self.weight_decay),
+            initialisation=np.int32(INITIALISATIONS.index(self.initialisation)),
+            gain=np.float32(self.initialisation_gain),
+            blocks=Blocks(*map(np.bool_, self.blocks)),
             keep_prob=np.asarray(self.keep_probs, np.float32),
-            label_smoothing=np.float32(self.label_smoothing),
-            clip_norm=np.float32(math.inf if self.clip_norm is None else self.clip_norm),
-            decay_kind=np.int32(DECAYS.index(self.decay)),
-            decay_rate=np.float32(self.decay_rate),
-            epochs=np.float32(self.epochs),
-            patience=np.float32(math.inf if self.patience is None else self.patience),
+            decay=np.int32(DECAYS.index(self.decay)),
+            **plain,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -178,13 +267,19 @@ class Recipe:
         """A recipe from plain data.
 
         Raises:
-            OptionError: for unknown settings, with the likeliest correction, and for values out of range.
+            OptionError: for unknown settings, with the likeliest correction, and for values out of range; all of them together.
         """
         known = [field.name for field in fields(cls)]
-        unknown = [name for name in settings if name not in known]
-        if unknown:
-            raise OptionError(*(Problem("a recipe has known settings only", repr(name), did_you_mean(name, known)) for name in unknown))
-        return cls(**settings)
+        problems = [
+            Problem("a recipe has known settings only", repr(name), did_you_mean(name, known)) for name in settings if name not in known
+        ]
+        try:
+            recipe = cls(**{name: value for name, value in settings.items() if name in known})
+        except OptionError as error:
+            raise OptionError(*problems, *error.problems) from None
+        if problems:
+            raise OptionError(*problems)
+        return recipe
 
     def diff(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
         """The settings in which ``other`` differs, as ``{name: (mine, theirs)}``.
@@ -197,47 +292,95 @@ class Recipe:
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
 
 
-GAINS: dict[str, float] = {"he": math.sqrt(2.0), "xavier": 1.0}
-"""Standard deviation of the initial weights times ``sqrt(n[l-1])``."""
+TECHNIQUES: dict[str, Callable[[Recipe], bool]] = {
+    "accumulate": lambda recipe: recipe.blocks.accumulate,
+    "batch_norm": lambda recipe: recipe.normalisation == "batch",
+    "class_balance": lambda recipe: recipe.class_balance > 0,
+    "clip_norm": lambda recipe: recipe.clip_norm is not None,
+    "clip_value": lambda recipe: recipe.clip_value is not None,
+    "dropout": lambda recipe: min(recipe.keep_probs[1:], default=1.0) < 1,
+    "first_moment": lambda recipe: recipe.blocks.first_moment,
+    "input_dropout": lambda recipe: recipe.input_keep_prob < 1,
+    "input_noise": lambda recipe: recipe.input_noise > 0,
+    "l1": lambda recipe: recipe.l1 > 0,
+    "l2": lambda recipe: recipe.l2 > 0,
+    "label_smoothing": lambda recipe: recipe.label_smoothing > 0,
+    "lsuv": lambda recipe: recipe.initialisation == "lsuv",
+    "max_norm": lambda recipe: recipe.max_norm is not None,
+    "maximum": lambda recipe: recipe.blocks.maximum,
+    "mixup": lambda recipe: recipe.mixup > 0,
+    "nesterov": lambda recipe: recipe.blocks.nesterov,
+    "orthogonal": lambda recipe: recipe.initialisation in ("orthogonal", "lsuv"),
+    "plateau": lambda recipe: recipe.decay == "plateau",
+    "second_moment": lambda recipe: recipe.blocks.second_moment,
+    "sign": lambda recipe: recipe.blocks.sign,
+    "weight_average": lambda recipe: recipe.weight_average > 0,
+    "weight_decay": lambda recipe: recipe.weight_decay > 0,
+}
+"""Technique: whether a recipe uses it. A program holds those that any network of its shoal uses."""
 
+
+def techniques_of(recipes: Iterable[Recipe]) -> tuple[str, ...]:
+    """What a program that trains all these recipes must hold, sorted."""
+    return tuple(sorted({name for recipe in recipes for name in recipe.techniques}))
+
+
+INITIALISATIONS: tuple[str, ...] = get_args(Initialisation)
 DECAYS: tuple[str, ...] = get_args(Decay)
 
-SWITCHES: dict[str, tuple[bool, bool, bool]] = {
-    "gradient_descent": (False, False, False),
-    "momentum": (True, False, False),
-    "rmsprop": (False, True, False),
-    "adam": (True, True, True),
-}
-"""Optimiser: first moment, second moment, bias correction of the one update (see ``shoal.optimisers``)."""
+_PLAIN_NUMBERS = {field.name for field in fields(Recipe)} - {"initialisation", "decay", "keep_prob"}
+"""Settings that are one number of ``Numbers`` under the same name."""
+
+
+def _or_infinity(value: float | None) -> float:
+    return math.inf if value is None else value
 
 
 def stack(numbers: Sequence[Numbers]) -> Numbers:
     """The numbers of several networks of one shape, with a leading axis of networks."""
-    return Numbers(*(np.stack(values) for values in zip(*numbers, strict=True)))
+    stacked = {name: np.stack([getattr(one, name) for one in numbers]) for name in Numbers._fields if name != "blocks"}
+    return Numbers(**stacked, blocks=Blocks(*map(np.stack, zip(*(one.blocks for one in numbers), strict=True))))
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "activation": get_args(Activation),
+    "normalisation": get_args(Normalisation),
+    "input_normalisation": get_args(InputNormalisation),
     "numeric_encoding": get_args(NumericEncoding),
-    "optimiser": get_args(Optimiser),
+    "loss": get_args(LossName),
     "initialisation": get_args(Initialisation),
+    "optimiser": get_args(Optimiser),
     "decay": get_args(Decay),
+    "calibration": get_args(Calibration),
 }
 
 # name: lowest, highest, whether the ends themselves are allowed
 NUMBER_RANGES: dict[str, tuple[float, float, bool, bool]] = {
+    "batch_norm_beta": (0.0, 1.0, True, False),
+    "huber_delta": (0.0, math.inf, False, False),
+    "quantile": (0.0, 1.0, False, False),
+    "class_balance": (0.0, 1.0, True, True),
     "initialisation_gain": (0.0, math.inf, True, False),
     "learning_rate": (0.0, math.inf, False, False),
     "beta1": (0.0, 1.0, True, False),
     "beta2": (0.0, 1.0, True, False),
     "epsilon": (0.0, math.inf, False, False),
+    "weight_average": (0.0, 1.0, True, False),
     "l2": (0.0, math.inf, True, False),
     "weight_decay": (0.0, math.inf, True, False),
+    "l1": (0.0, math.inf, True, False),
     "input_keep_prob": (0.0, 1.0, False, True),
+    "input_noise": (0.0, math.inf, True, False),
+    "mixup": (0.0, math.inf, True, False),
     "label_smoothing": (0.0, 1.0, True, False),
     "decay_rate": (0.0, math.inf, True, False),
+    "decay_factor": (0.0, 1.0, False, True),
+    "decay_epochs": (0.0, math.inf, False, False),
+    "warm_up": (0.0, math.inf, True, False),
     "epochs": (0.0, math.inf, False, False),
 }
+OPTIONAL_NUMBERS = ("clip_value", "clip_norm", "max_norm", "patience", "patience_steps")
+"""Numbers above 0 that ``None`` turns off."""
 
 
 def _problems(recipe: Recipe):
@@ -246,21 +389,16 @@ def _problems(recipe: Recipe):
             yield Problem(
                 f"{name} is one of {', '.join(choices)}", repr(getattr(recipe, name)), did_you_mean(str(getattr(recipe, name)), choices)
             )
-    if not isinstance(recipe.batch_norm, bool):
-        yield Problem("batch_norm is true or false", repr(recipe.batch_norm), "Write true or false.")
     for name, bounds in NUMBER_RANGES.items():
         yield from _number_problems(name, getattr(recipe, name), *bounds)
-    for name in ("clip_norm", "patience"):
+    for name in OPTIONAL_NUMBERS:
         if getattr(recipe, name) is not None:
             yield from _number_problems(name, getattr(recipe, name), 0.0, math.inf, False, False)
+    yield from _contradictions(recipe)
     units = recipe.hidden_units
     if not isinstance(units, tuple) or len(units) > MAX_HIDDEN_LAYERS or not all(_is_count(unit) for unit in units):
         yield Problem(f"hidden_units lists 0 to {MAX_HIDDEN_LAYERS} positive whole numbers", repr(units), "Write, say, (64, 64).")
         return
-    if not _is_count(recipe.batch_size):
-        yield Problem("batch_size is a positive whole number", repr(recipe.batch_size), "Write, say, 128.")
-    elif recipe.batch_norm and recipe.batch_size < 2:
-        yield Problem("batch norm needs at least 2 examples a mini-batch", "batch_size 1", "Raise batch_size or turn batch_norm off.")
     if isinstance(recipe.keep_prob, tuple) and len(recipe.keep_prob) != len(units):
         received = f"{len(recipe.keep_prob)} values for {len(units)} hidden layers"
         yield Problem("keep_prob is one number, or one per hidden layer", received, "Give one number to use it for every layer.")
@@ -268,14 +406,35 @@ def _problems(recipe: Recipe):
         yield from _number_problems("keep_prob", value, 0.0, 1.0, False, True)
 
 
+def _contradictions(recipe: Recipe):
+    """Settings that are fine alone and not together."""
+    size = recipe.batch_size
+    if size != "all" and not _is_count(size):
+        yield Problem('batch_size is a positive whole number or "all"', repr(size), "Write, say, 128.")
+    elif recipe.normalisation == "batch" and size == 1:
+        yield Problem("batch norm needs at least 2 examples a mini-batch", "batch_size 1", "Raise batch_size or choose layer norm.")
+    if recipe.optimiser == "adam" and recipe.weight_decay:
+        remedy = "Write optimiser = 'adamw' for decoupled decay, or l2 for the coupled one."
+        yield Problem("adam has no decoupled weight decay", f"weight_decay {recipe.weight_decay!r}", remedy)
+    if recipe.patience is not None and recipe.patience_steps is not None:
+        received = f"patience {recipe.patience!r} and patience_steps {recipe.patience_steps!r}"
+        yield Problem("patience is given in epochs or in steps", received, "Leave one of them out.")
+    if all(_is_number(value) for value in (recipe.warm_up, recipe.epochs)) and recipe.warm_up >= recipe.epochs:
+        yield Problem("warm_up is shorter than the training", f"{recipe.warm_up!r} of {recipe.epochs!r} epochs", "Lower warm_up.")
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def _number_problems(name: str, value: Any, low: float, high: float, with_low: bool, with_high: bool):
     high = min(high, float(np.finfo(np.float32).max))  # networks compute in single precision
     text = f"{name} is a number {'at least' if with_low else 'above'} {low:g} and {'at most' if with_high else 'below'} {high:g}"
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if not _is_number(value):
         yield Problem(text, repr(value), "Give a number.")
     elif value < low or value > high or (value == low and not with_low) or (value == high and not with_high):
         yield Problem(text, repr(value), "Give a value inside the range.")
