@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 from shoal import devices
-from shoal.recipe import GAINS, Numbers, Recipe
+from shoal.recipe import Numbers, Recipe
 
 # A busy machine is no reason for a law to fail.
 settings.register_profile("no deadline", deadline=None)
@@ -42,7 +42,7 @@ def exact() -> Callable[[Recipe], Numbers]:
             name: np.float64(getattr(recipe, name)) for name in Numbers._fields if isinstance(getattr(recipe, name, None), float)
         }
         own["keep_prob"] = np.asarray(recipe.keep_probs)
-        own["gain"] = np.float64(recipe.initialisation_gain * GAINS[recipe.initialisation])
+        own["gain"] = np.float64(recipe.initialisation_gain)
         return rounded._replace(**own)
 
     return numbers

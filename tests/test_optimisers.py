@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from shoal import optimisers
-from shoal.recipe import Recipe, stack
+from shoal.recipe import Recipe, stack, techniques_of
 
 ALPHA, BETA1, BETA2, EPSILON, DECAY, CLIP, STEPS = 0.02, 0.8, 0.95, 1e-3, 0.3, 1.5, 12
-SETTINGS = Recipe((4,), learning_rate=ALPHA, beta1=BETA1, beta2=BETA2, epsilon=EPSILON)
+SETTINGS = Recipe((4,), optimiser="adamw", learning_rate=ALPHA, beta1=BETA1, beta2=BETA2, epsilon=EPSILON)
 MASK = {"w": True, "b": False}
 
 RNG = np.random.default_rng(3)
@@ -79,18 +79,18 @@ each_optimiser = pytest.mark.parametrize("optimiser", BY_HAND)
 def moved(exact):
     """The parameters after all steps of shoal's update."""
 
-    def run(numbers, gradients=GRADIENTS, clip=False):
+    def run(numbers, used, gradients=GRADIENTS, clip=False):
         parameters = jax.tree.map(jnp.asarray, START)
-        moments = (jax.tree.map(jnp.zeros_like, parameters),) * 2
+        moments = optimisers.start(parameters, used)
         for age, gradient in enumerate(gradients):
             gradient = jax.tree.map(jnp.asarray, gradient)
             if clip:
-                gradient = optimisers.clip(gradient, optimisers.global_norm(gradient), numbers.clip_norm)
+                gradient = optimisers.clip_by_norm(gradient, optimisers.global_norm(gradient), numbers.clip_norm)
             alpha = jnp.asarray(numbers.learning_rate)
-            parameters, moments = optimisers.update(parameters, gradient, moments, MASK, alpha, jnp.int32(age), numbers)
+            parameters, moments = optimisers.update(parameters, gradient, moments, MASK, alpha, jnp.int32(age), numbers, used)
         return parameters
 
-    return lambda recipe, **options: run(exact(recipe), **options)
+    return lambda recipe, **options: run(exact(recipe), recipe.techniques, **options)
 
 
 def assert_same(ours, expected, tolerance=1e-9):
@@ -168,7 +168,7 @@ def test_clipping_is_optax_clip_by_global_norm_and_leaves_shorter_gradients_alon
         gradient = jax.tree.map(lambda g, scale=scale: jnp.asarray(g * scale), GRADIENTS[0])
         norm = optimisers.global_norm(gradient)
         assert float(norm) == pytest.approx(np.sqrt(sum((g**2).sum() for g in jax.tree.leaves(gradient))), rel=1e-12)
-        ours = optimisers.clip(gradient, norm, numbers.clip_norm)
+        ours = optimisers.clip_by_norm(gradient, norm, numbers.clip_norm)
         expected, _ = clipping.update(gradient, clipping.init(gradient))
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), ours, expected)
         assert float(optimisers.global_norm(ours)) == pytest.approx(CLIP if is_clipped else float(norm), rel=1e-12)
@@ -187,7 +187,7 @@ def test_clipped_steps_are_pytorchs_on_the_clipped_gradients(float64, moved, opt
 def test_a_gradient_of_0_and_no_clip_norm_stay_finite():
     zero = {"w": jnp.zeros((2, 2))}
     for clip_norm in (jnp.inf, 1.0):
-        clipped = optimisers.clip(zero, optimisers.global_norm(zero), jnp.float32(clip_norm))
+        clipped = optimisers.clip_by_norm(zero, optimisers.global_norm(zero), jnp.float32(clip_norm))
         np.testing.assert_array_equal(clipped["w"], 0)
 
 
@@ -202,18 +202,18 @@ def test_networks_with_different_optimisers_share_one_program(float64, moved, ex
     recipes = [replace(SETTINGS, optimiser=name, weight_decay=DECAY) for name in BY_HAND]
     numbers = stack([exact(recipe) for recipe in recipes])
     many = jax.tree.map(lambda leaf: jnp.stack([jnp.asarray(leaf)] * len(recipes)), START)
-    zeros = jax.tree.map(jnp.zeros_like, many)
+    used = techniques_of(recipes)
 
     @jax.jit
     def all_steps(parameters, moments):
         def one(parameters, moments, numbers):
             for age, gradient in enumerate(GRADIENTS):
                 alpha = numbers.learning_rate
-                parameters, moments = optimisers.update(parameters, gradient, moments, MASK, alpha, jnp.int32(age), numbers)
+                parameters, moments = optimisers.update(parameters, gradient, moments, MASK, alpha, jnp.int32(age), numbers, used)
             return parameters
 
         return jax.vmap(one)(parameters, moments, numbers)
 
-    together = all_steps(many, (zeros, zeros))
+    together = all_steps(many, optimisers.start(many, used))
     for position, recipe in enumerate(recipes):
         assert_same(jax.tree.map(lambda leaf, position=position: leaf[position], together), moved(recipe), 1e-12)

@@ -43,9 +43,9 @@ def searched(tables):
     def shoal_of(families):
         def make(number):
             base = families[number].base
-            key = (base.shape, families[number].width)
+            key = (base.shape, families[number].width, families[number].techniques)
             if key not in shoals:
-                shoals[key] = Shoal(tables.layout(base.shape, families[number].width, 1, "sigmoid"), SLOTS, tables, seed=0)
+                shoals[key] = Shoal(tables.layout(base.shape, families[number].width, 1, "sigmoid", families[number].techniques), SLOTS, tables, seed=0)
             return shoals[key]
 
         return make
@@ -132,7 +132,7 @@ def test_the_winner_has_the_lowest_mean_over_fresh_seeds_not_the_lowest_single_s
 
 def test_the_winners_networks_are_those_of_its_fresh_seeds_at_their_best(usual, tables):
     dev = part(DEV_ROWS, 1)
-    layout = tables.layout(FAMILIES[usual.family].shape, 6, 1, "sigmoid")
+    layout = tables.layout(FAMILIES[usual.family].shape, 6, 1, "sigmoid", FAMILIES[usual.family].techniques)
     probability = predict(layout, usual.networks, tables.encoding, dev.x).astype(np.float64)
     loss = -np.log(probability[:, np.arange(DEV_ROWS), dev.target]).mean(1)
     expected = [trial.score for trial in of(usual, "retrain") if trial.recipe == usual.recipe]

@@ -2,7 +2,7 @@
 truly narrower networks."""
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -13,10 +13,10 @@ import torch
 from jax.flatten_util import ravel_pytree
 
 from shoal import train
-from shoal.losses import Loss, per_example
+from shoal.losses import Loss
 from shoal.nets import layers
-from shoal.nets.network import Layout, draw_dropout, train_outputs
-from shoal.recipe import CHOICES, Recipe, stack
+from shoal.nets.network import Layout, draw
+from shoal.recipe import CHOICES, Recipe, stack, techniques_of
 
 ROWS, INPUTS, UNITS, BATCH = 60, 6, (5, 3), 12
 OUTPUTS: dict[Loss, int] = {"softmax": 3, "sigmoid": 1, "squared_error": 1}
@@ -28,11 +28,11 @@ TARGETS: dict[Loss, np.ndarray] = {
     "squared_error": RNG.normal(size=ROWS),
 }
 WEIGHT = RNG.uniform(0.5, 2, ROWS)
-SCALE = train.Scale(np.float64(ROWS), np.float64(ROWS / BATCH), np.ones(INPUTS, bool), np.float64(0))
+SCALE = train.Scale(np.float64(ROWS), np.float64(ROWS / BATCH), np.ones(INPUTS, bool), np.ones(3), np.float64(0))
 
 
 def layout_of(recipe: Recipe, loss: Loss, width=5, inputs=INPUTS) -> Layout:
-    return Layout(recipe.shape, width, inputs, 0, OUTPUTS[loss], loss)
+    return Layout(recipe.shape, width, inputs, 0, OUTPUTS[loss], loss, recipe.techniques)
 
 
 def batch_of(loss: Loss, step=0, inputs=INPUTS, rows=BATCH, weight=WEIGHT) -> train.Batch:
@@ -51,10 +51,10 @@ step = jax.jit(train.step, static_argnums=0, compiler_options=QUICKLY)
 def trained(layout, numbers, steps, loss, inputs=INPUTS, scale=SCALE, **batches):
     """The state after some steps, and each step's loss and gradient norm."""
     scale = scale._replace(present=np.arange(layout.inputs) < INPUTS)
-    state = train.start(layout, numbers, scale, jnp.float64)
+    state = train.start(layout, numbers, scale, dtype=jnp.float64)
     measured = []
     for number in range(steps):
-        dropout = draw_dropout(layout, jnp.uint32(7), jnp.int32(number))
+        dropout = draw(layout, jnp.uint32(7), jnp.int32(number), jnp.float64)
         state, *rest = step(layout, state, numbers, scale, batch_of(loss, number, inputs, **batches), dropout)
         measured.append(rest)
     return state, np.array(measured)
@@ -98,7 +98,7 @@ CASES = {
     ),
     "rmsprop, batch norm, softmax": Case(
         "softmax",
-        {"activation": "leaky_relu", "optimiser": "rmsprop", "batch_norm": True, "beta2": 0.95, "epsilon": 1e-4},
+        {"activation": "leaky_relu", "optimiser": "rmsprop", "normalisation": "batch", "beta2": 0.95, "epsilon": 1e-4},
         torch.optim.RMSprop,
         {"alpha": 0.95, "eps": 1e-4},
     ),
@@ -111,7 +111,7 @@ CASES = {
         "sigmoid",
         {
             "activation": "relu",
-            "batch_norm": True,
+            "normalisation": "batch",
             "weight_decay": 0.3,
             "l2": 2.0,
             "clip_norm": 0.4,
@@ -150,8 +150,8 @@ def train_in_torch(case: Case, recipe: Recipe, start, steps):
         a, target, weight = (torch.tensor(np.asarray(part)) for part in batch)
         for layer in parameters[:-1]:
             z = a @ layer["w"]
-            if recipe.batch_norm:
-                z = functional.batch_norm(z, None, None, layer["gamma"], layer["beta"], training=True, eps=layers.BATCH_NORM_EPSILON)
+            if recipe.normalisation == "batch":
+                z = functional.batch_norm(z, None, None, layer["gamma"], layer["beta"], training=True, eps=layers.NORMALISATION_EPSILON)
             else:
                 z = z + layer["b"]
             a = activation(z)
@@ -193,12 +193,12 @@ def test_30_steps_of_a_padded_network_are_pytorchs_of_the_true_size(float64, exa
     assert clipped == (recipe.clip_norm is not None), "clipping should have had something to do"
 
 
-@pytest.mark.parametrize("batch_norm", [False, True], ids=["", "batch norm"])
+@pytest.mark.parametrize("normalisation", CHOICES["normalisation"])
 @pytest.mark.parametrize("activation", CHOICES["activation"])
-def test_units_beyond_the_networks_width_change_nothing_whatever_the_activation(float64, exact, activation, batch_norm):
+def test_units_beyond_the_networks_width_change_nothing_whatever_the_activation(float64, exact, activation, normalisation):
     """Dropout included: the noise at a position does not depend on the padding."""
     recipe = Recipe(
-        (5, 5), activation, batch_norm, batch_size=BATCH, learning_rate=0.02, keep_prob=0.7, weight_decay=0.1, l2=1.0, clip_norm=1.0
+        (5, 5), activation, normalisation, batch_size=BATCH, learning_rate=0.02, keep_prob=0.7, weight_decay=0.1, l2=1.0, clip_norm=1.0
     )
     numbers, units = exact(recipe), (5, 5)
     alone, alone_measured = trained(layout_of(recipe, "softmax"), numbers, 5, "softmax")
@@ -214,30 +214,27 @@ def test_units_beyond_the_networks_width_change_nothing_whatever_the_activation(
 
 
 @pytest.mark.parametrize("loss", OUTPUTS)
-@pytest.mark.parametrize("batch_norm", [False, True], ids=["", "batch norm"])
+@pytest.mark.parametrize("normalisation", CHOICES["normalisation"])
 @pytest.mark.parametrize("activation", CHOICES["activation"])
-def test_gradients_are_finite_differences(float64, exact, activation, batch_norm, loss):
+def test_gradients_are_finite_differences(float64, exact, activation, normalisation, loss):
     """Two-sided, for every parameter; with dropout, L2, label smoothing and sample weights. At most 1e-7 counts as right."""
     smoothing = 0.0 if loss == "squared_error" else 0.1
     recipe = Recipe(
-        UNITS, activation, batch_norm, batch_size=BATCH, optimiser="gradient_descent", learning_rate=1.0, decay="constant",
-        l2=5.0, keep_prob=0.8, input_keep_prob=0.9, label_smoothing=smoothing,
+        UNITS, activation, normalisation, batch_size=BATCH, optimiser="gradient_descent", learning_rate=1.0, decay="constant",
+        l2=5.0, keep_prob=0.8, input_keep_prob=0.9, label_smoothing=smoothing, mixup=0.4, input_noise=0.3,
     )  # fmt: skip
     layout, numbers = layout_of(recipe, loss), exact(recipe)
     state, _ = trained(layout, numbers, 0, loss)
     generator = np.random.default_rng(0)
     state = state._replace(parameters=jax.tree.map(lambda leaf: leaf + 0.1 * generator.normal(size=leaf.shape), state.parameters))
-    dropout, batch = draw_dropout(layout, jnp.uint32(0), jnp.int32(0)), batch_of(loss)
+    draws, batch = draw(layout, jnp.uint32(0), jnp.int32(0), jnp.float64), batch_of(loss)
     flat, unflatten = ravel_pytree(state.parameters)
 
     def cost(point):
         parameters = unflatten(point)
-        keep_prob, units = jnp.asarray(numbers.keep_prob), jnp.asarray(numbers.units)
-        z, _ = train_outputs(layout, parameters, state.statistics, batch.x, jnp.ones(BATCH), keep_prob, units, dropout)
-        value = (per_example(loss, z, batch.target, smoothing) * batch.weight).sum() / batch.weight.sum()
-        return value + recipe.l2 / (2 * ROWS) * sum(jnp.sum(layer["w"] ** 2) for layer in parameters)
+        return train.cost(layout, numbers, SCALE, state.statistics, parameters, batch, draws)[0] + train.penalty(numbers, SCALE, parameters)
 
-    after, _, _ = train.step(layout, state, numbers, SCALE, batch, dropout)
+    after, _, _ = step(layout, state, numbers, SCALE, batch, draws)
     gradient = flat - ravel_pytree(after.parameters)[0]  # descent with learning rate 1
     moves = 1e-6 * jnp.eye(flat.size)
     ends = jax.vmap(cost)(flat + jnp.concatenate([moves, -moves]))
@@ -246,12 +243,12 @@ def test_gradients_are_finite_differences(float64, exact, activation, batch_norm
     assert float(relative) < 1e-7
 
 
-@pytest.mark.parametrize("batch_norm", [False, True], ids=["", "batch norm"])
-def test_rows_of_weight_0_are_absent(float64, exact, batch_norm):
-    recipe = Recipe(UNITS, "silu", batch_norm, batch_size=BATCH, learning_rate=0.02)
+@pytest.mark.parametrize("normalisation", CHOICES["normalisation"])
+def test_rows_of_weight_0_are_absent(float64, exact, normalisation):
+    recipe = Recipe(UNITS, "silu", normalisation, batch_size=BATCH, learning_rate=0.02)
     layout, numbers = layout_of(recipe, "softmax"), exact(recipe)
     state, _ = trained(layout, numbers, 2, "softmax")
-    dropout, whole = draw_dropout(layout, jnp.uint32(0), jnp.int32(0)), batch_of("softmax", rows=8)
+    dropout, whole = draw(layout, jnp.uint32(0), jnp.int32(0), jnp.float64), batch_of("softmax", rows=8)
     only = train.Batch(whole.x[:8], whole.target[:8], whole.weight[:8])
     only_noise = jax.tree.map(lambda leaf: leaf[:8], dropout)
     other = whole._replace(x=whole.x.at[8:].set(1e3), target=whole.target.at[8:].set(0))
@@ -268,7 +265,7 @@ def test_a_weight_of_2_counts_a_row_twice(float64, exact):
     recipe = Recipe(UNITS, batch_size=BATCH)
     layout, numbers = layout_of(recipe, "softmax"), exact(recipe)
     state, _ = trained(layout, numbers, 0, "softmax")
-    dropout, batch = draw_dropout(layout, jnp.uint32(0), jnp.int32(0)), batch_of("softmax", weight=np.ones(ROWS))
+    dropout, batch = draw(layout, jnp.uint32(0), jnp.int32(0), jnp.float64), batch_of("softmax", weight=np.ones(ROWS))
     twice = jnp.array([0, 0, *range(1, 11)])  # the first row in place of the last
     repeated = jax.tree.map(lambda leaf: leaf[twice], batch)
     weighted = batch._replace(weight=batch.weight.at[0].set(2.0).at[11].set(0.0))
@@ -280,16 +277,17 @@ def test_a_weight_of_2_counts_a_row_twice(float64, exact):
 def test_networks_mapped_together_are_the_same_networks_alone(float64, exact):
     """Optimiser, schedule, decay, dropout, units and age differ from one network to the next."""
     recipes = [
-        Recipe(UNITS, "tanh", True, batch_size=BATCH, learning_rate=0.02, weight_decay=0.2),
-        Recipe((2, 5), "tanh", True, batch_size=BATCH, optimiser="momentum", learning_rate=0.3, keep_prob=0.6, decay="inverse_time"),
-        Recipe((5, 5), "tanh", True, batch_size=BATCH, optimiser="rmsprop", learning_rate=0.01, clip_norm=0.3, l2=4.0, label_smoothing=0.2),
+        Recipe(UNITS, "tanh", "batch", batch_size=BATCH, learning_rate=0.02, weight_decay=0.2),
+        Recipe((2, 5), "tanh", "batch", batch_size=BATCH, optimiser="momentum", learning_rate=0.3, keep_prob=0.6, decay="inverse_time"),
+        Recipe((5, 5), "tanh", "batch", batch_size=BATCH, optimiser="rmsprop", learning_rate=0.01, clip_norm=0.3, l2=4.0, label_smoothing=0.2),
     ]
-    layout, numbers = layout_of(recipes[0], "softmax"), [exact(recipe) for recipe in recipes]
+    layout = replace(layout_of(recipes[0], "softmax"), techniques=techniques_of(recipes))
+    numbers = [exact(recipe) for recipe in recipes]
     aged = [trained(layout, each, age, "softmax")[0] for age, each in enumerate(numbers)]
     over_networks = jax.jit(jax.vmap(functools.partial(train.step, layout), (0, 0, None, None, None)))
     alone, together = list(aged), jax.tree.map(lambda *leaves: jnp.stack(leaves), *aged)
     for number in range(5):
-        batch, dropout = batch_of("softmax", number), draw_dropout(layout, jnp.uint32(3), jnp.int32(number))
+        batch, dropout = batch_of("softmax", number), draw(layout, jnp.uint32(3), jnp.int32(number))
         together, losses, norms = over_networks(together, stack(numbers), SCALE, batch, dropout)
         for which, each in enumerate(numbers):
             alone[which], loss, norm = step(layout, alone[which], each, SCALE, batch, dropout)
@@ -301,7 +299,7 @@ def test_networks_mapped_together_are_the_same_networks_alone(float64, exact):
 def scored(recipe, exact, scores):
     """A network after evaluations with these scores, one an epoch; and its parameters at each of them, marked by their number."""
     layout, numbers = layout_of(recipe, "softmax"), exact(recipe)
-    state = train.start(layout, numbers, SCALE, jnp.float64)
+    state = train.start(layout, numbers, SCALE, dtype=jnp.float64)
     scale = SCALE._replace(steps_per_epoch=np.float64(5))
     for evaluation, score in enumerate(scores, 1):
         marked = jax.tree.map(lambda leaf, evaluation=evaluation: jnp.full_like(leaf, evaluation), state.parameters)

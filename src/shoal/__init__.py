@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shoal.errors import DataError, InputError, OptionError, RunFolderError, ShoalError
     from shoal.estimators import ShoalClassifier, ShoalRegressor
-    from shoal.improve import Result, improve, resume
+    from shoal.improve import Result, improve, resume, train
     from shoal.model import Model
     from shoal.recipe import Recipe
     from shoal.report import write_report
@@ -33,6 +33,7 @@ _HOMES = {
     "ShoalRegressor": "estimators",
     "improve": "improve",
     "resume": "improve",
+    "train": "improve",
     "write_report": "report",
 }
 
@@ -49,6 +50,7 @@ __all__ = [
     "ShoalRegressor",
     "improve",
     "resume",
+    "train",
     "write_report",
 ]
 

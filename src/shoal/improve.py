@@ -24,16 +24,20 @@ from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
 from shoal.metrics import METRICS, Metric, check_metric, interval
 from shoal.model import Model
-from shoal.plan import Budget
+from shoal.losses import target_scaling, unsuited
+from shoal.plan import RETRAINS, Budget
 from shoal.progress import Event, Listener
+from shoal.recipe import Recipe
 from shoal.records import Interval, Part, Run
 from shoal.references import Reference, baselines, fit_references
 from shoal.run_folder import FolderJournal, RunFolder, cannot_create
+from shoal.space import Family, Range, Space
 from shoal.winner import Stages, Trained, silent, train_best
 
 _SHOWN: tuple[Part, Part] = ("dev", "test")
 
 MOST_TRAIN_ROWS_SCORED = 50_000
+MOST_SEEDS = 1000
 REFERENCES_SHARE = 0.1
 """Of a budget in time, for the models to compare with."""
 
@@ -132,22 +136,81 @@ def improve(
         'classification'
     """
     options: dict[str, Any] = {
-        "target": target, "task": task, "dev": dev, "test": test,
-        "drop": list([drop] if isinstance(drop, str) else drop), "group": group, "time": time,
+        "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
         "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
         "budget": budget, "seed": seed,
     }  # fmt: skip
+    return _begin(source, y, sample_weight, options, out, listener, command or "shoal.improve(...)")
+
+
+def train(
+    source: Any,
+    y: Any = None,
+    *,
+    recipe: Recipe,
+    seeds: int = 5,
+    target: str | None = None,
+    task: str = "auto",
+    dev: Any = None,
+    test: Any = None,
+    drop: Sequence[str] = (),
+    group: str | None = None,
+    time: str | None = None,
+    stratify: bool | None = None,
+    sample_weight: Any = None,
+    dev_size: float | int | None = None,
+    test_size: float | int | None = None,
+    metric: str | None = None,
+    target_error: float | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    listener: Listener = silent,
+    command: str | None = None,
+) -> Result:
+    """Train one recipe, without a search, on several seeds as one shoal; the model averages their networks.
+
+    Args:
+        source: as for ``improve``, like every argument that is not named here.
+        y: the target, where ``source`` does not hold it.
+        recipe: what to train.
+        seeds: networks to train, each from a seed of its own; their scatter is part of every interval.
+
+    Returns:
+        The record and the model, as ``improve`` gives them.
+
+    Raises:
+        InputError: something given cannot be used, the recipe for this target included; all problems are named.
+
+    Example:
+        >>> result = train("example:wine", recipe=Recipe(hidden_units=(16,), epochs=20, keep_prob=0.8), seeds=3)
+        >>> len(result.record.trials)
+        3
+    """
+    options: dict[str, Any] = {
+        "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
+        "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
+        "seed": seed, "recipe": recipe.to_dict(), "seeds": seeds,
+    }  # fmt: skip
+    return _begin(source, y, sample_weight, options, out, listener, command or "shoal.train(...)")
+
+
+def _begin(
+    source: Any, y: Any, sample_weight: Any, options: dict[str, Any], out: str | Path | None, listener: Listener, command: str
+) -> Result:
+    """Check the options, read the data, make the run's folder, and do the work."""
+    options["drop"] = list([options["drop"]] if isinstance(options["drop"], str) else options["drop"])
     stages = Stages(listener)
     stages.enter("reading", data.source_name(source))
     problems = list(_option_problems(options, out))
     dataset = _load(source, y, sample_weight, options, problems)
     folder = None
     if out is not None:
+        dev, test = options["dev"], options["test"]
         saved_source = _as_path(source) if y is None and sample_weight is None else None
-        kept = {**options, "dev": _as_path(dev), "test": _as_path(test), "source": saved_source, "command": command or "shoal.improve(...)"}
+        kept = {**options, "dev": _as_path(dev), "test": _as_path(test), "source": saved_source, "command": command}
         resumable = saved_source is not None and all(_as_path(given) is not None for given in (dev, test) if given is not None)
         folder = RunFolder.create(Path(out), {**kept, "resumable": resumable, "fingerprint": dataset.fingerprint})
-    return _work(dataset, options, stages, folder, command or "shoal.improve(...)")
+    return _work(dataset, options, stages, folder, command)
 
 
 def resume(path: str | Path, *, listener: Listener = silent) -> Result:
@@ -177,9 +240,11 @@ def resume(path: str | Path, *, listener: Listener = silent) -> Result:
 
 def _option_problems(options: Mapping[str, Any], out: str | Path | None):
     try:
-        Budget.parse(options["budget"])
+        _effort(options)
     except OptionError as error:
         yield from error.problems
+    if not (isinstance(seeds := options.get("seeds", 1), int) and not isinstance(seeds, bool) and 1 <= seeds <= MOST_SEEDS):
+        yield Problem(f"the number of seeds is a whole number from 1 to {MOST_SEEDS}", repr(seeds), "Give, say, 5.")
     if options["metric"] is not None and options["metric"] not in METRICS:
         try:
             check_metric(options["metric"], "classification")
@@ -198,12 +263,28 @@ def _load(source: Any, y: Any, sample_weight: Any, options: Mapping[str, Any], p
     try:
         dataset = data.load(source, y=y, sample_weight=sample_weight, **{name: options[name] for name in names})
         check_metric(options["metric"], dataset.task)
+        if (recipe := _recipe(options)) is not None:
+            problems += unsuited(recipe, dataset.task, len(dataset.classes))
+            dataset.prepared(recipe.input_normalisation, target_scaling(recipe.loss))
     except InputError as error:
         problems += [problem for problem in error.problems if problem not in problems]
         raise (type(error) if len(problems) == len(error.problems) else OptionError)(*problems) from None
     if problems:
         raise OptionError(*problems)
     return dataset
+
+
+def _recipe(options: Mapping[str, Any]) -> Recipe | None:
+    """The recipe to train; ``None`` where one is searched for."""
+    return Recipe.from_dict(options["recipe"]) if options.get("recipe") is not None else None
+
+
+def _effort(options: Mapping[str, Any]) -> tuple[Budget, Space | None, int]:
+    """The budget, the space to search where it is not the default one, and the fresh seeds of the winner."""
+    recipe = _recipe(options)
+    if recipe is None:
+        return Budget.parse(options["budget"]), None, RETRAINS
+    return Budget("one recipe", trials=1), Space((Family(recipe, max(recipe.hidden_units, default=1), ()),)), options["seeds"]
 
 
 def _as_path(source: Any) -> str | None:
@@ -217,7 +298,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     metric = check_metric(options["metric"], dataset.task)
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     compiled_before = devices.compilations()
-    budget = Budget.parse(options["budget"])
+    budget, space, seeds = _effort(options)
     references = _references(dataset, budget, options["seed"], stages)
     trained = train_best(
         dataset,
@@ -228,9 +309,11 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         plan=folder.plan() if folder else None,
         keep_plan=folder.save_plan if folder else lambda plan: None,
         journal=FolderJournal(folder) if folder else None,
+        space=space,
+        retrains=seeds,
     )
     stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs else "")
-    judged = _judged(dataset, metric, trained, references, options)
+    judged = _judged(trained.dataset, metric, trained, references, str(options.get("budget", budget.text)), options)
     stages.leave()
     record = Run(
         name=folder.path.name if folder else dataset.source,
@@ -251,6 +334,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         notes=dataset.notes,
         plan=trained.plan,
         recipe=trained.searched.recipe,
+        temperature=trained.model.temperature,
         trials=trained.searched.trials,
         seconds=stages.total,
         stages=dict(stages.seconds),
@@ -263,7 +347,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
 
 
 def _judged(
-    dataset: Dataset, metric: Metric, trained: Trained, references: tuple[Reference, ...], options: Mapping[str, Any]
+    dataset: Dataset, metric: Metric, trained: Trained, references: tuple[Reference, ...], budget: str, options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the run's record says about the final model: scores, baselines, verdict, next step and findings."""
     seed = options["seed"]
@@ -271,7 +355,7 @@ def _judged(
     dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
     errors = measure(parts, metric, dev_predictions, seed=seed)
     verdict = judge(errors, options["target_error"])
-    case = Case(errors, verdict, trained.searched.trials, _class_shares(dataset), _at_edge(trained), str(options["budget"]))
+    case = Case(errors, verdict, trained.searched.trials, _class_shares(dataset), _at_edge(trained), budget)
     truth: dict[Part, np.ndarray] = {part: dataset.truth[part] for part in _SHOWN if part in dataset.truth}
     weights: dict[Part, np.ndarray] = {part: dataset.weights[part] for part in truth}
     return {
@@ -303,7 +387,8 @@ def _predicted(dataset: Dataset, part: Part, model: Model, seed: int) -> PartPre
     rows = np.arange(len(dataset.truth[part]))
     if part == "train" and len(rows) > MOST_TRAIN_ROWS_SCORED:
         rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_TRAIN_ROWS_SCORED, replace=False))
-    return PartPrediction(dataset.truth[part][rows], model.member_outputs(dataset.inputs[part][rows]), weight=dataset.weights[part][rows])
+    members = model.member_outputs(dataset.inputs[part][rows])
+    return PartPrediction(dataset.truth[part][rows], members, model.combined(members), dataset.weights[part][rows])
 
 
 def _scores(parts: Mapping[Any, PartPrediction], metric: Metric, dataset: Dataset, seed: int) -> dict[str, dict[str, Interval]]:
@@ -312,7 +397,8 @@ def _scores(parts: Mapping[Any, PartPrediction], metric: Metric, dataset: Datase
     for part, prediction in parts.items():
         others = (other for other in METRICS.values() if other.task == dataset.task and other != metric and part in ("dev", "test"))
         spans = {
-            each.name: interval(each, prediction.truth, prediction.members, prediction.weight, seed=seed) for each in (metric, *others)
+            each.name: interval(each, prediction.truth, prediction.members, prediction.weight, ensemble=prediction.answer, seed=seed)
+            for each in (metric, *others)
         }
         scores[part] = {name: span for name, span in spans.items() if math.isfinite(span.value)}
     return scores
@@ -332,7 +418,7 @@ def _class_shares(dataset: Dataset) -> dict[str, float]:
 def _at_edge(trained: Trained) -> dict[str, Any]:
     """Settings of the winner within 5 % of an end of their range."""
     recipe, edges = trained.searched.recipe, {}
-    for bounds in trained.families[trained.searched.family].ranges:
+    for bounds in (each for each in trained.families[trained.searched.family].ranges if isinstance(each, Range)):
         value = recipe.hidden_units[0] if bounds.name == "units" and recipe.hidden_units else getattr(recipe, bounds.name, None)
         if value is None:
             continue

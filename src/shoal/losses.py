@@ -1,61 +1,136 @@
 """What is minimised, per example, and what the network's outputs mean.
 
-Outputs ``z`` are ``[rows, outputs]``: one column per class for ``softmax``, one for ``sigmoid`` and ``squared_error``.
-Targets are ``[rows]``: class numbers (int32) or standardised values (float32).
+Outputs ``z`` are ``[rows, outputs]``: one column per class for ``softmax``, one per label for ``multi_label``, one otherwise.
+Targets are ``[rows]``: class numbers (int32) or scaled values (float32); for ``multi_label`` they are 0 or 1, ``[rows, labels]``.
+
+=================  ======================================================  ==========================================
+loss               per example                                             prediction
+=================  ======================================================  ==========================================
+``softmax``        ``-sum_c t_c log softmax(z)_c``                         ``softmax(z)``
+``sigmoid``        ``-t log sigma(z) - (1 - t) log(1 - sigma(z))``         ``sigma(z)``, the same as two classes
+``multi_label``    the mean of ``sigmoid`` over the labels                 ``sigma(z)`` of each label
+``squared_error``  ``(z - y)^2``                                           ``z``
+``huber``          ``r^2/2`` up to ``|r| = delta``, then a line (1964)     ``z``
+``poisson``        ``exp(z) - y z``, minus log likelihood                  ``exp(z)``
+``quantile``       ``max(q r, (q - 1) r)`` with ``r = y - z``              ``z``, the ``q`` quantile (Koenker, 1978)
+=================  ======================================================  ==========================================
+
+With label smoothing ``s`` the target is ``t = (1 - s) onehot + s/C``, of two classes or of one label ``(1 - s) t + s/2``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-Loss = Literal["softmax", "sigmoid", "squared_error"]
+from shoal.errors import OptionError, Problem
+from shoal.recipe import Recipe
+
+Loss = Literal["softmax", "sigmoid", "multi_label", "squared_error", "huber", "poisson", "quantile"]
+
+OF_TASK: dict[str, tuple[Loss, ...]] = {
+    "classification": ("softmax", "sigmoid"),
+    "multi_label": ("sigmoid",),
+    "regression": ("squared_error", "huber", "poisson", "quantile"),
+}
+"""The names by which a recipe may ask for a loss, for each task."""
 
 
-def per_example(loss: Loss, z: Array, target: Array, label_smoothing: Array | float = 0.0) -> Array:
-    """The loss of each example ``[rows]``, in nats or squared standard deviations.
-
-    ``softmax``: ``-sum_c t_c log softmax(z)_c`` with ``t = (1 - s) onehot + s/C``; ``sigmoid`` is the same for two classes
-    with ``z`` the log odds of class 1; ``squared_error``: ``(z - target)^2``.
-    """
-    if loss == "squared_error":
-        return jnp.square(z[:, 0] - target)
-    if loss == "sigmoid":
+def per_example(
+    loss: Loss,
+    z: Array,
+    target: Array,
+    label_smoothing: Array | float = 0.0,
+    huber_delta: Array | float = 1.0,
+    quantile: Array | float = 0.5,
+) -> Array:
+    """The loss of each example ``[rows]``, in nats or in units of the scaled target; the formulas stand at the top of this module."""
+    if loss == "softmax":
+        # A comparison with the class numbers is cheaper than a gather, and its gradient than a scatter.
+        is_target = target[:, None] == jnp.arange(z.shape[-1])
+        at_target = jnp.where(is_target, z, 0.0).sum(-1)
+        return jax.nn.logsumexp(z, -1) - (1 - label_smoothing) * at_target - label_smoothing * z.mean(-1)
+    if loss in ("sigmoid", "multi_label"):
+        z = z[:, 0] if loss == "sigmoid" else z
         share = target.astype(z.dtype) * (1 - label_smoothing) + label_smoothing / 2
-        return jax.nn.softplus(z[:, 0]) - share * z[:, 0]
-    # A comparison with the class numbers is cheaper than a gather, and its gradient than a scatter.
-    is_target = target[:, None] == jnp.arange(z.shape[-1])
-    at_target = jnp.where(is_target, z, 0.0).sum(-1)
-    return jax.nn.logsumexp(z, -1) - (1 - label_smoothing) * at_target - label_smoothing * z.mean(-1)
+        each = jax.nn.softplus(z) - share * z
+        return each if loss == "sigmoid" else each.mean(-1)
+    z = z[:, 0]
+    if loss == "poisson":
+        return jnp.exp(z) - target * z
+    residual = target - z
+    if loss == "quantile":
+        return jnp.maximum(quantile * residual, (quantile - 1) * residual)
+    if loss == "huber":
+        distance = jnp.abs(residual)
+        return jnp.where(distance <= huber_delta, jnp.square(residual) / 2, huber_delta * (distance - huber_delta / 2))
+    return jnp.square(residual)
 
 
-def error_per_example(loss: Loss, z: Array, target: Array) -> Array:
-    """1 for a wrong class and 0 for the right one, or the squared error; ``[rows]``."""
-    if loss == "squared_error":
-        return jnp.square(z[:, 0] - target)
-    predicted = z.argmax(-1) if loss == "softmax" else (z[:, 0] > 0).astype(jnp.int32)
-    return (predicted != target).astype(z.dtype)
+def error_per_example(loss: Loss, z: Array, target: Array, quantile: Array | float = 0.5) -> Array:
+    """How wrong each prediction is ``[rows]``: 1 for a wrong class and 0 for the right one, the share of wrong labels, the squared
+    error, or, of a quantile, its loss."""
+    if loss == "softmax":
+        return (z.argmax(-1) != target).astype(z.dtype)
+    if loss == "sigmoid":
+        return ((z[:, 0] > 0) != (target > 0)).astype(z.dtype)
+    if loss == "multi_label":
+        return ((z > 0) != (target > 0)).astype(z.dtype).mean(-1)
+    if loss == "quantile":
+        return per_example(loss, z, target, quantile=quantile)
+    return jnp.square(activate_output(loss, z) - target)
 
 
 def activate_output(loss: Loss, z: Array) -> Array:
-    """Predictions from outputs: probabilities ``[rows, classes]`` or standardised values ``[rows]``."""
-    if loss == "squared_error":
-        return z[:, 0]
+    """Predictions from outputs: probabilities ``[rows, classes]``, of labels ``[rows, labels]``, or scaled values ``[rows]``."""
+    if loss == "softmax":
+        return jax.nn.softmax(z, -1)
     if loss == "sigmoid":
         return jnp.stack([jax.nn.sigmoid(-z[:, 0]), jax.nn.sigmoid(z[:, 0])], -1)
-    return jax.nn.softmax(z, -1)
+    if loss == "multi_label":
+        return jax.nn.sigmoid(z)
+    return jnp.exp(z[:, 0]) if loss == "poisson" else z[:, 0]
 
 
-def loss_for(task: str, classes: int) -> tuple[Loss, int]:
-    """The loss that fits a task, and how many outputs it needs.
+def loss_for(task: str, classes: int, name: str = "auto") -> tuple[Loss, int]:
+    """The loss of a task, and how many outputs it needs; ``name`` as a recipe asks for it.
+
+    Raises:
+        OptionError: the loss does not suit the task.
 
     Example:
         >>> loss_for("classification", 3)
         ('softmax', 3)
+        >>> loss_for("regression", 0, "huber")
+        ('huber', 1)
     """
+    if name != "auto" and (name not in OF_TASK[task] or (name == "sigmoid" and task == "classification" and classes != 2)):
+        received = f"{name!r} for {f'{classes} classes' if classes else 'a quantity'}"
+        suited = [each for each in OF_TASK[task] if each != "sigmoid" or classes == 2 or task == "multi_label"]
+        raise OptionError(Problem("the loss suits the target", received, f"Choose auto or {' or '.join(suited)}."))
+    if task == "multi_label":
+        return "multi_label", classes
     if task == "regression":
-        return "squared_error", 1
-    return ("sigmoid", 1) if classes == 2 else ("softmax", classes)
+        return ("squared_error" if name == "auto" else name), 1  # type: ignore[return-value]
+    return ("sigmoid", 1) if classes == 2 and name != "softmax" else ("softmax", classes)
+
+
+def target_scaling(name: str) -> Literal["standard", "mean"]:
+    """How the target of a loss is scaled: a rate is divided by its mean, so that it stays a rate; everything else is standardised."""
+    return "mean" if name == "poisson" else "standard"
+
+
+def unsuited(recipe: Recipe, task: str, classes: int) -> Iterator[Problem]:
+    """What in a recipe cannot be used for a task."""
+    try:
+        loss_for(task, classes, recipe.loss)
+    except OptionError as error:
+        yield from error.problems
+    if task == "regression" and recipe.label_smoothing:
+        yield Problem("label smoothing is for classes", f"label_smoothing {recipe.label_smoothing!r} for a quantity", "Leave it out.")
+    if task != "classification" and recipe.class_balance:
+        yield Problem("class_balance is for one class per row", f"class_balance {recipe.class_balance!r}", "Leave it out.")

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from shoal import storage
+from shoal.calibration import scaled
 from shoal.data import Preparation, read_table
 from shoal.errors import Problem, RunFolderError
 from shoal.nets.encoding import BINS, Encoding
@@ -33,6 +34,7 @@ class Model:
         layout: its static part, with the data's.
         networks: the trained weights.
         encoding: bins of the numeric columns, used where the recipe asks for them.
+        temperature: of the mean probabilities (see ``shoal.calibration``); 1 leaves them as they are.
     """
 
     preparation: Preparation
@@ -40,6 +42,7 @@ class Model:
     layout: Layout
     networks: Members
     encoding: Encoding
+    temperature: float = 1.0
 
     def member_outputs(self, inputs: np.ndarray) -> np.ndarray:
         """Predictions of each network: probabilities ``[networks, rows, classes]``, or values ``[networks, rows]`` in the target's unit.
@@ -50,11 +53,17 @@ class Model:
         outputs = predict(self.layout, self.networks, self.encoding, inputs).astype(np.float64)
         if self.preparation.task == "classification":
             return outputs / outputs.sum(-1, keepdims=True)
+        if self.preparation.task == "multi_label":
+            return outputs
         return outputs * self.preparation.target_sd + self.preparation.target_mean
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
-        """The mean over the networks: probabilities ``[rows, classes]`` or values ``[rows]``."""
-        return self.member_outputs(inputs).mean(0)
+        """The mean over the networks: calibrated probabilities ``[rows, classes]`` or values ``[rows]``."""
+        return self.combined(self.member_outputs(inputs))
+
+    def combined(self, member_outputs: np.ndarray) -> np.ndarray:
+        """The model's predictions from those of its networks (as ``member_outputs`` gives them)."""
+        return scaled(member_outputs.mean(0), self.temperature, self.preparation.task == "multi_label")
 
     def predict(self, table: Any, proba: bool = False) -> pl.DataFrame:
         """Predictions for a table, in its row order.
@@ -76,8 +85,9 @@ class Model:
         content = {
             "format": MODEL_FORMAT,
             "weights_sha256": checksum,
-            "networks": len(self.networks.age),
+            "networks": len(self.networks.units),
             "recipe": self.recipe.to_dict(),
+            "temperature": self.temperature,
             "layout": asdict(self.layout),
             "preparation": self.preparation.to_dict(),
         }
@@ -96,23 +106,22 @@ class Model:
             layout = msgspec.convert(content["layout"], Layout)
             recipe = msgspec.convert(content["recipe"], Recipe)
             networks, encoding = _rebuilt(layout, int(content["networks"]), arrays)
+            temperature = float(content["temperature"])
         except (KeyError, TypeError, ValueError) as error:
             remedy = "Restore it from a copy, or train again."
             raise RunFolderError(Problem("a saved model fits its description", f"{folder}: {error}", remedy)) from error
-        return cls(Preparation.from_dict(content["preparation"]), recipe, layout, networks, encoding)
+        return cls(Preparation.from_dict(content["preparation"]), recipe, layout, networks, encoding, temperature)
 
 
 def _rebuilt(layout: Layout, count: int, arrays: dict[str, np.ndarray]) -> tuple[Members, Encoding]:
     """The arrays in their places, with the sizes that the layout asks for."""
     hidden = layout.shape.hidden_layers
     parameters, statistics = [], []
-    for layer, (fan_in, fan_out) in enumerate(layout.sizes):
-        normalised = layout.shape.batch_norm and layer < hidden
-        vectors = ("beta", "gamma") if normalised else ("b",)
-        parameters.append({**{name: np.empty((count, fan_out)) for name in vectors}, "w": np.empty((count, fan_in, fan_out))})
-        if normalised:
+    for layer, ((fan_in, fan_out), names) in enumerate(zip(layout.sizes, layout.vectors, strict=True)):
+        parameters.append({**{name: np.empty((count, fan_out)) for name in names}, "w": np.empty((count, fan_in, fan_out))})
+        if layout.shape.normalisation == "batch" and layer < hidden:
             statistics.append({name: np.empty((count, fan_out)) for name in ("mean", "variance")})
-    networks = Members(tuple(parameters), tuple(statistics), np.empty(count), np.empty((count, hidden)))
+    networks = Members(tuple(parameters), tuple(statistics), np.empty((count, hidden)))
     encoded = len(arrays[str(len(jax.tree.leaves(networks)))])  # columns with bins, also where this layout does without
     encoding = Encoding(np.empty(encoded), *(np.empty((encoded, BINS)) for _ in Encoding._fields[1:]))
     leaves, structure = jax.tree.flatten((networks, encoding))

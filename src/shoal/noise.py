@@ -45,6 +45,10 @@ def keep(random_bits: Array, probability: Array) -> Array:
 
 def normal(name: Array, rows: int, columns: int, dtype: jnp.dtype) -> Array:
     """Standard normal numbers [rows, columns], by the inverse of the normal distribution function."""
-    # 23 bits and a half fit into float32 exactly; with 24 the greatest would round up to 1, whose inverse is infinite.
-    uniform = ((bits(name, rows, columns) >> 9).astype(dtype) + 0.5) * 2.0**-22 - 1.0
-    return jax.lax.erf_inv(uniform) * jnp.sqrt(jnp.asarray(2.0, dtype))
+    return jax.lax.erf_inv(2 * uniform(bits(name, rows, columns), dtype) - 1) * jnp.sqrt(jnp.asarray(2.0, dtype))
+
+
+def uniform(random_bits: Array, dtype: jnp.dtype) -> Array:
+    """Numbers strictly between 0 and 1, elementwise over ``random_bits``."""
+    # 23 bits and a half fit into float32 exactly; with 24 the greatest would round up to 1.
+    return ((random_bits >> 9).astype(dtype) + 0.5) * 2.0**-23

@@ -80,12 +80,12 @@ def families_within(budget: Budget, families: Sequence[Family]) -> tuple[Family,
     return tuple(families[: min(max(1, int((budget.seconds or 0) // 25)), 3)])
 
 
-def slots_needed(budget: Budget) -> int:
+def slots_needed(budget: Budget, retrains: int) -> int:
     """Slots beyond which a shoal would stand empty: the trials, or the retrained winner's seeds; evenly over all devices."""
     if budget.trials is None:
         return sys.maxsize
     count = len(devices.start())
-    return math.ceil(max(budget.trials, RETRAINS) / count) * count
+    return math.ceil(max(budget.trials, retrains) / count) * count
 
 
 def measure(shoal: Shoal, family: Family) -> float:
@@ -102,14 +102,16 @@ def measure(shoal: Shoal, family: Family) -> float:
     return step + max(seconds[1] - step, 0.0) / segment_steps(shoal.steps_per_epoch)
 
 
-def plan_trials(budget: Budget, families: Sequence[Family], slots: Sequence[int], steps_per_epoch: int) -> Plan:
+def plan_trials(
+    budget: Budget, families: Sequence[Family], slots: Sequence[int], steps_per_epoch: int, retrains: int = RETRAINS
+) -> Plan:
     """The plan for a budget in trials: nothing is measured, so it is the same on every machine."""
     assert budget.trials is not None
     shares = _shares(budget.trials, len(families))
     rounds = max(math.ceil(share / slot) for share, slot in zip(shares, slots, strict=True))
     rungs = _rungs(rounds, families[0].base.epochs, steps_per_epoch)
     shoals = [_shoal_plan(family, slot, share, None) for family, slot, share in zip(families, slots, shares, strict=True)]
-    return Plan(budget.text, tuple(shoals), rungs, budget.trials, RETRAINS, "The number of trials was given.")
+    return Plan(budget.text, tuple(shoals), rungs, budget.trials, retrains, "The number of trials was given.")
 
 
 def plan_seconds(
@@ -196,12 +198,13 @@ def rung_seconds(shoals: Sequence[ShoalPlan], rungs: Sequence[int], retrains: in
 
 def with_length(family: Family, epochs: float) -> Family:
     """The family with another length of the full training."""
-    return replace(family, base=replace(family.base, epochs=epochs))
+    base = family.base
+    return replace(family, base=replace(base, epochs=epochs, warm_up=base.warm_up * epochs / base.epochs))
 
 
 def _shoal_plan(family: Family, slots: int, trials: int, step_seconds: float | None) -> ShoalPlan:
     shape = family.shape
-    return ShoalPlan(shape.hidden_layers, family.width, shape.activation, shape.batch_norm, shape.batch_size, slots, trials, step_seconds)
+    return ShoalPlan(shape.hidden_layers, family.width, shape.activation, shape.normalisation, shape.batch_size, slots, trials, step_seconds)
 
 
 def _shares(trials: int, families: int) -> list[int]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -24,8 +24,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 from shoal import devices, train
 from shoal.losses import Loss, activate_output
 from shoal.nets.encoding import Encoding, fit
-from shoal.nets.network import Layout, draw_dropout, network_inputs, outputs
-from shoal.recipe import Numbers, Recipe, Shape, stack
+from shoal.nets.network import Layout, draw, network_inputs, outputs
+from shoal.recipe import TECHNIQUES, WHOLE_BATCH, Numbers, Recipe, Shape, stack, techniques_of
 from shoal.train import Batch, Scale, State
 
 BUFFER_STEPS = 256
@@ -35,6 +35,9 @@ EVALUATION_ROWS = 256
 """Dev rows evaluated at once. Sums over blocks of one size come out the same to the last bit whatever the padding."""
 
 PREDICTION_ROWS = 1024
+SAMPLE_ROWS = 512
+"""Training rows that a data-dependent initialisation looks at."""
+
 COLUMN_MULTIPLE = 8
 """Columns are padded to a multiple, so that one more category level seldom means another program."""
 
@@ -63,7 +66,21 @@ def padded(part: Batch, columns: int) -> Batch:
     """A table in its size class and with this many columns; there is always at least one padding row, of weight 0."""
     more = capacity(len(part.x)) - len(part.x)
     x = np.pad(part.x.astype(np.float32, copy=False), ((0, more), (0, columns - part.x.shape[1])))
-    return Batch(x, np.pad(part.target, (0, more)), np.pad(part.weight, (0, more)))
+    target = np.pad(part.target, ((0, more), *((0, 0),) * (part.target.ndim - 1)))
+    return Batch(x, target, np.pad(part.weight, (0, more)))
+
+
+def balancing_weights(target: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """``n / (C n_c)`` of each class ``[classes]``, scikit-learn's "balanced"; ``[1]`` for targets that are no classes.
+
+    Example:
+        >>> balancing_weights(np.array([0, 0, 0, 1]), np.ones(4)).round(2).tolist()
+        [0.67, 2.0]
+    """
+    if target.ndim > 1 or not np.issubdtype(target.dtype, np.integer):
+        return np.ones(1, np.float32)
+    counts = np.bincount(target, weight)
+    return (counts.sum() / (len(counts) * np.where(counts > 0, counts, 1))).astype(np.float32)
 
 
 def padded_columns(columns: int) -> int:
@@ -81,6 +98,7 @@ class Tables:
         train_rows: how many are real.
         dev_rows: likewise.
         columns: input columns before padding.
+        class_weight: what balances the classes, ``[classes]``.
         encoding: bins of the numeric columns, fitted on the training rows.
     """
 
@@ -89,6 +107,7 @@ class Tables:
     train_rows: int
     dev_rows: int
     columns: int
+    class_weight: np.ndarray
     encoding: Encoding
 
     @classmethod
@@ -97,12 +116,18 @@ class Tables:
         columns = train_part.x.shape[1]
         whole = NamedSharding(devices.mesh(len(devices.start())), PartitionSpec())
         on_train, on_dev = (jax.device_put(padded(part, padded_columns(columns)), whole) for part in (train_part, dev_part))
-        return cls(on_train, on_dev, len(train_part.x), len(dev_part.x), columns, fit(train_part.x))
+        class_weight = balancing_weights(train_part.target, train_part.weight)
+        return cls(on_train, on_dev, len(train_part.x), len(dev_part.x), columns, class_weight, fit(train_part.x))
 
-    def layout(self, shape: Shape, width: int, outputs: int, loss: Loss) -> Layout:
-        """The layout of networks of a shape on these tables."""
+    def layout(self, shape: Shape, width: int, outputs: int, loss: Loss, techniques: Sequence[str] = tuple(TECHNIQUES)) -> Layout:
+        """The layout of networks of a shape on these tables, whose recipes use some of the techniques."""
         encoded = len(self.encoding.columns) if shape.numeric_encoding == "piecewise" else 0
-        return Layout(shape, width, padded_columns(self.columns), encoded, outputs, loss)
+        shape = replace(shape, batch_size=self.batch_size(shape))
+        return Layout(shape, width, padded_columns(self.columns), encoded, outputs, loss, tuple(sorted(techniques)))
+
+    def batch_size(self, shape: Shape) -> int:
+        """Rows of a mini-batch; a batch of all rows is padded to a multiple of 256, so that a few more rows use the same program."""
+        return -(-self.train_rows // EVALUATION_ROWS) * EVALUATION_ROWS if shape.batch_size == WHOLE_BATCH else shape.batch_size
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Mini-batches in one pass over the training rows; the last, smaller one counts."""
@@ -141,21 +166,27 @@ class Shoal:
         self._noise_seed = self._replicate(np.uint32(seed % 2**32))
         self.steps_per_epoch = tables.steps_per_epoch(layout.shape.batch_size)
         present = np.concatenate([np.arange(layout.columns) < tables.columns, tables.encoding.used if layout.encoded else []]).astype(bool)
-        self._scale = self._replicate(
-            Scale(np.float32(tables.train_rows), np.float32(self.steps_per_epoch), present, np.float32(error_share))
-        )
+        steps = np.float32(self.steps_per_epoch)
+        self._scale = self._replicate(Scale(np.float32(tables.train_rows), steps, present, tables.class_weight, np.float32(error_share)))
+        self._sample = self._replicate(np.linspace(0, tables.train_rows - 1, SAMPLE_ROWS).astype(np.int32))
 
     def _replicate(self, value: Any) -> Any:
         return jax.device_put(value, self._whole)
 
     def numbers(self, recipes: Sequence[Recipe], seeds: Sequence[int]) -> Numbers:
-        """The numbers of up to ``slots`` networks on the devices; slots that would stay empty repeat the last network."""
+        """The numbers of up to ``slots`` networks on the devices; slots that would stay empty repeat the last network.
+
+        Raises:
+            ValueError: a recipe uses a technique that the layout leaves out.
+        """
+        if missing := set(techniques_of(recipes)) - set(self.layout.techniques):
+            raise ValueError(f"the program holds {self.layout.techniques}, not {sorted(missing)}")
         rows = [recipe.numbers(seed) for recipe, seed in zip(recipes, seeds, strict=True)]
         return jax.device_put(stack(rows + rows[-1:] * (self.slots - len(rows))), self._split)
 
     def start(self, numbers: Numbers) -> State:
         """The networks before their first step."""
-        return self._programs.start(numbers, self._scale)
+        return self._programs.start(numbers, self._scale, self._train.x, self._sample, self._encoding)
 
     def put(self, states: State) -> State:
         """States kept on the host, as ``take`` gives them, back on the devices; the last is repeated in empty slots."""
@@ -174,7 +205,7 @@ class Shoal:
             segments: how many.
 
         Returns:
-            The networks afterwards, and what was measured, on the host.
+            The networks afterwards, and what was measured, on the host: NaN once every network of a device had stopped early.
         """
         done, calls = 0, []
         while done < segments:
@@ -223,8 +254,9 @@ def take(state: State, slots: Sequence[int]) -> State:
 def state_structure(layout: Layout) -> Any:
     """The tree structure of a shoal's state, to rebuild one from its leaves."""
     numbers = Recipe(hidden_units=(1,) * layout.shape.hidden_layers).numbers(0)
-    scale = Scale(np.float32(1), np.float32(1), np.ones(layout.inputs, bool), np.float32(0))
-    return jax.tree.structure(jax.eval_shape(functools.partial(train.start, layout), numbers, scale))
+    scale = Scale(np.float32(1), np.float32(1), np.ones(layout.inputs, bool), np.ones(1, np.float32), np.float32(0))
+    sample = np.zeros((1, layout.inputs), np.float32)
+    return jax.tree.structure(jax.eval_shape(functools.partial(train.start, layout), numbers, scale, sample))
 
 
 def join(states: Sequence[State]) -> State:
@@ -251,13 +283,14 @@ def _programs(layout: Layout, mesh: jax.sharding.Mesh) -> _Programs:
     networks, shared = PartitionSpec(devices.AXIS), PartitionSpec()
     over_networks = functools.partial(jax.shard_map, mesh=mesh, check_vma=False)
 
-    def start(numbers: Numbers, scale: Scale) -> State:
-        return jax.vmap(functools.partial(train.start, layout), (0, None))(numbers, scale)
+    def start(numbers: Numbers, scale: Scale, rows: Array, sample: Array, encoding: Encoding) -> State:
+        inputs = network_inputs(layout, rows[sample], encoding)
+        return jax.vmap(functools.partial(train.start, layout), (0, None, None))(numbers, scale, inputs)
 
     advance = functools.partial(_advance, layout)
     by_segment = PartitionSpec(None, devices.AXIS)
     return _Programs(
-        jax.jit(over_networks(start, in_specs=(networks, shared), out_specs=networks)),
+        jax.jit(over_networks(start, in_specs=(networks,) + (shared,) * 4, out_specs=networks)),
         jax.jit(over_networks(advance, in_specs=(networks, networks) + (shared,) * 10, out_specs=(networks, by_segment)), donate_argnums=0),
     )
 
@@ -286,22 +319,26 @@ def _advance(
         index = order[position]
         x = network_inputs(layout, rows.x[index], encoding)  # one gather and one encoding for every network
         batch = Batch(x, rows.target[index], rows.weight[index])
-        dropout = draw_dropout(layout, noise_seed, clock + position)
-        state, loss, norm = step(state, numbers, scale, batch, dropout)
+        state, loss, norm = step(state, numbers, scale, batch, draw(layout, noise_seed, clock + position))
         return state, losses + loss, norms + norm
 
-    def one_segment(segment: Array, carry: tuple[State, Trace]) -> tuple[State, Trace]:
-        state, trace = carry
+    def goes_on(carry: tuple[Array, State, Trace]) -> Array:
+        segment, state, _ = carry
+        return (segment < segments) & ~jnp.all(state.stopped | state.diverged)
+
+    def one_segment(carry: tuple[Array, State, Trace]) -> tuple[Array, State, Trace]:
+        segment, state, trace = carry
         first = segment * segment_steps
         state, losses, norms = jax.lax.fori_loop(first, first + segment_steps, one_step, (state, zeros, zeros))
         dev_loss, dev_error = _evaluate(layout, state, numbers, dev, dev_blocks, encoding)
         score = (1 - scale.error_share) * dev_loss + scale.error_share * dev_error
         state = jax.vmap(train.keep_best, (0, 0, 0, None))(state, score, numbers, scale)
         measured = Trace(losses / segment_steps, norms / segment_steps, dev_loss, dev_error, score)
-        return state, jax.tree.map(lambda series, value: series.at[segment].set(value), trace, measured)
+        return segment + 1, state, jax.tree.map(lambda series, value: series.at[segment].set(value), trace, measured)
 
-    empty = jnp.zeros((BUFFER_STEPS, *zeros.shape), zeros.dtype)
-    return jax.lax.fori_loop(0, segments, one_segment, (state, Trace(*(empty,) * len(Trace._fields))))
+    empty = jnp.full((BUFFER_STEPS, *zeros.shape), jnp.nan, zeros.dtype)
+    _, state, trace = jax.lax.while_loop(goes_on, one_segment, (jnp.int32(0), state, Trace(*(empty,) * len(Trace._fields))))
+    return state, trace
 
 
 def _evaluate(layout: Layout, state: State, numbers: Numbers, dev: Batch, blocks: Array, encoding: Encoding) -> tuple[Array, Array]:
@@ -324,13 +361,12 @@ class Members(NamedTuple):
 
     parameters: Any
     statistics: Any
-    age: Any
     units: Any
 
 
 def members(state: State, units: np.ndarray) -> Members:
     """The best networks of a shoal's states (as ``take`` gives them), ready to predict."""
-    return Members(state.best.parameters, state.best.statistics, state.best.age, units)
+    return Members(state.best.parameters, state.best.statistics, units)
 
 
 @functools.lru_cache(maxsize=64)
@@ -339,7 +375,7 @@ def _predictor(layout: Layout) -> Any:
         x = network_inputs(layout, x, encoding)
 
         def one(network: Members) -> Array:
-            return activate_output(layout.loss, outputs(layout, network.parameters, network.statistics, network.age, x, network.units))
+            return activate_output(layout.loss, outputs(layout, network.parameters, network.statistics, x, network.units))
 
         return jax.vmap(one)(networks)
 
@@ -368,9 +404,10 @@ def predict(layout: Layout, networks: Members, encoding: Encoding, x: np.ndarray
 
 
 def bytes_per_network(layout: Layout) -> int:
-    """Memory that one slot takes: parameters, gradient, two moments and the best ones, and a mini-batch's activations twice."""
+    """Memory that one slot takes: parameters, gradient, moments, averages and the best ones, and a mini-batch's activations twice."""
     activations = layout.shape.batch_size * (layout.width * layout.shape.hidden_layers + layout.outputs)
-    return 4 * (6 * layout.parameters + 4 * max(activations, EVALUATION_ROWS * layout.width))
+    kept = {"first_moment", "second_moment", "maximum", "weight_average"} & set(layout.techniques)
+    return 4 * ((4 + len(kept)) * layout.parameters + 4 * max(activations, EVALUATION_ROWS * layout.width))
 
 
 def slots_within(layout: Layout, memory: int) -> int:

@@ -294,7 +294,6 @@ class Recipe:
 
 TECHNIQUES: dict[str, Callable[[Recipe], bool]] = {
     "accumulate": lambda recipe: recipe.blocks.accumulate,
-    "batch_norm": lambda recipe: recipe.normalisation == "batch",
     "class_balance": lambda recipe: recipe.class_balance > 0,
     "clip_norm": lambda recipe: recipe.clip_norm is not None,
     "clip_value": lambda recipe: recipe.clip_value is not None,
@@ -419,7 +418,7 @@ def _contradictions(recipe: Recipe):
     if recipe.patience is not None and recipe.patience_steps is not None:
         received = f"patience {recipe.patience!r} and patience_steps {recipe.patience_steps!r}"
         yield Problem("patience is given in epochs or in steps", received, "Leave one of them out.")
-    if all(_is_number(value) for value in (recipe.warm_up, recipe.epochs)) and recipe.warm_up >= recipe.epochs:
+    if all(_is_number(value) for value in (recipe.warm_up, recipe.epochs)) and 0 < recipe.epochs <= recipe.warm_up:
         yield Problem("warm_up is shorter than the training", f"{recipe.warm_up!r} of {recipe.epochs!r} epochs", "Lower warm_up.")
 
 

@@ -15,7 +15,7 @@ RECORD_FORMAT = 1
 """Version of the saved form of a ``Run``; a file with a higher one is refused."""
 
 Part = Literal["train", "train_dev", "dev", "test"]
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "multi_label"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class ShoalPlan:
     hidden_layers: int
     width: int
     activation: str
-    batch_norm: bool
+    normalisation: str
     batch_size: int
     slots: int
     """Networks that train at the same time."""
@@ -211,4 +211,6 @@ class Run:
     stages: dict[str, float]
     """Seconds spent in each stage."""
     compilations: int
+    temperature: float = 1.0
+    """Of the final model's probabilities (see ``shoal.calibration``); 1 where they were left as they came."""
     format: int = RECORD_FORMAT

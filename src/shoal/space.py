@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import qmc
 
-from shoal.recipe import Recipe, Shape
+from shoal.recipe import Recipe, Shape, techniques_of
 from shoal.records import Task
 
 Scale = Literal["linear", "integer", "log", "log_integer", "log_one_minus"]
@@ -51,17 +51,49 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The values that a setting of a recipe which is no number is drawn from; all must have one shape.
+
+    Args:
+        name: a setting of ``Recipe``, such as ``optimiser``, ``initialisation`` or ``decay``.
+        values: each as likely as the others.
+        reason: why these.
+
+    Example:
+        >>> Choice("optimiser", ("momentum", "adamw"), "").value(0.7)
+        'adamw'
+    """
+
+    name: str
+    values: tuple[Any, ...]
+    reason: str
+
+    def value(self, position: float) -> Any:
+        """The value at a position from 0 to 1."""
+        return self.values[min(int(position * len(self.values)), len(self.values) - 1)]
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """Recipes of one shape: they may train in one shoal, ``width`` units wide."""
 
     base: Recipe
     width: int
-    ranges: tuple[Range, ...]
+    ranges: tuple[Range | Choice, ...]
 
     @property
     def shape(self) -> Shape:
         """The static half that all its recipes share."""
         return self.base.shape
+
+    @property
+    def techniques(self) -> tuple[str, ...]:
+        """What a program that trains any of its recipes must hold: what is in use at some end of a range, or with some choice."""
+        variants = [self.base]
+        for each in self.ranges:
+            ends = each.values if isinstance(each, Choice) else (each.value(0.0), each.value(1.0))
+            variants += [replace(self.base, **_settings(self.base, {each.name: end})) for end in ends]
+        return techniques_of(variants)
 
     def draw(self, count: int, seed: int) -> list[Recipe]:
         """``count`` recipes spread evenly over the ranges (scrambled Sobol points; Owen, 1998)."""
@@ -72,10 +104,16 @@ class Family:
 
     def at(self, point: Sequence[float]) -> Recipe:
         """The recipe at a point of the unit cube."""
-        settings: dict[str, Any] = {bounds.name: bounds.value(float(at)) for bounds, at in zip(self.ranges, point, strict=True)}
-        if "units" in settings:
-            settings["hidden_units"] = (int(settings.pop("units")),) * len(self.base.hidden_units)
-        return replace(self.base, **settings)
+        drawn = {each.name: each.value(float(at)) for each, at in zip(self.ranges, point, strict=True)}
+        return replace(self.base, **_settings(self.base, drawn))
+
+
+def _settings(base: Recipe, drawn: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a recipe from the names of ranges: ``units`` stands for every hidden layer's."""
+    drawn = dict(drawn)
+    if "units" in drawn:
+        drawn["hidden_units"] = (int(drawn.pop("units")),) * len(base.hidden_units)
+    return drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +123,12 @@ class Space:
     families: tuple[Family, ...]
 
 
-# hidden layers, width, activation, batch norm, numeric encoding: in the order in which a growing budget takes them up
-_ARCHITECTURES: tuple[tuple[int, int, str, bool, str], ...] = (
-    (3, 128, "silu", False, "piecewise"),
-    (3, 128, "silu", False, "standard"),
-    (2, 256, "silu", False, "piecewise"),
-    (2, 128, "relu", True, "piecewise"),
+# hidden layers, width, activation, normalisation, numeric encoding: in the order in which a growing budget takes them up
+_ARCHITECTURES: tuple[tuple[int, int, str, str, str], ...] = (
+    (3, 128, "silu", "none", "piecewise"),
+    (3, 128, "silu", "none", "standard"),
+    (2, 256, "silu", "none", "piecewise"),
+    (2, 128, "relu", "batch", "piecewise"),
 )
 
 
@@ -113,13 +151,13 @@ def default_space(task: Task, train_rows: int, has_bins: bool, selects_by_error:
     if task == "classification" and selects_by_error:
         ranges += (Range("label_smoothing", 0.0, 0.15, "linear", "keeps probabilities away from 0 and 1"),)
     families = []
-    for layers, width, activation, batch_norm, encoding in _ARCHITECTURES:
+    for layers, width, activation, normalisation, encoding in _ARCHITECTURES:
         if encoding == "piecewise" and not has_bins:
             continue
         base = Recipe(
             hidden_units=(width,) * layers,
             activation=activation,  # type: ignore[arg-type]
-            batch_norm=batch_norm,
+            normalisation=normalisation,  # type: ignore[arg-type]
             numeric_encoding=encoding,  # type: ignore[arg-type]
             batch_size=batch_size,
             clip_norm=10.0,

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shoal import devices
+from shoal.calibration import fit_temperature
 from shoal.data import Dataset
-from shoal.losses import loss_for
+from shoal.losses import loss_for, target_scaling
 from shoal.metrics import Metric
 from shoal.model import Model
-from shoal.plan import Budget, families_within, plan_seconds, plan_trials, slots_needed, with_length
+from shoal.plan import RETRAINS, Budget, families_within, plan_seconds, plan_trials, slots_needed, with_length
 from shoal.plan import measure as measure_speed
 from shoal.population import Shoal, Tables, slots_within
 from shoal.progress import Event, Listener
 from shoal.records import Part, Plan
 from shoal.search import Journal, NoJournal, Search, Searched
+from shoal.recipe import Recipe, Shape
 from shoal.space import Family, Space, default_space
 from shoal.train import Batch
 
@@ -66,6 +68,8 @@ class Trained:
     searched: Searched
     plan: Plan
     families: tuple[Family, ...]
+    dataset: Dataset
+    """As the model sees it: its inputs normalised, and its target scaled, as the winner's recipe asks for."""
 
 
 def train_best(
@@ -79,6 +83,7 @@ def train_best(
     plan: Plan | None = None,
     keep_plan: Callable[[Plan], None] = lambda plan: None,
     journal: Journal | None = None,
+    retrains: int = RETRAINS,
 ) -> Trained:
     """Search a space for a data set, and train the winner on fresh seeds.
 
@@ -92,39 +97,71 @@ def train_best(
         plan: a plan made earlier, to be kept to; by default it is made here.
         keep_plan: is given the plan before the search begins.
         journal: where finished jobs are kept.
+        retrains: fresh seeds on which the winner is trained.
     """
     stages.enter("starting JAX", f"{len(devices.start())} device(s)")
-    tables = Tables.load(*(Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON))
-    space = space or default_space(dataset.task, tables.train_rows, len(tables.encoding.columns) > 0, metric.unit == "share")
+    prepared = _Prepared(dataset)
+    if space is None:
+        _, tables = prepared.of(Recipe().shape)
+        space = default_space(dataset.task, tables.train_rows, len(tables.encoding.columns) > 0, metric.unit == "share")
     families = families_within(budget, space.families) if plan is None else space.families[: len(plan.shoals)]
-    loss, outputs = loss_for(dataset.task, len(dataset.classes))
     shoals: dict[int, Shoal] = {}
 
     def shoal_of(number: int) -> Shoal:
         if number not in shoals:
             family = families[number]
-            layout = tables.layout(family.shape, family.width, outputs, loss)
-            slots = min(slots_within(layout, MEMORY), slots_needed(budget)) if plan is None else plan.shoals[number].slots
+            _, tables = prepared.of(family.shape)
+            loss, outputs = loss_for(dataset.task, len(dataset.classes), family.shape.loss)
+            layout = tables.layout(family.shape, family.width, outputs, loss, family.techniques)
+            slots = min(slots_within(layout, MEMORY), slots_needed(budget, retrains)) if plan is None else plan.shoals[number].slots
             shoals[number] = Shoal(layout, slots, tables, seed)
         return shoals[number]
 
-    steps_per_epoch = tables.steps_per_epoch(families[0].shape.batch_size)
+    steps_per_epoch = shoal_of(0).steps_per_epoch
     if plan is None:
-        plan = _make_plan(budget, families, shoal_of, steps_per_epoch, stages)
+        plan = _make_plan(budget, families, shoal_of, steps_per_epoch, stages, retrains)
         keep_plan(plan)
     families = tuple(with_length(family, plan.rungs[-1] / steps_per_epoch) for family in families[: len(plan.shoals)])
     stages.enter("search", plan.reason)
     search = Search(families, shoal_of, plan, seed, journal or NoJournal(), stages.listener)
     searched = search.run()
+    dataset, tables = prepared.of(searched.recipe.shape)
     model = Model(dataset.preparation, searched.recipe, shoal_of(searched.family).layout, searched.networks, tables.encoding)
+    if dataset.task != "regression" and searched.recipe.calibration == "temperature":
+        model = _calibrated(model, dataset)
     stages.leave()
-    return Trained(model, searched, plan, families)
+    return Trained(model, searched, plan, families, dataset)
 
 
-def _make_plan(budget: Budget, families: Sequence[Family], shoal_of: Callable[[int], Shoal], steps_per_epoch: int, stages: Stages) -> Plan:
+class _Prepared:
+    """The data set as the networks of a shape see it, with its rows on the devices; each made when it is first asked for."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._made: dict[tuple[str, str], tuple[Dataset, Tables]] = {}
+
+    def of(self, shape: Shape) -> tuple[Dataset, Tables]:
+        wanted = (shape.input_normalisation, target_scaling(shape.loss))
+        if wanted not in self._made:
+            dataset = self._dataset.prepared(*wanted)
+            parts = (Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON)
+            self._made[wanted] = dataset, Tables.load(*parts)
+        return self._made[wanted]
+
+
+def _calibrated(model: Model, dataset: Dataset) -> Model:
+    """The model at the temperature that suits the dev rows."""
+    probability = model.outputs(dataset.inputs["dev"])
+    is_multi_label = dataset.task == "multi_label"
+    return replace(model, temperature=fit_temperature(probability, dataset.truth["dev"], dataset.weights["dev"], is_multi_label))
+
+
+def _make_plan(
+    budget: Budget, families: Sequence[Family], shoal_of: Callable[[int], Shoal], steps_per_epoch: int, stages: Stages, retrains: int
+) -> Plan:
     slots = [shoal_of(number).slots for number in range(len(families))]
     if budget.trials is not None:
-        return plan_trials(budget, families, slots, steps_per_epoch)
+        return plan_trials(budget, families, slots, steps_per_epoch, retrains)
     speeds = []
     for number, family in enumerate(families):
         stages.enter("compiling and measuring", f"network shape {number + 1} of {len(families)}")

@@ -123,7 +123,7 @@ def test_a_source_that_is_no_table_says_what_is_one(source, message):
         read_table(source)
 
 
-@pytest.mark.parametrize("y", [np.zeros((60, 2)), np.zeros(7)])
+@pytest.mark.parametrize("y", [np.zeros((60, 2, 2)), np.zeros((60, 0)), np.zeros(7)])
 def test_y_has_one_value_per_row(y):
     with pytest.raises(DataError, match="y has"):
         load(np.zeros((60, 2)), y=y)

@@ -132,7 +132,7 @@ def test_a_saved_preparation_is_plain_json_and_transforms_alike():
         lambda content: content.clear(),
         lambda content: content["encoders"][0].update(encoder="pickle"),
         lambda content: content["encoders"][0].update(median="high"),
-        lambda content: content["encoders"][0]["standardiser"].update(sd=0.0),
+        lambda content: content["encoders"][0]["normaliser"]["standardiser"].update(sd=0.0),
         lambda content: content["encoders"][1].update(standardisers=[]),
         lambda content: content.update(target=None),
     ],

@@ -12,6 +12,10 @@ from shoal.nets import layers
 RNG = np.random.default_rng(5)
 Z = RNG.normal(1, 2, (24, 7))
 TORCH = {
+    "identity": lambda z: 1 * z,
+    "elu": torch.nn.functional.elu,
+    "selu": torch.nn.functional.selu,
+    "gelu": torch.nn.functional.gelu,
     "relu": torch.relu,
     "leaky_relu": torch.nn.functional.leaky_relu,
     "silu": torch.nn.functional.silu,
@@ -41,23 +45,23 @@ def test_batch_norm_in_training_is_pytorchs_over_the_rows_that_are_there(float64
     present = np.arange(24) < rows_present
     z = np.where(present[:, None], Z, 1e6)  # what stands in the padding must not matter
     mean, variance = layers.batch_statistics(jnp.asarray(z), jnp.asarray(present, float))
-    ours = layers.batch_norm(jnp.asarray(z), mean, variance, jnp.asarray(gamma), jnp.asarray(beta))[:rows_present]
+    ours = layers.normalise(jnp.asarray(z), mean, variance, jnp.asarray(gamma), jnp.asarray(beta))[:rows_present]
     tensors = (torch.tensor(value) for value in (Z[:rows_present], gamma, beta))
     x, weight, bias = tensors
-    expected = torch.nn.functional.batch_norm(x, None, None, weight, bias, training=True, eps=layers.BATCH_NORM_EPSILON)
+    expected = torch.nn.functional.batch_norm(x, None, None, weight, bias, training=True, eps=layers.NORMALISATION_EPSILON)
     np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_batch_norm_gives_mean_beta_and_deviation_gamma(float64):
     mean, variance = layers.batch_statistics(jnp.asarray(Z), jnp.ones(24))
-    normalised = layers.batch_norm(jnp.asarray(Z), mean, variance, jnp.full(7, 3.0), jnp.full(7, -2.0))
+    normalised = layers.normalise(jnp.asarray(Z), mean, variance, jnp.full(7, 3.0), jnp.full(7, -2.0))
     np.testing.assert_allclose(normalised.mean(0), -2, rtol=1e-12)
     np.testing.assert_allclose(normalised.std(0), 3, rtol=1e-4)
 
 
 def test_a_unit_that_is_constant_over_the_batch_stays_finite():
     mean, variance = layers.batch_statistics(jnp.full((8, 2), 5.0), jnp.ones(8))
-    np.testing.assert_allclose(layers.batch_norm(jnp.full((8, 2), 5.0), mean, variance, jnp.ones(2), jnp.ones(2)), 1.0)
+    np.testing.assert_allclose(layers.normalise(jnp.full((8, 2), 5.0), mean, variance, jnp.ones(2), jnp.ones(2)), 1.0)
 
 
 @pytest.mark.parametrize("keep_prob", [0.3, 0.8])

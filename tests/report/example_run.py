@@ -36,7 +36,7 @@ def drawn_recipe(random: Random) -> Recipe:
         hidden_units=tuple(random.choice((32, 64, 128)) for _ in range(random.choice((1, 2, 3)))),
         activation=random.choice(("silu", "relu", "tanh")),
         batch_size=random.choice((64, 128, 256)),
-        batch_norm=random.random() < 0.3,
+        normalisation="batch" if random.random() < 0.3 else "none",
         learning_rate=10 ** random.uniform(-4, -0.7),
         keep_prob=random.uniform(0.5, 1.0),
         l2=10 ** random.uniform(-4, 1),

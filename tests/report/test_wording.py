@@ -42,6 +42,6 @@ def test_number_that_does_not_exist_is_a_dash(value):
 
 def test_toml_reads_back_as_the_same_recipe():
     recipe = Recipe(
-        hidden_units=(32, 16), keep_prob=(0.5, 0.75), learning_rate=0.00123456789, batch_norm=True, clip_norm=None, patience=3.0
+        hidden_units=(32, 16), keep_prob=(0.5, 0.75), learning_rate=0.00123456789, normalisation="batch", clip_norm=None, patience=3.0
     )
     assert Recipe.from_dict(tomllib.loads(recipe_toml(recipe))) == recipe

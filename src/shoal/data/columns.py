@@ -9,7 +9,9 @@ import polars as pl
 
 from shoal.data.effect import jumps
 from shoal.data.encode import DateEncoder, Encoder, LevelsEncoder, NumberEncoder
+from shoal.data.normalise import Smooth
 from shoal.data.values import NumberStyle, as_numbers, as_text, as_times, number_style, time_format
+from shoal.recipe import InputNormalisation
 from shoal.records import ColumnDecision
 
 FEW_WHOLE_NUMBERS = 32
@@ -38,44 +40,51 @@ _BOOLEAN_PAIRS = ({"true", "false"}, {"t", "f"}, {"yes", "no"}, {"y", "n"}, {"0"
 Choice = tuple[ColumnDecision, tuple[Encoder, ...]]
 
 
-def choose_encoders(series: pl.Series, answers: np.ndarray | None = None, *, drop_ids: bool = True) -> Choice:
+def choose_encoders(
+    series: pl.Series,
+    answers: np.ndarray | None = None,
+    *,
+    drop_ids: bool = True,
+    normalisation: InputNormalisation = "smooth",
+) -> Choice:
     """The decision about one column and its fitted encoders (none when it is dropped).
 
     Args:
         series: the column's training rows, as read.
         answers: the target of the same rows [rows, outputs], standardised or one 0/1 column per class.
         drop_ids: leave out columns that only number or name the rows; off for arrays, whose columns somebody chose.
+        normalisation: of the inputs; the kind and the number of inputs do not depend on it.
 
     Example:
         >>> choose_encoders(pl.Series("sex", ["Male", "Female", "Male"]))[0].inputs
         1
     """
     if series.dtype == pl.Boolean:
-        return _choose_levels(series, as_text(series), numbers=False)
+        return _choose_levels(series, as_text(series), normalisation, numbers=False)
     if series.dtype in (pl.Duration, pl.Time):
-        return _choose_number(series, "plain", answers, drop_ids=False)
+        return _choose_number(series, "plain", normalisation, answers, drop_ids=False)
     if series.dtype.is_numeric():
-        return _choose_number(series, "plain", answers, drop_ids)
+        return _choose_number(series, "plain", normalisation, answers, drop_ids)
     if series.dtype in (pl.Date, pl.Datetime):
-        return choose_date(series, "")
+        return choose_date(series, "", normalisation)
     if series.dtype.is_nested() or series.dtype == pl.Binary:
         return _dropped(series, "text", series.null_count(), f"dropped: cells of type {series.dtype} are no single values")
     texts = as_text(series)
     distinct = texts.drop_nulls().unique()
     if (style := number_style(distinct)) is not None:
-        return _choose_number(series, style, answers, drop_ids)
+        return _choose_number(series, style, normalisation, answers, drop_ids)
     if (format := time_format(distinct)) is not None:
-        return choose_date(series, format)
-    return _choose_levels(series, texts, numbers=False, drop_ids=drop_ids)
+        return choose_date(series, format, normalisation)
+    return _choose_levels(series, texts, normalisation, numbers=False, drop_ids=drop_ids)
 
 
-def choose_date(series: pl.Series, format: str, *, cyclic_only: bool = False) -> Choice:
+def choose_date(series: pl.Series, format: str, normalisation: InputNormalisation, *, cyclic_only: bool = False) -> Choice:
     """The decision about a column of dates; ``cyclic_only`` for the column that orders the rows of a split by time."""
     times = as_times(series, format)
     missing = times.null_count()
     if times.drop_nulls().n_unique() < 2:
         return _constant(series, missing)
-    encoder = DateEncoder.fit(series, format, cyclic_only=cyclic_only)
+    encoder = DateEncoder.fit(series, format, cyclic_only=cyclic_only, normalisation=normalisation)
     written = f" written {format}" if format else ""
     reason = f"dates{written}, used as {', '.join(encoder.parts) or 'nothing'}"
     if format.startswith(("%d/", "%d-")) and time_format(as_text(series).unique().str.replace(r"^(\d+)([/-])(\d+)", "${3}${2}${1}")):
@@ -83,38 +92,44 @@ def choose_date(series: pl.Series, format: str, *, cyclic_only: bool = False) ->
     return ColumnDecision(series.name, "date", len(encoder.input_names), missing, reason), (encoder,)
 
 
-def _choose_number(series: pl.Series, style: NumberStyle, answers: np.ndarray | None, drop_ids: bool) -> Choice:
+def _choose_number(
+    series: pl.Series, style: NumberStyle, normalisation: InputNormalisation, answers: np.ndarray | None, drop_ids: bool
+) -> Choice:
     numbers = as_numbers(series, style)
     missing, known = numbers.null_count(), numbers.drop_nulls()
     distinct = known.n_unique()
     if distinct < 2:
-        return _constant(series, missing) if distinct == 0 or not missing else _choose_levels(series, as_text(numbers), numbers=True)
+        if distinct == 0 or not missing:
+            return _constant(series, missing)
+        return _choose_levels(series, as_text(numbers), normalisation, numbers=True)
     whole = bool((known == known.round()).all())
     if distinct == 2 and set(known.unique().to_list()) == {0.0, 1.0}:
-        return _choose_levels(series, as_text(numbers), numbers=True)
+        return _choose_levels(series, as_text(numbers), normalisation, numbers=True)
     if whole and drop_ids and (reason := _why_id(series.name, known, distinct)):
         return _dropped(series, "id", missing, reason)
     if whole and (format := _whole_dates(series, known)):
-        return choose_date(series, format)
-    number = NumberEncoder.fit(series, style)
+        return choose_date(series, format, normalisation)
+    number = NumberEncoder.fit(series, style, normalisation)
     encoders: tuple[Encoder, ...] = (number,)
     kind, reason = "numeric", "numbers"
     if style != "plain":
         reason += f" written with {style.replace('thousands', 'thousands separators')}"
-    if number.logarithm is not None:
+    if isinstance(number.normaliser, Smooth) and number.normaliser.logarithm is not None:
         reason += " with a heavy tail, on a logarithmic scale"
     if whole and _CODE_NAME.search(series.name) and distinct <= min(MOST_CODES, known.len() / ROWS_PER_LEVEL):
-        encoders = (number, LevelsEncoder.fit(series, numbers=True, mark_missing=False))
+        encoders = (number, LevelsEncoder.fit(series, numbers=True, mark_missing=False, normalisation=normalisation))
         kind, reason = "categorical", "codes by the column's name: one input per frequent code, and the number itself"
     elif whole and 3 <= distinct <= min(FEW_WHOLE_NUMBERS, known.len() / ROWS_PER_LEVEL) and _jumps(numbers, answers):
-        encoders = (number, LevelsEncoder.fit(series, numbers=True, mark_missing=False))
+        encoders = (number, LevelsEncoder.fit(series, numbers=True, mark_missing=False, normalisation=normalisation))
         reason = f"{distinct} whole numbers between which the target jumps: the number itself, and one input per value"
     if missing:
         reason += f"; {missing:,} missing, filled with the median {number.median:g} and marked"
     return ColumnDecision(series.name, kind, _width(encoders), missing, reason), encoders
 
 
-def _choose_levels(series: pl.Series, texts: pl.Series, *, numbers: bool, drop_ids: bool = True) -> Choice:
+def _choose_levels(
+    series: pl.Series, texts: pl.Series, normalisation: InputNormalisation, *, numbers: bool, drop_ids: bool = True
+) -> Choice:
     missing, known = texts.null_count(), texts.drop_nulls()
     distinct = known.n_unique()
     if distinct == 0 or (distinct == 1 and not missing):
@@ -126,7 +141,7 @@ def _choose_levels(series: pl.Series, texts: pl.Series, *, numbers: bool, drop_i
                 return _dropped(series, "id", missing, f"dropped: {distinct:,} different values in {known.len():,} rows name the rows")
         else:
             return _dropped(series, "text", missing, f"dropped: free text, {distinct:,} different values in {known.len():,} rows")
-    encoder = LevelsEncoder.fit(series, numbers=numbers)
+    encoder = LevelsEncoder.fit(series, numbers=numbers, normalisation=normalisation)
     is_boolean = {level.lower() for level in encoder.levels} in _BOOLEAN_PAIRS and not encoder.other
     reason = f"two values, {encoder.levels[0]} and {encoder.levels[1]}" if is_boolean else f"{distinct:,} level{'s' * (distinct != 1)}"
     if encoder.other:

@@ -13,93 +13,48 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from shoal.data.normalise import (
+    FARTHEST,
+    KEEPS_INDICATORS,
+    NORMALISERS,
+    EvenNormaliser,
+    Normaliser,
+    Standardiser,
+    Unchanged,
+    fit_even,
+    fit_indicator,
+)
 from shoal.data.values import NumberStyle, as_numbers, as_text, as_times
+from shoal.recipe import InputNormalisation
 
-SMALLEST_INDICATOR_SD = 0.25
-"""Floor of the divisor of 0/1 inputs. Divided by its own standard deviation, a level seen in 1 of 100,000 rows would become an input of 316
-and rule every step in which it occurs; with this floor no 0/1 input exceeds 4, and rare levels weigh less than frequent ones."""
-
-CLIP = 8.0
-"""Where the smooth clip of numbers levels off, in standard deviations."""
-
-FARTHEST = 1e100
-"""Numbers beyond this are taken as this, so that no square or quotient overflows float64."""
-
-SMALLEST_CLIPPED_SD = 0.5
-"""Floor of the divisor after clipping; columns of ordinary shape stay well above it."""
-
-HEAVY_TAIL = 10.0
-"""A number whose farthest training value lies more standard deviations than this from the mean is taken on a logarithmic scale."""
+LARGEST_INPUT = 1e38
+"""Inputs are held within this, so that neither they nor the difference of two overflow float32."""
 
 MAX_LEVELS = 128
 """Levels of a categorical column that get an input of their own; the rest share ``other``."""
 
 
-class Standardiser(msgspec.Struct, frozen=True):
-    """Subtract the training mean, divide by the training standard deviation."""
-
-    mean: float
-    sd: float
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.mean) and math.isfinite(self.sd) and self.sd > 0):
-            raise ValueError("a mean must be finite and a standard deviation finite and positive")
-
-    @classmethod
-    def fit(cls, values: np.ndarray, smallest_sd: float = 0.0) -> Standardiser:
-        """From training values [rows]; a constant gets a divisor of 1, so that it stays finite."""
-        mean, sd = float(np.mean(values)), float(np.std(values))
-        sd = max(sd, smallest_sd)
-        return cls(mean, sd if sd > max(1e-12 * abs(mean), 1.0 / FARTHEST) else 1.0)
-
-    @classmethod
-    def fit_share(cls, share: float) -> Standardiser:
-        """For a 0/1 input that is 1 in this share of the training rows."""
-        return cls(share, max(math.sqrt(max(share * (1 - share), 0.0)), SMALLEST_INDICATOR_SD))
-
-    def __call__(self, values):
-        """The standardised values."""
-        return (values - self.mean) / self.sd
-
-
 class NumberEncoder(msgspec.Struct, frozen=True, tag="number", tag_field="encoder"):
-    """A number: imputed with the training median, scaled, squashed and standardised, with an indicator where training rows lacked it.
-
-    The input is ``u / sqrt(1 + (u/8)^2)`` of the standardised value ``u``: the identity near 0, never beyond 8. This is the smooth clipping
-    of RealMLP (Holzmueller, Grinsztajn and Steinwart, "Better by Default", 2024), which clips at 3; we clip later so that light tails keep
-    their shape. For heavy tails (``logarithm``) ``x`` is first replaced by ``asinh((x - median) / s)`` with ``s`` the interquartile
-    range / 1.35: linear near the median and logarithmic beyond. The clipped values are standardised again, so training inputs have mean 0
-    and standard deviation 1; a column that is one value but for a few rows has less, since ``SMALLEST_CLIPPED_SD`` keeps it within 16.
-    """
+    """A number: imputed with the training median and normalised, with an indicator where training rows lacked it."""
 
     column: str
     style: NumberStyle
     median: float
-    logarithm: Standardiser | None
-    scaling: Standardiser
-    standardiser: Standardiser
-    missing: Standardiser | None
+    normaliser: Normaliser
+    missing: Standardiser | Unchanged | None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.median):
             raise ValueError("a median must be finite")
 
     @classmethod
-    def fit(cls, series: pl.Series, style: NumberStyle = "plain") -> NumberEncoder:
+    def fit(cls, series: pl.Series, style: NumberStyle = "plain", normalisation: InputNormalisation = "smooth") -> NumberEncoder:
         """From the column's training rows, of which at least one is a number."""
         numbers = as_numbers(series, style).clip(-FARTHEST, FARTHEST)
         absent = numbers.null_count() / max(numbers.len(), 1)
-        lower, median, upper = np.quantile(numbers.drop_nulls().to_numpy(), [0.25, 0.5, 0.75])
-        values = numbers.fill_null(float(median)).to_numpy()
-        logarithm, scaling = None, Standardiser.fit(values)
-        if np.max(np.abs(scaling(values))) > HEAVY_TAIL:
-            spread = (upper - lower) / 1.35 or np.mean(np.abs(values - median))
-            logarithm = Standardiser(float(median), float(spread))
-            values = np.arcsinh(logarithm(values))
-            scaling = Standardiser.fit(values)
-        standardiser = Standardiser.fit(_clip(scaling(values)), SMALLEST_CLIPPED_SD)
-        indicator = Standardiser.fit_share(absent) if absent else None
-        return cls(series.name, style, float(median), logarithm, scaling, standardiser, indicator)
+        median = float(np.quantile(numbers.drop_nulls().to_numpy(), 0.5))
+        normaliser = NORMALISERS[normalisation].fit(numbers.fill_null(median).to_numpy(), numbers.is_not_null().to_numpy())
+        return cls(series.name, style, median, normaliser, fit_indicator(absent, normalisation) if absent else None)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -110,15 +65,13 @@ class NumberEncoder(msgspec.Struct, frozen=True, tag="number", tag_field="encode
         """Write the inputs of these rows into ``out`` [rows, inputs]."""
         numbers = as_numbers(series, self.style)
         values = numbers.fill_null(self.median).clip(-FARTHEST, FARTHEST).to_numpy()
-        if self.logarithm is not None:
-            values = np.arcsinh(self.logarithm(values))
-        out[:, 0] = self.standardiser(_clip(self.scaling(values)))
+        out[:, 0] = np.clip(self.normaliser(values), -LARGEST_INPUT, LARGEST_INPUT)
         if self.missing is not None:
             out[:, 1] = self.missing(numbers.is_null().to_numpy())
 
 
 class LevelsEncoder(msgspec.Struct, frozen=True, tag="levels", tag_field="encoder"):
-    """A category: one 0/1 input per level, standardised with ``SMALLEST_INDICATOR_SD`` as floor.
+    """A category: one 0/1 input per level, standardised unless numbers are to lie within 0 and 1 or stay as they are.
 
     Two levels give one input (1 for the second). Levels too rare for an input of their own share ``other``, where unseen levels go too;
     without ``other`` an unseen level sets no input. Missing cells are a level of their own if training rows lacked the value.
@@ -129,22 +82,32 @@ class LevelsEncoder(msgspec.Struct, frozen=True, tag="levels", tag_field="encode
     numbers: bool
     other: bool
     missing: bool
-    standardisers: tuple[Standardiser, ...]
+    standardisers: tuple[Standardiser | Unchanged, ...]
+    unknown: float
+    """Of a pair, the input of a missing or unseen cell, which says nothing: the training mean, or the more frequent of 0 and 1."""
 
     def __post_init__(self) -> None:
-        if not self.levels or len(self.standardisers) != len(self.input_names):
-            raise ValueError("a levels encoder needs a level, and one standardiser per input")
+        if not self.levels or len(self.standardisers) != len(self.input_names) or not math.isfinite(self.unknown):
+            raise ValueError("a levels encoder needs a level, one standardiser per input, and a finite input of unknown cells")
         if self.numbers and not all(_number_or_text(level)[0] == 0 for level in self.levels):
             raise ValueError("the levels of a column of numbers are numbers")
 
     @classmethod
-    def fit(cls, series: pl.Series, *, numbers: bool = False, mark_missing: bool = True) -> LevelsEncoder:
+    def fit(
+        cls,
+        series: pl.Series,
+        *,
+        numbers: bool = False,
+        mark_missing: bool = True,
+        normalisation: InputNormalisation = "smooth",
+    ) -> LevelsEncoder:
         """From the column's training rows.
 
         Args:
             series: the training rows.
             numbers: the levels are numbers (codes).
             mark_missing: give missing cells an input; off where the column's number does so already.
+            normalisation: that of the numbers beside it.
         """
         cells = as_numbers(series) if numbers else as_text(series)
         counts = cells.drop_nulls().value_counts(name="rows").sort(["rows", cells.name], descending=[True, False])
@@ -163,7 +126,9 @@ class LevelsEncoder(msgspec.Struct, frozen=True, tag="levels", tag_field="encode
             shares.append(pooled / cells.len())
         if missing:
             shares.append(cells.null_count() / cells.len())
-        return cls(series.name, tuple(levels), numbers, pooled > 0, missing, tuple(map(Standardiser.fit_share, shares)))
+        standardisers = tuple(fit_indicator(share, normalisation) for share in shares)
+        unknown = float(normalisation in KEEPS_INDICATORS and rows_of[levels[-1]] > rows_of[levels[0]])
+        return cls(series.name, tuple(levels), numbers, pooled > 0, missing, standardisers, unknown)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -190,9 +155,8 @@ class LevelsEncoder(msgspec.Struct, frozen=True, tag="levels", tag_field="encode
         rows = np.flatnonzero(index >= 0)
         out[rows, index[rows]] = high[index[rows]]
         if self._is_pair and len(self.levels) == 2:
-            # In a pair a missing or unseen cell says nothing: its input is the training mean, which is 0.
             known = cells.is_in(list(positions)).fill_null(False).to_numpy()
-            out[~known, 0] = 0.0
+            out[~known, 0] = self.unknown
 
 
 DatePart = Literal["time", "year", "month", "day", "weekday", "hour"]
@@ -213,11 +177,11 @@ class DateEncoder(msgspec.Struct, frozen=True, tag="date", tag_field="encoder"):
     format: str
     parts: tuple[DatePart, ...]
     median: float
-    standardisers: tuple[Standardiser, ...]
+    standardisers: tuple[EvenNormaliser, ...]
     lowest: tuple[float, ...]
     """Of each input over the training rows."""
     highest: tuple[float, ...]
-    missing: Standardiser | None
+    missing: Standardiser | Unchanged | None
 
     def __post_init__(self) -> None:
         inputs = len(_part_names(self.parts))
@@ -225,7 +189,9 @@ class DateEncoder(msgspec.Struct, frozen=True, tag="date", tag_field="encoder"):
             raise ValueError("a date encoder needs one standardiser and one range per input and a finite median")
 
     @classmethod
-    def fit(cls, series: pl.Series, format: str = "", *, cyclic_only: bool = False) -> DateEncoder:
+    def fit(
+        cls, series: pl.Series, format: str = "", *, cyclic_only: bool = False, normalisation: InputNormalisation = "smooth"
+    ) -> DateEncoder:
         """From the column's training rows, of which at least one is a time; ``cyclic_only`` leaves out the time stamp and the year."""
         times = as_times(series, format)
         known = times.drop_nulls()
@@ -241,10 +207,10 @@ class DateEncoder(msgspec.Struct, frozen=True, tag="date", tag_field="encoder"):
         median = float(np.median(days))
         matrix = _date_matrix(times, tuple(parts), median)
         absent = times.null_count() / max(times.len(), 1)
-        standardisers = tuple(Standardiser.fit(column) for column in matrix.T)
+        standardisers = tuple(fit_even(column, normalisation) for column in matrix.T)
         inputs = [standardiser(column) for standardiser, column in zip(standardisers, matrix.T, strict=True)]
         lowest, highest = tuple(float(values.min()) for values in inputs), tuple(float(values.max()) for values in inputs)
-        missing = Standardiser.fit_share(absent) if absent else None
+        missing = fit_indicator(absent, normalisation) if absent else None
         return cls(series.name, format, tuple(parts), median, standardisers, lowest, highest, missing)
 
     @property
@@ -264,10 +230,6 @@ class DateEncoder(msgspec.Struct, frozen=True, tag="date", tag_field="encoder"):
 
 
 Encoder = NumberEncoder | LevelsEncoder | DateEncoder
-
-
-def _clip(values: np.ndarray) -> np.ndarray:
-    return values / np.hypot(1.0, values / CLIP)
 
 
 def _number_or_text(level: str) -> tuple[int, float, str]:

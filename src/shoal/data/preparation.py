@@ -10,7 +10,7 @@ import polars as pl
 
 from shoal.data.encode import Encoder
 from shoal.data.read import read_table, source_name
-from shoal.data.target import ClassTarget, NumberTarget, Target
+from shoal.data.target import NumberTarget, Target
 from shoal.errors import DataError, Problem, RunFolderError, did_you_mean, nearest
 from shoal.records import Task
 
@@ -30,23 +30,29 @@ class Preparation(msgspec.Struct, frozen=True):
 
     @property
     def task(self) -> Task:
-        """Classification or regression."""
-        return "classification" if isinstance(self.target, ClassTarget) else "regression"
+        """Classification, several labels, or regression."""
+        return self.target.task
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Class labels as text; ``()`` for regression."""
-        return self.target.classes if isinstance(self.target, ClassTarget) else ()
+        """Class labels as text, or the names of several labels; ``()`` for regression."""
+        return self.target.classes
 
     @property
     def target_mean(self) -> float:
-        """Training mean of a regression target, in its own unit; 0 for classification."""
-        return self.target.standardiser.mean if isinstance(self.target, NumberTarget) else 0.0
+        """What is added last to a network's answer, in the target's unit: the training mean, or 0 where it was no more than divided by.
+
+        0 for classification.
+        """
+        return self.target.shift if isinstance(self.target, NumberTarget) else 0.0
 
     @property
     def target_sd(self) -> float:
-        """Training standard deviation of a regression target, in its own unit; 1 for classification."""
-        return self.target.standardiser.sd if isinstance(self.target, NumberTarget) else 1.0
+        """What a network's answer is multiplied by first: the training standard deviation, or the mean where that was divided by.
+
+        1 for classification.
+        """
+        return self.target.divisor if isinstance(self.target, NumberTarget) else 1.0
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -86,19 +92,13 @@ class Preparation(msgspec.Struct, frozen=True):
             start += width
 
     def predictions_frame(self, outputs: np.ndarray, proba: bool) -> pl.DataFrame:
-        """Predictions as a table with the column ``prediction`` and, with ``proba``, one ``p_<class>`` per class.
+        """Predictions as a table: the column ``prediction``, or one column per label where the target has several.
 
         Args:
-            outputs: class probabilities [rows, classes], or values in the target's own unit [rows].
-            proba: add the probabilities; without effect for regression, which has none.
+            outputs: class probabilities [rows, classes], probabilities of labels [rows, labels], or values in the target's own unit [rows].
+            proba: add one column ``p_<class>`` per class or label; without effect for regression, which has none.
         """
-        outputs = np.asarray(outputs)
-        if not isinstance(self.target, ClassTarget):
-            return pl.DataFrame({"prediction": outputs.reshape(-1).astype(np.float64)})
-        frame = pl.DataFrame([self.target.decode(np.argmax(outputs, axis=1))])
-        if proba:
-            frame = frame.with_columns(pl.Series(f"p_{name}", np.ascontiguousarray(outputs[:, k])) for k, name in enumerate(self.classes))
-        return frame
+        return self.target.predictions(np.asarray(outputs), proba)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; ``Preparation.from_dict`` is its inverse."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,16 +12,19 @@ import polars as pl
 from shoal.data.preparation import missing_columns
 from shoal.data.read import read_table, source_name
 from shoal.data.split import FEWEST_ROWS, part_size
+from shoal.data.target import TARGET_SCALINGS
 from shoal.errors import DataError, InputError, OptionError, Problem, did_you_mean
+from shoal.recipe import CHOICES
 
-TASKS = ("auto", "classification", "regression")
+TASKS = ("auto", "classification", "regression", "multi_label")
 
 
 @dataclass(frozen=True)
 class Request:
     """The options of ``load``."""
 
-    target: str | None
+    target: tuple[str, ...]
+    """Names of the columns to predict; ``()`` where they go without saying."""
     task: str
     drop: tuple[str, ...]
     group: str | None
@@ -31,6 +34,8 @@ class Request:
     dev_size: float | int | None
     test_size: float | int | None
     train_dev: bool = True
+    input_normalisation: str = "smooth"
+    target_scaling: str = "standard"
 
     def size(self, part: str, rows: int) -> int:
         """Rows of the dev or test part, as asked or from the number of rows."""
@@ -48,6 +53,7 @@ class Request:
         """What is wrong with the options whatever the table."""
         if self.task not in TASKS:
             yield Problem(f"the task is one of {', '.join(TASKS)}", repr(self.task), did_you_mean(str(self.task), TASKS))
+        yield from preparation_problems(self.input_normalisation, self.target_scaling)
         if self.group is not None and self.time is not None:
             received = f"both {self.group!r} and {self.time!r}"
             yield Problem("the rows are split by group or by time", received, "Leave one of them out.")
@@ -60,13 +66,24 @@ class Request:
             if size is not None and (isinstance(size, bool) or not smallest <= size < float("inf") or (size >= 1 and size != int(size))):
                 yield Problem(f"the size of the {part} part is a share below 1 or a number of rows", repr(size), "Give, say, 0.2 or 1000.")
 
-    def column_problems(self, frame: pl.DataFrame, target: str | None) -> Iterator[Problem]:
+    def target_problems(self, targets: Sequence[str]) -> Iterator[Problem]:
+        """Targets that do not go with the task, or are named twice."""
+        if len(targets) > 1 and self.task in ("classification", "regression"):
+            received = f"task {self.task!r} and {len(targets)} target columns"
+            yield Problem("several target columns are labels", received, "Name one target, or leave the task out.")
+        if len(targets) == 1 and self.task == "multi_label":
+            received = f"{targets[0]!r} alone"
+            yield Problem("the task multi_label has several target columns, one per label", received, "Name all labels' columns.")
+        if twice := sorted({name for name in targets if targets.count(name) > 1}):
+            yield Problem("the target's columns are different ones", f"{', '.join(map(repr, twice))} twice", "Name each once.")
+
+    def column_problems(self, frame: pl.DataFrame, targets: Sequence[str]) -> Iterator[Problem]:
         """Options that name columns the table does not have, or one column twice."""
         for option, names in (("drop", self.drop), ("group", (self.group,)), ("time", (self.time,))):
             for name in names:
                 if name is not None and name not in frame.columns:
                     yield Problem(f"--{option} names a column of the table", repr(name), did_you_mean(name, frame.columns))
-                elif name is not None and name == target:
+                elif name is not None and name in targets:
                     yield Problem(f"--{option} names another column than the target", repr(name), "Choose another column.")
         for option, name in (("group", self.group), ("time", self.time)):
             if name is not None and name in self.drop:
@@ -75,12 +92,22 @@ class Request:
                 )
 
 
+def preparation_problems(input_normalisation: str, target_scaling: str) -> Iterator[Problem]:
+    """What is wrong with these two choices, whatever the table."""
+    for name, value, known in (
+        ("input_normalisation", input_normalisation, CHOICES["input_normalisation"]),
+        ("target_scaling", target_scaling, TARGET_SCALINGS),
+    ):
+        if value not in known:
+            yield Problem(f"{name} is one of {', '.join(known)}", repr(value), did_you_mean(str(value), known))
+
+
 @dataclass(frozen=True)
 class Tables:
     """The tables of one call: ``train`` and perhaps ``dev`` and ``test``, each with the target in it."""
 
     frames: dict[str, pl.DataFrame]
-    target: str
+    targets: tuple[str, ...]
     weights: np.ndarray | None
     is_array: bool
     notes: list[str] = field(default_factory=list)
@@ -101,11 +128,7 @@ def gather(request: Request, source: Any, y: Any, sample_weight: Any, dev: Any, 
     option_problems = list(request.option_problems())
     data_problems: list[Problem] = []
     frames: dict[str, pl.DataFrame] = {}
-    target = request.target
-    if target is None and y is not None:
-        target = getattr(y, "name", None) if isinstance(getattr(y, "name", None), str) else "y"
-    if target is None and isinstance(source, str) and source.startswith("example:"):
-        target = "target"
+    targets = request.target or (("target",) if isinstance(source, str) and source.startswith("example:") else ())
     given = {"train": (source, y)}
     for which, other in (("dev", dev), ("test", test)):
         if other is not None:
@@ -113,19 +136,23 @@ def gather(request: Request, source: Any, y: Any, sample_weight: Any, dev: Any, 
     for which, (table, answers) in given.items():
         try:
             frame = read_table(table)
-            frames[which] = frame if answers is None else _with_target(frame, answers, str(target))
+            if answers is not None:
+                answers = _answers(answers)
+                targets = targets or tuple(answers.columns)
+                frame = _with_answers(frame, answers, targets)
+            frames[which] = frame
         except InputError as error:
             data_problems.extend(error.problems)
     notes: list[str] = []
     if "train" in frames:
         main = frames["train"]
-        if target is None:
+        if not targets:
             remedy = f"Name one: {', '.join(main.columns[:12])}{', ...' if main.width > 12 else ''}."
             option_problems.append(Problem("a target column is named", "no target", remedy))
-        elif target not in main.columns:
+        for target in [name for name in targets if name not in main.columns]:
             received = f"no column {target!r} in {source_name(source)}"
             data_problems.append(Problem("the target is a column of the table", received, did_you_mean(target, main.columns)))
-        option_problems.extend(request.column_problems(main, target))
+        option_problems.extend([*request.target_problems(targets), *request.column_problems(main, targets)])
         unused = {*request.drop, request.group, request.time}
         for which in [name for name in ("dev", "test") if name in frames]:
             needed = [name for name in main.columns if name not in unused]
@@ -141,31 +168,42 @@ def gather(request: Request, source: Any, y: Any, sample_weight: Any, dev: Any, 
             data_problems.append(problem)
     if data_problems:
         raise DataError(*data_problems, *option_problems)
-    if option_problems or target is None:
+    if option_problems:
         raise OptionError(*option_problems)
-    return Tables(frames, target, weights, isinstance(source, np.ndarray | list | tuple), notes)
+    return Tables(frames, targets, weights, isinstance(source, np.ndarray | list | tuple), notes)
 
 
-def _with_target(frame: pl.DataFrame, answers: Any, name: str) -> pl.DataFrame:
-    if name in frame.columns:
-        raise DataError(Problem("y is no column of X as well", f"a column {name!r} in X", "Leave y out and name the target, or rename it."))
-    column = read_table(answers).to_series() if hasattr(answers, "columns") else None
-    if column is None:
-        values = answers.to_list() if hasattr(answers, "to_list") else answers
-        array = np.asarray(values)
-        if array.ndim == 2 and array.shape[1] == 1:
-            array = array[:, 0]
-        if array.ndim != 1:
-            raise DataError(
-                Problem("y has 1 dimension, [rows]", f"shape {array.shape}", "Give one target value per row: y.ravel() or one column.")
-            )
-        kept = array.tolist() if array.dtype.kind in "OUS" else np.ascontiguousarray(array)
-        column = pl.Series(name, kept, strict=False)
-    if column.len() != frame.height:
-        raise DataError(
-            Problem("y has one value per row of X", f"{column.len()} values for {frame.height} rows", "Give both the same rows.")
-        )
-    return frame.with_columns(column.alias(name))
+def _answers(answers: Any) -> pl.DataFrame:
+    """``y`` as a table: its own columns, or ``y`` for one and ``y0``, ``y1``, ... for several that have no names."""
+    if hasattr(answers, "columns"):
+        frame = read_table(answers)
+        return frame if frame.width > 1 else frame.rename({frame.columns[0]: "y"})
+    name = answers.name if isinstance(getattr(answers, "name", None), str) else "y"
+    array = np.asarray(answers.to_list() if hasattr(answers, "to_list") else answers)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or not array.shape[1]:
+        remedy = "Give one target value per row, or one 0/1 column per label."
+        raise DataError(Problem("y has 1 dimension, [rows], or 2, [rows, labels]", f"shape {array.shape}", remedy))
+    names = [name] if array.shape[1] == 1 else [f"{name}{index}" for index in range(array.shape[1])]
+    columns = [column.tolist() if array.dtype.kind in "OUS" else np.ascontiguousarray(column) for column in array.T]
+    return pl.DataFrame([pl.Series(name, column, strict=False) for name, column in zip(names, columns, strict=True)])
+
+
+def _with_answers(frame: pl.DataFrame, answers: pl.DataFrame, targets: tuple[str, ...]) -> pl.DataFrame:
+    """The table with the target's columns in it, found in ``y`` by name, or else by place."""
+    if taken := [name for name in targets if name in frame.columns]:
+        received = f"a column {taken[0]!r} in X"
+        raise DataError(Problem("y is no column of X as well", received, "Leave y out and name the target, or rename it."))
+    if set(targets) <= set(answers.columns):
+        answers = answers.select(targets)
+    if answers.width != len(targets):
+        received = f"{answers.width} for {', '.join(map(repr, targets))}"
+        raise DataError(Problem("y has one column per target", received, "Name as many targets as y has columns, or none."))
+    if answers.height != frame.height:
+        received = f"{answers.height} values for {frame.height} rows"
+        raise DataError(Problem("y has one value per row of X", received, "Give both the same rows."))
+    return frame.with_columns(column.alias(name) for column, name in zip(answers.iter_columns(), targets, strict=True))
 
 
 def _weights(sample_weight: Any, rows: int) -> tuple[np.ndarray | None, Problem | None]:

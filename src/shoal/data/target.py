@@ -1,22 +1,29 @@
-"""The target: class labels to class indices, or a number standardised with training statistics."""
+"""The target: class labels to class indices, several labels to 0 and 1, or a number scaled with training statistics.
+
+Every target is plain frozen data with the same members: what it is (``column``, ``task``, ``classes``), ``encode(frame)`` to the
+truth, ``scaled(truth)`` to what a network is trained on, ``answers(truth)`` to one column per output, and ``predictions``.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import ClassVar, Literal, get_args
 
 import msgspec
 import numpy as np
 import polars as pl
 
-from shoal.data.encode import FARTHEST, Standardiser
+from shoal.data.normalise import FARTHEST, MeanDivisor, Standardiser
 from shoal.data.values import NumberStyle, as_numbers, as_text, count_infinities, number_style
-from shoal.errors import DataError, Problem
-from shoal.records import Task
+from shoal.errors import DataError, OptionError, Problem
+from shoal.records import Part, Task
 
 MOST_CLASSES_OF_NUMBERS = 20
 """A column of whole numbers with more distinct values than this is a quantity unless the user says otherwise."""
 
 Label = bool | int | float | str
+TargetScaling = Literal["standard", "mean"]
+TARGET_SCALINGS: tuple[str, ...] = get_args(TargetScaling)
 
 
 class ClassTarget(msgspec.Struct, frozen=True, tag="classes", tag_field="target"):
@@ -24,6 +31,7 @@ class ClassTarget(msgspec.Struct, frozen=True, tag="classes", tag_field="target"
 
     column: str
     values: tuple[Label, ...]
+    task: ClassVar[Task] = "classification"
 
     def __post_init__(self) -> None:
         if len(self.values) < 2 or len(set(self.classes)) != len(self.values):
@@ -43,15 +51,84 @@ class ClassTarget(msgspec.Struct, frozen=True, tag="classes", tag_field="target"
             raise DataError(Problem(f"the target {series.name!r} has at least two classes", received, "Choose another target or add rows."))
         return cls(series.name, values)
 
-    def encode(self, series: pl.Series) -> np.ndarray:
+    def encode(self, frame: pl.DataFrame) -> np.ndarray:
         """Class indices int32 [rows]; -1 for a missing label and for one that is no class."""
-        texts = labels(series)
-        positions = {name: index for index, name in enumerate(self.classes)}
-        return texts.replace_strict(positions, default=-1, return_dtype=pl.Int32).fill_null(-1).to_numpy().copy()
+        return _positions(frame[self.column], self.classes)
+
+    def scaled(self, truth: np.ndarray) -> np.ndarray:
+        """Class indices serve as they are."""
+        return truth
+
+    def answers(self, truth: np.ndarray) -> np.ndarray:
+        """One 0/1 column per class [rows, classes]."""
+        return truth[:, None] == np.arange(len(self.values))
 
     def decode(self, indices: np.ndarray) -> pl.Series:
         """The labels, in their own type, of class indices [rows]."""
         return pl.Series("prediction", self.values, strict=False).gather(indices)
+
+    def predictions(self, outputs: np.ndarray, proba: bool) -> pl.DataFrame:
+        """The most probable class of each row, and perhaps ``p_<class>``, from probabilities [rows, classes]."""
+        columns = [self.decode(np.argmax(outputs, axis=1))]
+        return pl.DataFrame(columns + (_probability_columns(outputs, self.classes) if proba else []))
+
+
+class LabelsTarget(msgspec.Struct, frozen=True, tag="labels", tag_field="target"):
+    """Several labels, each there or not there; ``values`` are what the cells of each column hold for 0 and for 1."""
+
+    columns: tuple[str, ...]
+    values: tuple[tuple[Label, Label], ...]
+    task: ClassVar[Task] = "multi_label"
+
+    def __post_init__(self) -> None:
+        distinct = len(set(self.columns)) == len(self.columns) == len(self.values) > 1
+        if not distinct or any(no == yes for no, yes in self.pairs.values()):
+            raise ValueError("a target of several labels needs two or more columns with two different values each")
+
+    @property
+    def column(self) -> str:
+        """The columns, as one text."""
+        return ", ".join(self.columns)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels: the columns' names."""
+        return self.columns
+
+    @property
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """Of each column its cells for 0 and for 1, as text."""
+        return {name: (label_text(no), label_text(yes)) for name, (no, yes) in zip(self.columns, self.values, strict=True)}
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame) -> LabelsTarget:
+        """From the training rows of the target's columns, which hold two values each (see ``check_labels``)."""
+        values = {column.name: _label_values(column) for column in frame.iter_columns()}
+        if constant := [f"{name!r} ({', '.join(map(label_text, found))})" for name, found in values.items() if len(found) < 2]:
+            received = f"one value only in the training rows: {', '.join(constant)}"
+            remedy = "Leave those labels out, add rows, or try another seed of the split."
+            raise DataError(Problem("every label is there in some training rows and not in others", received, remedy))
+        return cls(tuple(values), tuple((found[0], found[1]) for found in values.values()))
+
+    def encode(self, frame: pl.DataFrame) -> np.ndarray:
+        """0 or 1, int32 [rows, labels]; -1 for a missing cell and for one that is neither."""
+        return np.stack([_positions(frame[name], pair) for name, pair in self.pairs.items()], axis=1)
+
+    def scaled(self, truth: np.ndarray) -> np.ndarray:
+        """0 and 1 serve as they are."""
+        return truth
+
+    def answers(self, truth: np.ndarray) -> np.ndarray:
+        """One 0/1 column per label [rows, labels]."""
+        return truth
+
+    def predictions(self, outputs: np.ndarray, proba: bool) -> pl.DataFrame:
+        """The likelier value of each label, and perhaps ``p_<label>``, from probabilities [rows, labels]."""
+        columns = [
+            pl.Series(name, pair, strict=False).gather((outputs[:, k] > 0.5).astype(np.int32))
+            for k, (name, pair) in enumerate(zip(self.columns, self.values, strict=True))
+        ]
+        return pl.DataFrame(columns + (_probability_columns(outputs, self.columns) if proba else []))
 
 
 class NumberTarget(msgspec.Struct, frozen=True, tag="number", tag_field="target"):
@@ -59,19 +136,82 @@ class NumberTarget(msgspec.Struct, frozen=True, tag="number", tag_field="target"
 
     column: str
     style: NumberStyle
-    standardiser: Standardiser
+    scaling: Standardiser | MeanDivisor
+    task: ClassVar[Task] = "regression"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    @property
+    def shift(self) -> float:
+        """What is subtracted before the division, in the target's own unit."""
+        return self.scaling.mean if isinstance(self.scaling, Standardiser) else 0.0
+
+    @property
+    def divisor(self) -> float:
+        """What is divided by, in the target's own unit."""
+        return self.scaling.sd if isinstance(self.scaling, Standardiser) else self.scaling.mean
 
     @classmethod
     def fit(cls, series: pl.Series, style: NumberStyle) -> NumberTarget:
-        """From the target's training rows."""
+        """From the target's training rows, standardised."""
         return cls(series.name, style, Standardiser.fit(as_numbers(series, style).to_numpy()))
 
-    def encode(self, series: pl.Series) -> np.ndarray:
+    def encode(self, frame: pl.DataFrame) -> np.ndarray:
         """The numbers in their own unit, float64 [rows]; NaN where missing."""
-        return as_numbers(series, self.style).fill_null(math.nan).to_numpy()
+        return as_numbers(frame[self.column], self.style).fill_null(math.nan).to_numpy()
+
+    def scaled(self, truth: np.ndarray) -> np.ndarray:
+        """The numbers on the scale that networks are trained on, float32 [rows]."""
+        return self.scaling(truth).astype(np.float32)
+
+    def answers(self, truth: np.ndarray) -> np.ndarray:
+        """The scaled numbers as one column [rows, 1]."""
+        return self.scaled(truth)[:, None]
+
+    def predictions(self, outputs: np.ndarray, proba: bool) -> pl.DataFrame:
+        """The values, in their own unit; there are no probabilities to add."""
+        return pl.DataFrame({"prediction": outputs.reshape(-1).astype(np.float64)})
 
 
-Target = ClassTarget | NumberTarget
+Target = ClassTarget | LabelsTarget | NumberTarget
+
+
+def rescaled(target: Target, truth: dict[Part, np.ndarray], scaling: TargetScaling) -> Target:
+    """The target with another scaling, fitted on the training rows.
+
+    Args:
+        target: a quantity, unless the scaling is ``standard``.
+        truth: of each part [rows].
+        scaling: ``standard`` (mean and standard deviation) or ``mean`` (divided by the mean, for counts and rates).
+
+    Raises:
+        DataError: with ``mean``, negative values in any part, or nothing but zeros in training.
+        OptionError: with ``mean``, a target of classes.
+    """
+    if problem := scaling_problem(target.task, scaling):
+        raise OptionError(problem)
+    if not isinstance(target, NumberTarget):
+        return target
+    if scaling == "standard":
+        return msgspec.structs.replace(target, scaling=Standardiser.fit(truth["train"]))
+    requirement = f"a target divided by its mean ({target.column!r}) holds counts or rates: numbers from 0, not all 0"
+    remedy = "Choose another loss than Poisson's, or correct those rows."
+    if negative := sum(int(np.sum(values < 0)) for values in truth.values()):
+        rows = sum(values.size for values in truth.values())
+        raise DataError(Problem(requirement, f"{negative:,} of {rows:,} rows below 0", remedy))
+    if not truth["train"].any():
+        raise DataError(Problem(requirement, f"0 in all {truth['train'].size:,} training rows", remedy))
+    return msgspec.structs.replace(target, scaling=MeanDivisor.fit(truth["train"]))
+
+
+def scaling_problem(task: Task, scaling: str) -> Problem | None:
+    """What is wrong with scaling the target of this task in this way, if anything is."""
+    if scaling == "standard" or task == "regression":
+        return None
+    return Problem(f"target_scaling={scaling!r} needs a target of numbers", f"the task {task}", "Leave it out.")
 
 
 def labels(series: pl.Series) -> pl.Series:
@@ -143,6 +283,26 @@ def choose_task(series: pl.Series, style: NumberStyle | None, task: str) -> Task
     return "classification"
 
 
+def check_labels(frame: pl.DataFrame) -> None:
+    """Check that every column of the target is a label: two different values, perhaps missing ones.
+
+    Raises:
+        DataError: naming every column that is not.
+    """
+    problems = []
+    for column in frame.iter_columns():
+        values = labels(column).drop_nulls().unique().sort()
+        if len(values) == 2:
+            continue
+        received = f"{len(values)} different values: {', '.join(values.head(4).to_list())}" + ", ..." * (len(values) > 4)
+        if len(values) < 2:
+            received = f"the value {values[0]} only" if len(values) else "missing values only"
+        requirement = f"a label ({column.name!r}, one of {frame.width} targets) has two values"
+        problems.append(Problem(requirement, received, "Leave that label out, or make it a column of 0 and 1."))
+    if problems:
+        raise DataError(*problems)
+
+
 def unify_labels(series: pl.Series, classes: tuple[str, ...]) -> tuple[pl.Series, dict[str, str]]:
     """Labels of another file, matched to the classes where only case or a trailing dot differs; with the renamings made.
 
@@ -168,6 +328,15 @@ def _check_few_classes(series: pl.Series, distinct: int) -> None:
         raise DataError(
             Problem(f"a classification target ({series.name!r}) has several rows per class", received, "Choose another target.")
         )
+
+
+def _positions(series: pl.Series, classes: tuple[str, ...]) -> np.ndarray:
+    positions = {name: index for index, name in enumerate(classes)}
+    return labels(series).replace_strict(positions, default=-1, return_dtype=pl.Int32).fill_null(-1).to_numpy().copy()
+
+
+def _probability_columns(outputs: np.ndarray, names: tuple[str, ...]) -> list[pl.Series]:
+    return [pl.Series(f"p_{name}", np.ascontiguousarray(outputs[:, k])) for k, name in enumerate(names)]
 
 
 def _label_values(series: pl.Series) -> tuple[Label, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -11,15 +12,18 @@ from jax import Array
 from shoal import noise
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "relu": jax.nn.relu,
-    "leaky_relu": jax.nn.leaky_relu,
-    "silu": jax.nn.silu,
-    "tanh": jnp.tanh,
+    "identity": lambda z: z,
     "sigmoid": jax.nn.sigmoid,
+    "tanh": jnp.tanh,
+    "relu": jax.nn.relu,
+    "leaky_relu": jax.nn.leaky_relu,  # slope 0.01 below 0
+    "elu": jax.nn.elu,
+    "selu": jax.nn.selu,
+    "gelu": functools.partial(jax.nn.gelu, approximate=False),
+    "silu": jax.nn.silu,
 }
 
-BATCH_NORM_EPSILON = 1e-5
-BATCH_NORM_BETA = 0.98  # the running averages span about the last 50 mini-batches
+NORMALISATION_EPSILON = 1e-5
 
 
 def needs_unit_mask(activation: str) -> bool:
@@ -52,6 +56,37 @@ def batch_statistics(z: Array, present: Array) -> tuple[Array, Array]:
     return mean, variance
 
 
-def batch_norm(z: Array, mean: Array, variance: Array, gamma: Array, beta: Array) -> Array:
-    """``gamma (z - mu) / sqrt(sigma^2 + eps) + beta`` (Ioffe and Szegedy, 2015), before the activation."""
-    return (z - mean) * (gamma * jax.lax.rsqrt(variance + BATCH_NORM_EPSILON)) + beta
+def normalise(z: Array, mean: Array, variance: Array, gamma: Array, beta: Array) -> Array:
+    """``gamma (z - mu) / sqrt(sigma^2 + eps) + beta``, before the activation.
+
+    Batch norm (Ioffe and Szegedy, 2015) with the statistics of each unit, layer norm (Ba, Kiros and Hinton, 2016) with those of
+    each example.
+    """
+    return (z - mean) * (gamma * jax.lax.rsqrt(variance + NORMALISATION_EPSILON)) + beta
+
+
+def layer_norm(z: Array, units: Array, gamma: Array, beta: Array) -> Array:
+    """Normalised over the units of each example.
+
+    Args:
+        z: ``[rows, width]``, 0 beyond the network's own ``units``.
+        units: how many of them are the network's.
+        gamma: ``[width]``, 0 beyond ``units``, so that those stay at 0.
+        beta: ``[width]``, likewise.
+    """
+    is_own = jnp.arange(z.shape[1]) < units
+    mean = z.sum(1, keepdims=True) / units
+    variance = jnp.where(is_own, jnp.square(z - mean), 0.0).sum(1, keepdims=True) / units
+    normal = (z - mean) * jax.lax.rsqrt(variance + NORMALISATION_EPSILON)
+    return gamma * normal + beta
+
+
+def mixup_weight(random_bits: Array, a: Array) -> Array:
+    """A draw from ``Beta(a, a)``, the weight of an example in mixup, from three random numbers.
+
+    Source: Devroye (1996), "Random variate generation in one line of code": with ``u`` and ``v`` uniform and ``s`` a random sign
+    ``1/2 + s / (2 sqrt(1 + 1/((u^(-1/a) - 1) cos^2(2 pi v))))``, for every ``a > 0``.
+    """
+    u, v, sign = noise.uniform(random_bits, a.dtype)
+    spread = jnp.maximum((u ** (-1 / a) - 1) * jnp.square(jnp.cos(2 * jnp.pi * v)), 1e-30)
+    return 0.5 + jnp.where(sign < 0.5, -0.5, 0.5) / jnp.sqrt(1 + 1 / spread)

@@ -177,20 +177,26 @@ def setting(value: Any, digits: int = 4) -> str:
     return str(value).replace("_", " ")
 
 
+_PLAIN = Recipe()
+_SHOWN_IF_USED = (
+    "keep_prob", "input_keep_prob", "l2", "weight_decay", "l1", "max_norm", "input_noise", "mixup", "label_smoothing", "class_balance",
+    "clip_norm", "clip_value", "weight_average", "warm_up",
+)  # fmt: skip
+
+
 def recipe_line(recipe: Recipe) -> str:
     """The recipe on one line: the network, the optimiser, what regularises it.
 
     Example:
         >>> recipe_line(Recipe(keep_prob=0.8))
-        '64, 64 silu units; adam at 0.001, cosine, batches of 128; keep_prob 0.8'
+        '64, 64 silu units; adamw at 0.001, cosine, batches of 128; keep_prob 0.8'
     """
     network = f"{setting(recipe.hidden_units)} {setting(recipe.activation)} units" if recipe.hidden_units else "linear"
     training = f"{setting(recipe.optimiser)} at {number(recipe.learning_rate, 3)}, {setting(recipe.decay)}, batches of {recipe.batch_size}"
-    extras = ["batch norm"] if recipe.batch_norm else []
-    off = {"keep_prob": 1.0, "input_keep_prob": 1.0, "l2": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0, "clip_norm": None}
-    for name, neutral in off.items():
+    extras = [f"{recipe.normalisation} norm"] if recipe.normalisation != "none" else []
+    for name in _SHOWN_IF_USED:
         value = getattr(recipe, name)
-        if value != neutral:
+        if value != getattr(_PLAIN, name):
             extras.append(f"{name} {number(value, 3) if isinstance(value, float) else setting(value)}")
     return "; ".join([network, training, *([", ".join(extras)] if extras else [])])
 

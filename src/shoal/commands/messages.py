@@ -1,0 +1,34 @@
+"""What the command line says: messages to standard error, JSON to standard output."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from shoal.errors import Problem
+from shoal.report.wording import one_line
+
+
+def say(lead: str, style: str, text: str = "") -> None:
+    """One line on standard error; nothing in it is read as markup."""
+    Console(stderr=True).print(Text.assemble((lead, style), one_line(text)), soft_wrap=True)
+
+
+def say_problems(problems: tuple[Problem, ...]) -> None:
+    """What is wrong, one problem a line."""
+    console = Console(stderr=True, highlight=False)
+    lead = Text("error: ", "bold red")
+    if len(problems) > 1:
+        console.print(Text.assemble(lead, f"{len(problems)} problems"), soft_wrap=True)
+        lead = Text("  - ", "bold red")
+    for problem in problems:
+        received, remedy = one_line(problem.received), one_line(problem.remedy)
+        console.print(Text.assemble(lead, one_line(problem.requirement), "; received ", received, ". ", (remedy, "cyan")), soft_wrap=True)
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """One JSON object, escaped beyond ASCII, so that no terminal's or pipe's encoding stands in the way."""
+    print(json.dumps(content, allow_nan=False, indent=2))  # noqa: T201

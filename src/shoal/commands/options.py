@@ -1,0 +1,133 @@
+"""The arguments and options that several commands have, and what can be wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shoal.errors import Problem, did_you_mean
+
+DATA, SPLIT, GOAL, OUTPUT = "Data", "Parts", "Goal and effort", "Output"
+"""Headings of the help."""
+
+ANY_OPTION: dict[str, Any] = {"ignore_unknown_options": True, "allow_extra_args": True}
+"""Settings of a command that reports its unknown options itself, all of them."""
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="CSV or TSV (also .gz, .zst), Parquet, Arrow or JSON lines; or example:digits, breast-cancer, diabetes or wine.",
+        show_default=False,
+    ),
+]
+Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.", show_default=False, rich_help_panel=DATA)]
+Task = Annotated[
+    str, typer.Option(metavar="NAME", help="auto, classification or regression; auto decides from the target.", rich_help_panel=DATA)
+]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Leave a column out; may be repeated.", show_default=False, rich_help_panel=DATA),
+]
+Dev = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Rows of your own for choosing between networks.", show_default=False, rich_help_panel=SPLIT),
+]
+Test = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Rows of your own for the final score, used once.", show_default=False, rich_help_panel=SPLIT),
+]
+NoTest = Annotated[
+    bool,
+    typer.Option("--no-test", metavar="", help="Set no test rows aside: more to train on, no honest score.", rich_help_panel=SPLIT),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="Rows of one group (a patient, a shop) stay in one part.", show_default=False, rich_help_panel=SPLIT
+    ),
+]
+Time = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Split by time: the latest rows are the test rows.", show_default=False, rich_help_panel=SPLIT),
+]
+Stratify = Annotated[
+    bool | None,
+    typer.Option(
+        "--stratify/--no-stratify",
+        metavar="",
+        help="Keep the classes' shares equal in every part; on for classification.",
+        show_default=False,
+        rich_help_panel=SPLIT,
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="What to report and judge by: error or rmse unless stated.", show_default=False, rich_help_panel=GOAL
+    ),
+]
+TargetError = Annotated[
+    str | None,
+    typer.Option(metavar="X", help="The error that is possible (human level, or a requirement).", show_default=False, rich_help_panel=GOAL),
+]
+Seed = Annotated[str, typer.Option(metavar="N", help="Of the split, the draws and the networks.", rich_help_panel=GOAL)]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="The run's new folder; runs/<date>-<name> unless stated.", show_default=False, rich_help_panel=OUTPUT),
+]
+Json = Annotated[
+    bool, typer.Option("--json", metavar="", help="One JSON object on standard output, instead of the end screen.", rich_help_panel=OUTPUT)
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress; print the run's folder only.", rich_help_panel=OUTPUT)]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", metavar="", help="Say what was decided about every column, and why.", rich_help_panel=OUTPUT)
+]
+Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace the file if it exists.")]
+
+
+def number(text: str | None, kind: type) -> Any:
+    """A number; a text that is none is passed on, and reported with everything else that is wrong."""
+    try:
+        return kind(text) if text is not None else None
+    except ValueError:
+        return text
+
+
+def unknown(context: typer.Context, arguments: list[str]) -> Iterator[Problem]:
+    """Options that there are none of, all of them, and arguments too many."""
+    known = [name for parameter in context.command.params for name in (*parameter.opts, *parameter.secondary_opts) if name[0] == "-"]
+    strangers = [argument.partition("=")[0] for argument in arguments if argument.startswith("-")]
+    for name in strangers:
+        correction = did_you_mean(name, [each for each in known if each[:2] == "--"])
+        yield Problem(f"an option is one of shoal {context.info_name} --help", repr(name), correction)
+    if not strangers and len(arguments) > 1:
+        received = ", ".join(map(repr, arguments[1:]))
+        yield Problem("DATA is one file", f"also {received}", "Put names with blanks in quotes; give further rows as --dev or --test.")
+
+
+def contradictions(two_tests: bool, quiet: bool, verbose: bool) -> Iterator[Problem]:
+    """Options that exclude each other."""
+    if two_tests:
+        yield Problem("the test rows are given or done without", "both --test and --no-test", "Leave one of them out.")
+    if quiet and verbose:
+        yield Problem("the output is less or more", "both --quiet and --verbose", "Leave one of them out.")
+
+
+def unwritable(name: str, out: Path, force: bool) -> Iterator[Problem]:
+    """What stands in the way of a new file.
+
+    Args:
+        name: of the option or argument that names it.
+        out: the file.
+        force: whether it may exist.
+    """
+    if out.is_dir():
+        yield Problem(f"{name} is a file", f"the folder {str(out)!r}", "Name a file in it.")
+    elif out.exists() and not force:
+        yield Problem(f"{name} is a new file", f"{out}, which exists", "Choose another name, or replace it with --force.")
+    if not out.parent.is_dir():
+        yield Problem(f"{name} is in a folder that exists", repr(str(out.parent)), "Make that folder first, or choose another.")
