@@ -31,7 +31,7 @@ from sklearn.neural_network import MLPClassifier
 
 from shoal import population
 from shoal.recipe import Recipe
-from shoal.train import Batch
+from shoal.training import Batch
 
 TRAIN_ROWS, DEV_ROWS, COLUMNS, CLASSES, HIDDEN_LAYERS = 16_000, 4_000, 20, 5, 2
 LEARNING_RATE, DECAY_RATE, WEIGHT_DECAY, KEEP_PROB, CLIP_NORM = 1e-3, 0.1, 1e-2, 0.9, 1.0

@@ -17,7 +17,7 @@ from shoal import devices, population
 from shoal.nets.network import Layout
 from shoal.population import Members, Shoal, Tables, join, members, predict, state_structure, take
 from shoal.recipe import Recipe, techniques_of
-from shoal.train import Batch
+from shoal.training import Batch
 
 ROWS, DEV_ROWS, COLUMNS, CLASSES, BATCH = 300, 120, 6, 3, 32
 EPOCH = 10  # steps: nine whole mini-batches of 32 rows and one of 12
@@ -319,7 +319,7 @@ from shoal import devices
 from shoal.nets.network import Layout
 from shoal.population import Shoal, Tables, members, predict, take
 from shoal.recipe import DECAYS, OPTIMISERS, Recipe, techniques_of
-from shoal.train import Batch
+from shoal.training import Batch
 
 def tables(rows, seed=0, dev_rows=100):
     rng = np.random.default_rng(seed)

@@ -13,7 +13,7 @@ from shoal.recipe import Recipe
 from shoal.run_folder import FolderJournal, RunFolder
 from shoal.search import MOST_TRACE_POINTS, NoJournal, Search
 from shoal.space import Family, Range
-from shoal.train import Batch
+from shoal.training import Batch
 
 ROWS, DEV_ROWS, COLUMNS, SLOTS, EPOCH = 120, 60, 4, 4, 4
 RANGES = (Range("units", 2, 6, "integer", ""), Range("learning_rate", 1e-4, 0.1, "log", ""))

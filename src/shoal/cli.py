@@ -9,23 +9,22 @@ from __future__ import annotations
 import datetime
 import gzip
 import io
-import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.text import Text
 from typer.core import TyperGroup
 
 import shoal  # its names load the engine when they are first asked for: see its table of contents
-from shoal.errors import InputError, OptionError, Problem, ShoalError, did_you_mean
+from shoal.commands import options, recipes
+from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems
+from shoal.errors import InputError, OptionError, Problem, ShoalError
 from shoal.report import Progress, as_json, summary, write_report
-from shoal.report.wording import one_line
 from shoal.saved_run import (
     MODEL,
     REPORT,
@@ -38,7 +37,6 @@ from shoal.saved_run import (
 )
 from shoal.storage import write_atomically
 
-UNUSABLE, INTERRUPTED, BUG = 2, 130, 1
 TYPED = "shoal.typed"
 """Where a click context keeps the arguments as they were typed."""
 
@@ -87,11 +85,6 @@ app = typer.Typer(
 RunArgument = Annotated[
     Path, typer.Argument(metavar="RUN", help="The folder of a run, as [bold]shoal improve[/] printed it.", show_default=False)
 ]
-Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object instead of the end screen.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress; print the run's folder only.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", metavar="", help="Say what was decided about every column, and why.")]
-
-DATA, SPLIT, GOAL, OUTPUT = "Data", "Parts", "Goal and effort", "Output"
 
 
 def main() -> None:
@@ -118,95 +111,29 @@ def shoal_command(
     """
 
 
-@app.command(
-    epilog="Example:  [bold cyan]shoal improve adult.csv.gz --target income --budget 5m[/]",
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-)
+@app.command(epilog="Example:  [bold cyan]shoal improve adult.csv.gz --target income --budget 5m[/]", context_settings=options.ANY_OPTION)
 def improve(
     context: typer.Context,
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="DATA",
-            help="CSV or TSV (also .gz, .zst), Parquet, Arrow or JSON lines; or example:digits, breast-cancer, diabetes or wine.",
-            show_default=False,
-        ),
-    ],
-    target: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column to predict.", show_default=False, rich_help_panel=DATA)
-    ] = None,
-    task: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="auto, classification or regression; auto decides from the target.", rich_help_panel=DATA),
-    ] = "auto",
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN", help="Leave a column out; may be repeated.", show_default=False, rich_help_panel=DATA),
-    ] = None,
-    dev: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Rows of your own for choosing between networks.", show_default=False, rich_help_panel=SPLIT),
-    ] = None,
-    test: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Rows of your own for the final score, used once.", show_default=False, rich_help_panel=SPLIT),
-    ] = None,
-    no_test: Annotated[
-        bool,
-        typer.Option("--no-test", metavar="", help="Set no test rows aside: more to train on, no honest score.", rich_help_panel=SPLIT),
-    ] = False,
-    group: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN", help="Rows of one group (a patient, a shop) stay in one part.", show_default=False, rich_help_panel=SPLIT
-        ),
-    ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Split by time: the latest rows are the test rows.", show_default=False, rich_help_panel=SPLIT),
-    ] = None,
-    stratify: Annotated[
-        bool | None,
-        typer.Option(
-            "--stratify/--no-stratify",
-            metavar="",
-            help="Keep the classes' shares equal in every part; on for classification.",
-            show_default=False,
-            rich_help_panel=SPLIT,
-        ),
-    ] = None,
-    metric: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="What to report and judge by: error or rmse unless stated.", show_default=False, rich_help_panel=GOAL
-        ),
-    ] = None,
-    target_error: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X", help="The error that is possible (human level, or a requirement).", show_default=False, rich_help_panel=GOAL
-        ),
-    ] = None,
-    budget: Annotated[str, typer.Option(metavar="AMOUNT", help="How long to work: 90s, 5m, 1h or 200trials.", rich_help_panel=GOAL)] = "2m",
-    seed: Annotated[
-        str, typer.Option(metavar="N", help="Same seed and budget in trials: the same result, bit for bit.", rich_help_panel=GOAL)
-    ] = "0",
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="The run's new folder; runs/<date>-<name> unless stated.", show_default=False, rich_help_panel=OUTPUT
-        ),
-    ] = None,
-    as_object: Annotated[
-        bool,
-        typer.Option("--json", metavar="", help="One JSON object on standard output, instead of the end screen.", rich_help_panel=OUTPUT),
-    ] = False,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", metavar="", help="No progress; print the run's folder only.", rich_help_panel=OUTPUT)
-    ] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", metavar="", help="Say what was decided about every column, and why.", rich_help_panel=OUTPUT)
-    ] = False,
+    source: options.Source,
+    target: options.Target = None,
+    task: options.Task = "auto",
+    drop: options.Drop = None,
+    dev: options.Dev = None,
+    test: options.Test = None,
+    no_test: options.NoTest = False,
+    group: options.Group = None,
+    time: options.Time = None,
+    stratify: options.Stratify = None,
+    metric: options.Metric = None,
+    target_error: options.TargetError = None,
+    budget: Annotated[
+        str, typer.Option(metavar="AMOUNT", help="How long to work: 90s, 5m, 1h or 200trials.", rich_help_panel=options.GOAL)
+    ] = "2m",
+    seed: options.Seed = "0",
+    out: options.Out = None,
+    as_object: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Make a network for a table, and say what limits it.
 
@@ -214,32 +141,49 @@ def improve(
     best recipe again on fresh seeds, and scores the test rows once. The model
     and a report are saved in a folder of their own.
     """
-    problems = [*_unknown_options(context, [source, *context.args]), *_contradictions(no_test and test is not None, quiet, verbose)]
-    if problems:
-        raise OptionError(*problems)
-    folder = out if out is not None else default_path(Path(source).name, datetime.datetime.now())
-    made = missing_folders(folder) if cannot_create(folder) is None else ()
-    with _keeping(folder, made), Progress(quiet) as progress:
-        result = shoal.improve(
-            source,
-            target=target,
-            task=task,
-            dev=dev,
-            test=test,
-            drop=drop or (),
-            group=group,
-            time=time,
-            stratify=stratify,
-            test_size=0 if no_test else None,
-            metric=metric,
-            target_error=_number(target_error, float),
-            budget=budget,
-            seed=_number(seed, int),
-            out=folder,
-            listener=progress,
-            command=shlex.join(["shoal", *context.meta[TYPED]]),
-        )
-    _show_result(result, folder, as_object, quiet, verbose)
+    _run(context, "improve", [], budget=budget)
+
+
+@app.command(
+    epilog="Example:  [bold cyan]shoal train adult.csv.gz --target income --recipe recipe.toml[/]", context_settings=options.ANY_OPTION
+)
+def train(
+    context: typer.Context,
+    source: options.Source,
+    recipe: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="What to train; see [bold]shoal recipe new[/].", show_default=False, rich_help_panel=options.GOAL
+        ),
+    ],
+    target: options.Target = None,
+    task: options.Task = "auto",
+    drop: options.Drop = None,
+    dev: options.Dev = None,
+    test: options.Test = None,
+    no_test: options.NoTest = False,
+    group: options.Group = None,
+    time: options.Time = None,
+    stratify: options.Stratify = None,
+    metric: options.Metric = None,
+    target_error: options.TargetError = None,
+    seeds: Annotated[
+        str, typer.Option(metavar="N", help="Networks to train, each from a seed of its own.", rich_help_panel=options.GOAL)
+    ] = "5",
+    seed: options.Seed = "0",
+    out: options.Out = None,
+    as_object: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Train one recipe on a table, without a search.
+
+    Reads the table, splits its rows, trains the recipe on several seeds at once,
+    and scores the test rows once. The model and a report are saved in a folder
+    of their own.
+    """
+    problems: list[Problem] = []
+    _run(context, "train", problems, recipe=recipes.read(recipe, problems), seeds=options.number(seeds, int))
 
 
 @app.command(epilog="Example:  [bold cyan]shoal predict runs/adult new.csv --out predictions.csv --proba[/]")
@@ -256,7 +200,7 @@ def predict(
         ),
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", metavar="", help="Add a column p_<class> with the probability of each class.")] = False,
-    force: Annotated[bool, typer.Option("--force", metavar="", help="Replace the file if it exists.")] = False,
+    force: options.Force = False,
 ) -> None:
     """Predict new rows with a run's model, in the file's row order."""
     if out is not None and (problems := list(_unwritable(out, force))):
@@ -281,9 +225,9 @@ def report(run: RunArgument) -> None:
 
 
 @app.command(epilog="Example:  [bold cyan]shoal resume runs/adult[/]")
-def resume(run: RunArgument, as_object: Json = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
+def resume(run: RunArgument, as_object: options.Json = False, quiet: options.Quiet = False, verbose: options.Verbose = False) -> None:
     """Continue an interrupted run to the result that it would have had."""
-    if problems := list(_contradictions(False, quiet, verbose)):
+    if problems := list(options.contradictions(False, quiet, verbose)):
         raise OptionError(*problems)
     with _keeping(run, ()), Progress(quiet) as progress:
         result = shoal.resume(run, listener=progress)
@@ -291,30 +235,58 @@ def resume(run: RunArgument, as_object: Json = False, quiet: Quiet = False, verb
 
 
 @app.command(epilog="Example:  [bold cyan]shoal show runs/adult --verbose[/]")
-def show(run: RunArgument, as_object: Json = False, verbose: Verbose = False) -> None:
+def show(run: RunArgument, as_object: options.Json = False, verbose: options.Verbose = False) -> None:
     """Show a run's result again, on one screen."""
     record = read_record(run)
     if as_object:
-        _print_json(as_json(record, run))
+        print_json(as_json(record, run))
     else:
         Console().print(summary(record, run, verbose))
 
 
-def say(lead: str, style: str, text: str = "") -> None:
-    """One line on standard error; nothing in it is read as markup."""
-    Console(stderr=True).print(Text.assemble((lead, style), one_line(text)), soft_wrap=True)
+app.command("check-gradients", epilog="Example:  [bold cyan]shoal check-gradients recipe.toml[/]")(recipes.check_gradients)
+app.add_typer(recipes.app, name="recipe")
 
 
-def say_problems(problems: tuple[Problem, ...]) -> None:
-    """What is wrong, one problem a line."""
-    console = Console(stderr=True, highlight=False)
-    lead = Text("error: ", "bold red")
-    if len(problems) > 1:
-        console.print(Text.assemble(lead, f"{len(problems)} problems"), soft_wrap=True)
-        lead = Text("  - ", "bold red")
-    for problem in problems:
-        received, remedy = one_line(problem.received), one_line(problem.remedy)
-        console.print(Text.assemble(lead, one_line(problem.requirement), "; received ", received, ". ", (remedy, "cyan")), soft_wrap=True)
+def _run(context: typer.Context, job: Literal["improve", "train"], problems: list[Problem], **own: Any) -> None:
+    """A new run, from what was typed to what is shown.
+
+    The options that both jobs have are read from the context, so that they are passed on in one place.
+
+    Args:
+        context: of the command.
+        job: name of the function; asking for it loads the engine, which bad options should not wait for.
+        problems: what is known to be wrong already.
+        own: the job's other arguments.
+    """
+    typed = context.params
+    source, quiet, verbose = typed["source"], typed["quiet"], typed["verbose"]
+    problems += options.unknown(context, [source, *context.args])
+    problems += options.contradictions(typed["no_test"] and typed["test"] is not None, quiet, verbose)
+    if problems:
+        raise OptionError(*problems)
+    folder = Path(typed["out"]) if typed["out"] is not None else default_path(Path(source).name, datetime.datetime.now())
+    made = missing_folders(folder) if cannot_create(folder) is None else ()
+    with _keeping(folder, made), Progress(quiet) as progress:
+        result = getattr(shoal, job)(
+            source,
+            target=_one_or_all(typed["target"]),
+            drop=typed["drop"] or (),
+            test_size=0 if typed["no_test"] else None,
+            target_error=options.number(typed["target_error"], float),
+            seed=options.number(typed["seed"], int),
+            out=folder,
+            listener=progress,
+            command=shlex.join(["shoal", *context.meta[TYPED]]),
+            **{name: typed[name] for name in ("task", "dev", "test", "group", "time", "stratify", "metric")},
+            **own,
+        )
+    _show_result(result, folder, typed["as_object"], quiet, verbose)
+
+
+def _one_or_all(targets: list[str] | None) -> str | list[str] | None:
+    """One column to predict, or several, which are labels."""
+    return targets[0] if targets and len(targets) == 1 else targets or None
 
 
 @contextmanager
@@ -339,44 +311,11 @@ def _has_finished_trials(folder: Path) -> bool:
 def _show_result(result: Any, folder: Path, as_object: bool, quiet: bool, verbose: bool) -> None:
     write_report(result.record, folder / REPORT)
     if as_object:
-        _print_json(as_json(result.record, folder))
+        print_json(as_json(result.record, folder))
     elif quiet:
         print(folder)  # noqa: T201
     else:
         Console().print(summary(result.record, folder, verbose))
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    # escaped beyond ASCII, so that no terminal's or pipe's encoding stands in the way
-    print(json.dumps(content, allow_nan=False, indent=2))  # noqa: T201
-
-
-def _unknown_options(context: typer.Context, arguments: list[str]) -> Iterator[Problem]:
-    """Options that there are none of, all of them, and arguments too many."""
-    known = [name for parameter in context.command.params for name in (*parameter.opts, *parameter.secondary_opts) if name[0] == "-"]
-    unknown = [argument.partition("=")[0] for argument in arguments if argument.startswith("-")]
-    for name in unknown:
-        yield Problem(
-            "an option is one of shoal improve --help", repr(name), did_you_mean(name, [each for each in known if each[:2] == "--"])
-        )
-    if not unknown and len(arguments) > 1:
-        received = ", ".join(map(repr, arguments[1:]))
-        yield Problem("DATA is one file", f"also {received}", "Put names with blanks in quotes; give further rows as --dev or --test.")
-
-
-def _contradictions(two_tests: bool, quiet: bool, verbose: bool) -> Iterator[Problem]:
-    if two_tests:
-        yield Problem("the test rows are given or done without", "both --test and --no-test", "Leave one of them out.")
-    if quiet and verbose:
-        yield Problem("the output is less or more", "both --quiet and --verbose", "Leave one of them out.")
-
-
-def _number(text: str | None, kind: type) -> Any:
-    """A number; a text that is none is passed on, and reported with everything else that is wrong."""
-    try:
-        return kind(text) if text is not None else None
-    except ValueError:
-        return text
 
 
 def _unwritable(out: Path, force: bool) -> Iterator[Problem]:
@@ -384,9 +323,4 @@ def _unwritable(out: Path, force: bool) -> Iterator[Problem]:
     suffix = Path(out.stem if out.suffix.lower() == ".gz" else out.name).suffix.lower()
     if suffix not in WRITERS or (out.suffix.lower() == ".gz" and suffix not in (".csv", ".tsv", ".jsonl")):
         yield Problem(f"--out ends in {', '.join(WRITERS)}", repr(str(out)), "Choose one of these formats, say predictions.csv.")
-    if out.is_dir():
-        yield Problem("--out is a file", f"the folder {str(out)!r}", "Name a file in it.")
-    elif out.exists() and not force:
-        yield Problem("--out is a new file", f"{out}, which exists", "Choose another name, or replace it with --force.")
-    if not out.parent.is_dir():
-        yield Problem("--out is in a folder that exists", repr(str(out.parent)), "Make that folder first, or choose another.")
+    yield from options.unwritable("--out", out, force)

@@ -27,6 +27,7 @@ from shoal.data import Preparation, read_table
 from shoal.data.split import check_rows, part_size, shuffled, stratified
 from shoal.data.target import ClassTarget
 from shoal.errors import DataError, OptionError, Problem
+from shoal.losses import unsuited
 from shoal.metrics import check_metric
 from shoal.plan import Budget
 from shoal.recipe import Recipe
@@ -110,6 +111,8 @@ class _ShoalEstimator(BaseEstimator):
         weights: dict[Part, np.ndarray] = {**dataset.weights, "dev": (dev_weight / weight[train].mean()).astype(np.float32)}
         space = None
         if recipe is not None:
+            if problems := list(unsuited(recipe, self._task, len(dataset.classes))):
+                raise OptionError(*problems)
             budget, space = Budget("one recipe", trials=1), Space((Family(recipe, max(recipe.hidden_units, default=1), ()),))
         trained = train_best(replace(dataset, weights=weights), budget, seed=seed, metric=metric, stages=stages, space=space)
         self._keep(trained, frame.columns)

@@ -355,7 +355,7 @@ def _judged(
     dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
     errors = measure(parts, metric, dev_predictions, seed=seed)
     verdict = judge(errors, options["target_error"])
-    case = Case(errors, verdict, trained.searched.trials, _class_shares(dataset), _at_edge(trained), budget)
+    case = Case(errors, verdict, trained.searched.trials, _class_shares(dataset), _at_edge(trained), budget, searched=options.get("recipe") is None)
     truth: dict[Part, np.ndarray] = {part: dataset.truth[part] for part in _SHOWN if part in dataset.truth}
     weights: dict[Part, np.ndarray] = {part: dataset.weights[part] for part in truth}
     return {
@@ -409,7 +409,7 @@ def _versions() -> dict[str, str]:
 
 
 def _class_shares(dataset: Dataset) -> dict[str, float]:
-    if not dataset.classes:
+    if dataset.task != "classification":
         return {}
     counts = np.bincount(dataset.truth["train"], weights=dataset.weights["train"], minlength=len(dataset.classes))
     return {name: float(count / counts.sum()) for name, count in zip(dataset.classes, counts, strict=True)}

@@ -11,7 +11,7 @@ rates           error, accuracy, balanced accuracy and F1 depend only on how oft
                 with half an example right and half an example wrong added beforehand. For the error rate this is
                 exactly the Jeffreys interval ``Beta(k + 1/2, n - k + 1/2)``, which keeps its coverage where the plain
                 bootstrap returns [0, 0]: at no errors at all (Brown, Cai and DasGupta 2001).
-means           log loss, squared and absolute errors and r2: Efron's bootstrap of the examples up to 10,000 rows; above,
+means           log loss, wrong labels, squared and absolute errors and r2: Efron's bootstrap of the examples up to 10,000 rows; above,
                 the central limit theorem's normal distribution of the same sums, which costs nothing.
 ranks           the area under the ROC curve is the mean of the examples' pseudo-values (DeLong, DeLong and
                 Clarke-Pearson 1988), drawn as a mean, again with half an example each way.
@@ -116,6 +116,19 @@ def _square_and_spread(truth: NDArray, prediction: NDArray, weight: Floats) -> F
     return np.stack([weight, weight * (truth - prediction) ** 2, weight * centred, weight * centred**2], axis=1)
 
 
+def _wrong_labels(truth: NDArray, prediction: NDArray, weight: Floats) -> Floats:
+    return np.stack([weight, weight * ((prediction > 0.5) != (truth > 0.5)).mean(axis=1)], axis=1)
+
+
+def _any_wrong_label(truth: NDArray, prediction: NDArray, weight: Floats) -> Floats:
+    return np.stack([weight, weight * ((prediction > 0.5) != (truth > 0.5)).any(axis=1)], axis=1)
+
+
+def _label_surprise(truth: NDArray, prediction: NDArray, weight: Floats) -> Floats:
+    right = np.clip(np.where(truth > 0.5, prediction, 1 - prediction), np.finfo(np.float64).eps, 1.0)
+    return np.stack([weight, -weight * np.log(right).mean(axis=1)], axis=1)
+
+
 def _mean(sums: Floats) -> Floats:
     return sums[..., 1] / sums[..., 0]
 
@@ -173,6 +186,9 @@ _TABLE = (
     Metric("balanced_accuracy", "Balanced accuracy", "classification", True, "class rates", _balanced_accuracy, high=1.0),
     Metric("f1", "F1 (macro)", "classification", True, "class rates", _f1, high=1.0),
     Metric("auc", "Area under the ROC curve", "classification", True, "ranks", _mean, _pseudo_values, high=1.0),
+    Metric("hamming_loss", "Hamming loss (share of wrong labels)", "multi_label", False, "means", _mean, _wrong_labels, high=1.0),
+    Metric("subset_error", "Rows with a wrong label", "multi_label", False, "means", _mean, _any_wrong_label, high=1.0),
+    Metric("label_log_loss", "Log loss (mean over the labels)", "multi_label", False, "means", _mean, _label_surprise, unit="nats"),
     Metric("rmse", "Root mean squared error", "regression", False, "means", _root_mean, _square, unit="target"),
     Metric("mae", "Mean absolute error", "regression", False, "means", _mean, _absolute, unit="target"),
     Metric("mse", "Mean squared error", "regression", False, "means", _mean, _square, unit="target squared"),
@@ -180,7 +196,7 @@ _TABLE = (
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _TABLE}
-DEFAULT_METRIC: dict[Task, str] = {"classification": "error", "regression": "rmse"}
+DEFAULT_METRIC: dict[Task, str] = {"classification": "error", "multi_label": "hamming_loss", "regression": "rmse"}
 
 
 def check_metric(name: str | None, task: Task) -> Metric:
@@ -210,8 +226,8 @@ def score(metric: Metric, truth: NDArray, prediction: NDArray, weight: NDArray |
 
     Args:
         metric: from ``METRICS``.
-        truth: class index ``[rows]``, or value ``[rows]``.
-        prediction: probabilities ``[rows, C]``, or values ``[rows]``.
+        truth: class index ``[rows]``, 0 or 1 ``[rows, labels]``, or value ``[rows]``.
+        prediction: probabilities ``[rows, C]`` (of labels ``[rows, labels]``), or values ``[rows]``.
         weight: non-negative importance of each example ``[rows]``; all alike by default.
 
     Raises:
@@ -349,8 +365,8 @@ def _checked(metric: Metric, truth: NDArray, prediction: NDArray, weight: NDArra
     weight = np.ones(len(truth)) if weight is None else np.asarray(weight, dtype=np.float64)
     if not len(truth) or len(prediction) != len(truth) or len(weight) != len(truth):
         raise ValueError(f"a score needs rows of one length; received {len(truth)}, {len(prediction)} and {len(weight)}")
-    if prediction.ndim != (2 if metric.task == "classification" else 1):
-        raise ValueError(f"{metric.name} takes {'[rows, C]' if metric.task == 'classification' else '[rows]'}; received {prediction.shape}")
+    if prediction.ndim != (1 if metric.task == "regression" else 2):
+        raise ValueError(f"{metric.name} takes {'[rows]' if metric.task == 'regression' else '[rows, C]'}; received {prediction.shape}")
     if not np.isfinite(prediction).all():
         raise ValueError("a score needs finite predictions; a network that diverged has no score")
     return truth, prediction, weight

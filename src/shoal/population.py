@@ -21,12 +21,12 @@ import numpy as np
 from jax import Array
 from jax.sharding import NamedSharding, PartitionSpec
 
-from shoal import devices, train
+from shoal import devices, training
 from shoal.losses import Loss, activate_output
 from shoal.nets.encoding import Encoding, fit
 from shoal.nets.network import Layout, draw, network_inputs, outputs
 from shoal.recipe import TECHNIQUES, WHOLE_BATCH, Numbers, Recipe, Shape, stack, techniques_of
-from shoal.train import Batch, Scale, State
+from shoal.training import Batch, Scale, State
 
 BUFFER_STEPS = 256
 """Most steps of one call of ``advance``: the size of its buffer of row numbers."""
@@ -256,7 +256,7 @@ def state_structure(layout: Layout) -> Any:
     numbers = Recipe(hidden_units=(1,) * layout.shape.hidden_layers).numbers(0)
     scale = Scale(np.float32(1), np.float32(1), np.ones(layout.inputs, bool), np.ones(1, np.float32), np.float32(0))
     sample = np.zeros((1, layout.inputs), np.float32)
-    return jax.tree.structure(jax.eval_shape(functools.partial(train.start, layout), numbers, scale, sample))
+    return jax.tree.structure(jax.eval_shape(functools.partial(training.start, layout), numbers, scale, sample))
 
 
 def join(states: Sequence[State]) -> State:
@@ -285,7 +285,7 @@ def _programs(layout: Layout, mesh: jax.sharding.Mesh) -> _Programs:
 
     def start(numbers: Numbers, scale: Scale, rows: Array, sample: Array, encoding: Encoding) -> State:
         inputs = network_inputs(layout, rows[sample], encoding)
-        return jax.vmap(functools.partial(train.start, layout), (0, None, None))(numbers, scale, inputs)
+        return jax.vmap(functools.partial(training.start, layout), (0, None, None))(numbers, scale, inputs)
 
     advance = functools.partial(_advance, layout)
     by_segment = PartitionSpec(None, devices.AXIS)
@@ -312,7 +312,7 @@ def _advance(
 ) -> tuple[State, Trace]:
     """The networks of one device through ``segments`` segments; their number and length are data, not shape."""
     zeros = jnp.zeros_like(state.best.score)
-    step = jax.vmap(functools.partial(train.step, layout), (0, 0, None, None, None))
+    step = jax.vmap(functools.partial(training.step, layout), (0, 0, None, None, None))
 
     def one_step(position: Array, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, losses, norms = carry
@@ -332,7 +332,7 @@ def _advance(
         state, losses, norms = jax.lax.fori_loop(first, first + segment_steps, one_step, (state, zeros, zeros))
         dev_loss, dev_error = _evaluate(layout, state, numbers, dev, dev_blocks, encoding)
         score = (1 - scale.error_share) * dev_loss + scale.error_share * dev_error
-        state = jax.vmap(train.keep_best, (0, 0, 0, None))(state, score, numbers, scale)
+        state = jax.vmap(training.keep_best, (0, 0, 0, None))(state, score, numbers, scale)
         measured = Trace(losses / segment_steps, norms / segment_steps, dev_loss, dev_error, score)
         return segment + 1, state, jax.tree.map(lambda series, value: series.at[segment].set(value), trace, measured)
 
@@ -343,7 +343,7 @@ def _advance(
 
 def _evaluate(layout: Layout, state: State, numbers: Numbers, dev: Batch, blocks: Array, encoding: Encoding) -> tuple[Array, Array]:
     """Mean loss and error of each network over the dev rows."""
-    evaluate = jax.vmap(functools.partial(train.evaluate, layout), (0, 0, None))
+    evaluate = jax.vmap(functools.partial(training.evaluate, layout), (0, 0, None))
 
     def one_block(block: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
         batch = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, block * EVALUATION_ROWS, EVALUATION_ROWS), dev)

@@ -93,7 +93,10 @@ def to_toml(recipe: Recipe, *, commented: bool = False) -> str:
     """
     if not commented:
         return "".join(f"{name} = {written(value)}\n" for name, value in recipe.to_dict().items() if value is not None)
-    lines = ["# A recipe: one network and its training. A setting that is left out has its default.", *(f"# {line}" for line in LETTERS)]
+    lines = [
+        "# A recipe: one network and its training. A setting that is left out has its default.",
+        *wrap(LETTERS, COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# "),
+    ]
     heading = ""
     for each in explain(recipe):
         if each.heading != heading:
@@ -235,8 +238,8 @@ def _comments(each: Explanation) -> Iterator[str]:
         return wrap(text, COMMENT_WIDTH, initial_indent=indent, subsequent_indent=indent)
 
     yield from wrapped(f"{each.item}. {each.meaning}", "# ")
-    if each.formula:
-        yield from wrapped(each.formula)
+    for equation in each.formula:
+        yield from wrapped(equation)
     if each.value != "off":
         yield from wrapped(f"{each.value}: {each.effect}.")
     if each.name in CHOICES:
@@ -339,11 +342,13 @@ def _is_list(value: Any, fits: Callable[[Any], bool]) -> bool:
 
 
 def _near_misses(value: Any) -> Iterator[Any]:
-    """What may have been meant by a value of a wrong type: no quotes, a list of one, no list, no fraction."""
+    """What may have been meant by a value of a wrong type: the same without quotes, as a list, without a list, or as a whole number."""
     if isinstance(value, str):
         for text in (value, f"[{value.strip('()[] ,')}]"):
             with suppress(ValueError, RecursionError):
                 yield json.loads(text)
+        with suppress(ValueError):
+            yield float(value)  # .5, which is none in JSON
     yield [value]
     if isinstance(value, list) and len(value) == 1:
         yield value[0]

@@ -70,9 +70,9 @@ def fit_references(
 
     Args:
         inputs: normalised training inputs ``[rows, inputs]``.
-        truth: class index ``[rows]`` or value ``[rows]``.
+        truth: class index ``[rows]``, 0 or 1 ``[rows, labels]``, or value ``[rows]``.
         weight: importance of each training row ``[rows]``.
-        task: ``"classification"`` or ``"regression"``.
+        task: ``"classification"``, ``"multi_label"`` (one model per label) or ``"regression"``.
         n_classes: columns of the probabilities, classes absent from the training rows included.
         evaluate: inputs ``[rows, inputs]`` of each part to predict; parts that are left out cost nothing.
         seed: draws the rows and the models' random choices.
@@ -91,8 +91,8 @@ def fit_references(
     seconds = DEFAULT_SECONDS if seconds is None else seconds
     weight = np.ones(len(truth)) if weight is None else np.asarray(weight, dtype=np.float64)
     order = np.random.default_rng(seed).permutation(len(truth))
-    classification = task == "classification"
-    trees = n_classes if classification and n_classes > 2 else 1
+    classification = task != "regression"
+    trees = n_classes if n_classes > 2 or task == "multi_label" else 1
     rounds, bins, boosting_rows = _boosting_size(inputs.shape[1], trees, 0.7 * seconds)
     linear_rows = _most_rows(0.3 * seconds * LINEAR_CELLS_A_SECOND / (inputs.shape[1] * trees))
     boosting_settings: dict[str, Any] = {"max_iter": rounds, "max_bins": bins, "random_state": seed}
@@ -187,6 +187,9 @@ def _boosting_size(inputs: int, trees: int, seconds: float) -> tuple[int, int, i
 
 def _trained(make: Callable[[], Any] | None, inputs: NDArray, truth: NDArray, weight: NDArray, chosen: NDArray, n_classes: int | None):
     """The function from inputs to predictions of a model trained on the chosen rows."""
+    if truth.ndim == 2:
+        of_label = [_trained(make, inputs, label, weight, chosen, 2) for label in truth.T]
+        return lambda rows: np.stack([predict(rows)[:, 1] for predict in of_label], axis=1)
     if n_classes is None:
         if make is None:
             mean = np.average(truth[chosen], weights=weight[chosen])

@@ -41,7 +41,7 @@ from shoal.saved_run import (
     remove_folders,
 )
 from shoal.search import JobResult
-from shoal.train import State
+from shoal.training import State
 
 
 class RunFolder:

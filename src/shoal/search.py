@@ -23,7 +23,7 @@ from shoal.progress import Event, Listener
 from shoal.recipe import Recipe
 from shoal.records import Plan, Trace, Trial, TrialStatus
 from shoal.space import Family
-from shoal.train import State
+from shoal.training import State
 
 MOST_TRACE_POINTS = 120
 Purpose = Literal["search", "retrain"]

@@ -20,7 +20,7 @@ from shoal.records import Part, Plan
 from shoal.search import Journal, NoJournal, Search, Searched
 from shoal.recipe import Recipe, Shape
 from shoal.space import Family, Space, default_space
-from shoal.train import Batch
+from shoal.training import Batch
 
 _TRAINED_ON: tuple[Part, Part] = ("train", "dev")
 

@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 
 from shoal.data import Dataset, Preparation, load
+from shoal.data.encode import NumberEncoder
+from shoal.data.normalise import NORMALISERS
 
 # file, target, dropped columns, test file, task, kinds of some columns
 TABLES = [
@@ -103,6 +105,28 @@ def test_a_real_table_loads_and_its_columns_are_what_a_person_would_say(name, ta
     assert {column: found[column] for column in kinds} == kinds
     assert found[target] == "target"
     assert all(decision.kind in ("numeric", "categorical", "boolean", "date", "target") for decision in data.columns if decision.inputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("adult_train", "income"), ("melbourne_housing", "Price"), ("bike_hour", "cnt"), ("mammography", "class")]
+)
+def test_a_real_table_can_be_normalised_in_every_way(name, target, real_data: Path):
+    data = load(real_data / f"{name}.csv.gz", target=target)
+    encoders = [encoder for encoder in data.preparation.encoders for _ in encoder.input_names]
+    names = data.preparation.input_names
+    numbers = [index for index, encoder in enumerate(encoders) if isinstance(encoder, NumberEncoder) and names[index] == encoder.column]
+    for normalisation in NORMALISERS:
+        other = data.prepared(normalisation, "standard")
+        assert other.preparation.input_names == names
+        assert all(np.isfinite(inputs).all() for inputs in other.inputs.values())
+        train = other.inputs["train"].astype(np.float64)
+        if normalisation == "standard":
+            np.testing.assert_allclose(train[:, numbers].mean(axis=0), 0, atol=1e-4)
+            np.testing.assert_allclose(train[:, numbers].var(axis=0), 1, atol=1e-3)
+        if normalisation == "min_max":
+            assert np.all(train.min(axis=0) == 0) and np.all(train.max(axis=0) == 1)
+        if normalisation == "quantile":
+            assert np.abs(train[:, numbers]).max() < 5
 
 
 def test_missing_cells_of_a_real_table_are_counted_and_marked(real_data: Path):

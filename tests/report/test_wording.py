@@ -1,14 +1,12 @@
 """Numbers are written with the digits their intervals justify."""
 
 import doctest
-import tomllib
 from importlib import import_module
 
 import pytest
 
-from shoal.recipe import Recipe
 from shoal.records import Interval
-from shoal.report.wording import difference, number, recipe_toml, score_span
+from shoal.report.wording import difference, number, score_span
 
 
 @pytest.mark.parametrize("name", ["wording", "html", "live", "figures", "summary", "terminal"])
@@ -38,10 +36,3 @@ def test_negative_gap_keeps_its_sign():
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), None])
 def test_number_that_does_not_exist_is_a_dash(value):
     assert number(value) == "\N{EN DASH}"
-
-
-def test_toml_reads_back_as_the_same_recipe():
-    recipe = Recipe(
-        hidden_units=(32, 16), keep_prob=(0.5, 0.75), learning_rate=0.00123456789, normalisation="batch", clip_norm=None, patience=3.0
-    )
-    assert Recipe.from_dict(tomllib.loads(recipe_toml(recipe))) == recipe

@@ -1,4 +1,4 @@
-"""What the command line says: messages to standard error, JSON to standard output."""
+"""What the command line says: messages to standard error, JSON to standard output, and the exit code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from rich.text import Text
 
 from shoal.errors import Problem
 from shoal.report.wording import one_line
+
+UNUSABLE, INTERRUPTED, BUG = 2, 130, 1
+"""Exit codes."""
 
 
 def say(lead: str, style: str, text: str = "") -> None:

@@ -24,9 +24,17 @@ Source = Annotated[
         show_default=False,
     ),
 ]
-Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column to predict.", show_default=False, rich_help_panel=DATA)]
+Target = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN", help="The column to predict; repeated, the columns of several labels.", show_default=False, rich_help_panel=DATA
+    ),
+]
 Task = Annotated[
-    str, typer.Option(metavar="NAME", help="auto, classification or regression; auto decides from the target.", rich_help_panel=DATA)
+    str,
+    typer.Option(
+        metavar="NAME", help="auto, classification, regression or multi_label; auto decides from the target.", rich_help_panel=DATA
+    ),
 ]
 Drop = Annotated[
     list[str] | None,
@@ -74,7 +82,9 @@ TargetError = Annotated[
     str | None,
     typer.Option(metavar="X", help="The error that is possible (human level, or a requirement).", show_default=False, rich_help_panel=GOAL),
 ]
-Seed = Annotated[str, typer.Option(metavar="N", help="Of the split, the draws and the networks.", rich_help_panel=GOAL)]
+Seed = Annotated[
+    str, typer.Option(metavar="N", help="Same seed: the same result, bit for bit, unless the budget is a time.", rich_help_panel=GOAL)
+]
 Out = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="The run's new folder; runs/<date>-<name> unless stated.", show_default=False, rich_help_panel=OUTPUT),

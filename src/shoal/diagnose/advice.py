@@ -58,6 +58,8 @@ def _start(sentence: str) -> str:
 
 
 def _than(case: Case) -> str:
+    if not case.searched:
+        return " (with shoal improve; this was one recipe, without a search)"
     return f" (a --budget above {case.budget})" if case.budget else " (a larger --budget)"
 
 

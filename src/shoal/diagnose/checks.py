@@ -49,6 +49,8 @@ class Case:
     at_edge: Mapping[str, Literal["lowest", "highest"]] = field(default_factory=dict)
     """Settings of the winner that lie at an end of the range that was searched."""
     budget: str = ""
+    searched: bool = True
+    """False where one recipe was trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +344,7 @@ CHECKS: tuple[Check, ...] = (
         "medium",
         f"dev loss fell by more than {LATE_FALL:.0%} in the last fifth of the training",
         "house convention",
-        "Train longer: give a larger --budget.",
+        "Train longer: give a larger --budget, or a recipe of more epochs.",
         _still_improving,
     ),
 )

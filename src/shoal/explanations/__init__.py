@@ -17,10 +17,9 @@ from shoal.recipe import Recipe
 __all__ = ["ITEMS", "LETTERS", "SETTINGS", "Explanation", "describe_diff", "explain", "written"]
 
 LETTERS = (
-    "In formulas alpha is the learning rate, m the training rows, t the step from 1, X the inputs, y the target,",
-    "J the cost, L the loss of an example, dW the gradient; W[l], Z[l], A[l] and n[l] units belong to layer l.",
+    "In formulas alpha is the learning rate, m the number of training rows, t the step from 1, X the inputs, y the target, J the cost, "
+    "L the loss of an example, dW the gradient; W[l], Z[l], A[l] and its n[l] units belong to layer l."
 )
-"""What the letters mean, in two lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Explanation:
         heading: the part of the recipe that it belongs to.
         item: number and name of the technique.
         meaning: what the setting is, in one sentence.
-        formula: what is computed; empty where there is nothing to add.
+        formula: what is computed, an equation or more; none where there is nothing to add.
         effect: what the value means.
         in_use: whether the setting does anything in this recipe.
     """
@@ -43,13 +42,12 @@ class Explanation:
     heading: str
     item: str
     meaning: str
-    formula: str
+    formula: tuple[str, ...]
     effect: str
     in_use: bool
 
     def __str__(self) -> str:
-        formula = f" {self.formula}." if self.formula else ""
-        return f"{self.name} = {self.value}: {self.effect}. {self.meaning}{formula} ({self.item})"
+        return f"{self.name} = {self.value}: {self.effect}. {self.meaning} {'; '.join((*self.formula, ''))}({self.item})"
 
 
 def explain(recipe: Recipe) -> tuple[Explanation, ...]:
@@ -115,7 +113,7 @@ def _explanation(name: str, recipe: Recipe) -> Explanation:
         heading=setting.heading,
         item=f"{_item(name, recipe)} {ITEMS[_item(name, recipe)]}",
         meaning=setting.meaning,
-        formula=choice.formula or setting.formula,
+        formula=tuple(filter(None, (choice.formula or setting.formula).split("; "))),
         effect=f"no effect, because {reason}" if reason else words,
         in_use=not reason and not is_off,
     )

@@ -10,13 +10,15 @@ class Choice(NamedTuple):
 
     words: str
     formula: str = ""
+    """Equations with semicolons between them."""
     item: str = ""
     """The technique behind it, where that is not the setting's own."""
 
 
 AVERAGE, SQUARES = "V = beta1 V + (1 - beta1) dW", "S = beta2 S + (1 - beta2) dW^2"
 RMSPROP = "W = W - alpha dW/(sqrt(S) + epsilon)"
-_ADAM = f"{AVERAGE}, {SQUARES}, V^ = V/(1 - beta1^t), S^ = S/(1 - beta2^t), W = W - alpha V^/(sqrt(S^) + epsilon)"
+_MOMENTS, _V_HAT, _S_HAT = f"{AVERAGE}; {SQUARES}", "V^ = V/(1 - beta1^t)", "S^ = S/(1 - beta2^t)"
+_STEP = "W = W - alpha V^/(sqrt(S^) + epsilon)"
 
 CHOICE_WORDS: dict[str, dict[str, Choice]] = {
     "activation": {
@@ -38,7 +40,7 @@ CHOICE_WORDS: dict[str, dict[str, Choice]] = {
     "input_normalisation": {
         "smooth": Choice(
             "mean 0 and standard deviation 1, with logarithms of heavy tails and a smooth limit to outliers",
-            "u = (x - mean)/(standard deviation), then u/sqrt(1 + (u/8)^2)",
+            "u = (x - mean)/(standard deviation); u/sqrt(1 + (u/8)^2)",
         ),
         "standard": Choice("mean 0 and standard deviation 1", "(x - mean)/(standard deviation)"),
         "robust": Choice("by median and quartiles, so that outliers do not count", "(x - median)/(interquartile range)"),
@@ -55,12 +57,12 @@ CHOICE_WORDS: dict[str, dict[str, Choice]] = {
     },
     "loss": {
         "auto": Choice("softmax or sigmoid for classes, squared_error for quantities"),
-        "softmax": Choice("cross-entropy of the classes' probabilities", "y_hat = e^z/sum of e^z, L = -log y_hat of the right class"),
-        "sigmoid": Choice("cross-entropy of yes or no", "y_hat = 1/(1 + e^-z), L = -y log y_hat - (1 - y) log(1 - y_hat)", "7.2"),
+        "softmax": Choice("cross-entropy of the classes' probabilities", "y_hat = e^z/sum of e^z; L = -log y_hat of the right class"),
+        "sigmoid": Choice("cross-entropy of yes or no", "y_hat = 1/(1 + e^-z); L = -y log y_hat - (1 - y) log(1 - y_hat)", "7.2"),
         "squared_error": Choice("estimates the mean", "L = (y_hat - y)^2", "7.2"),
-        "huber": Choice("outliers count less", "L = r^2/2 up to |r| = delta, then delta (|r| - delta/2), r = y - y_hat", "7.2"),
-        "poisson": Choice("estimates a rate or a count, never below 0", "y_hat = e^z, L = y_hat - y z", "7.2"),
-        "quantile": Choice("estimates a quantile in place of the mean", "L = max(q r, (q - 1) r), r = y - y_hat", "7.2"),
+        "huber": Choice("outliers count less", "r = y - y_hat; L = r^2/2 up to |r| = delta, then delta (|r| - delta/2)", "7.2"),
+        "poisson": Choice("estimates a rate or a count, never below 0", "y_hat = e^z; L = y_hat - y z", "7.2"),
+        "quantile": Choice("estimates a quantile in place of the mean", "r = y - y_hat; L = max(q r, (q - 1) r)", "7.2"),
     },
     "initialisation": {
         "zeros": Choice("the units of a layer stay alike for ever: symmetry is never broken", "W[l] = 0"),
@@ -73,22 +75,25 @@ CHOICE_WORDS: dict[str, dict[str, Choice]] = {
     },
     "optimiser": {
         "gradient_descent": Choice("straight down the gradient", "W = W - alpha dW", "4.1"),
-        "momentum": Choice("down the averaged gradient", f"{AVERAGE}, W = W - alpha V", "4.3"),
+        "momentum": Choice("down the averaged gradient", f"{AVERAGE}; W = W - alpha V", "4.3"),
         "classical_momentum": Choice(
-            "down the sum of fading gradients: 1/(1 - beta1) times as far as momentum", "V = beta1 V + dW, W = W - alpha V", "4.3"
+            "down the sum of fading gradients: 1/(1 - beta1) times as far as momentum", "V = beta1 V + dW; W = W - alpha V", "4.3"
         ),
-        "nesterov": Choice("momentum that looks a step ahead", f"{AVERAGE}, W = W - alpha (beta1 V + (1 - beta1) dW)", "4.3"),
-        "rmsprop": Choice("each weight's step is divided by the size of its recent gradients", f"{SQUARES}, {RMSPROP}", "4.4"),
-        "adagrad": Choice("each weight's step is divided by the size of all its gradients so far", f"S = S + dW^2, {RMSPROP}", "4.4"),
-        "adam": Choice("momentum and RMSprop together, bias-corrected", _ADAM),
-        "adamw": Choice("Adam, with weight decay apart from the gradient", f"{_ADAM} - alpha weight_decay W"),
+        "nesterov": Choice("momentum that looks a step ahead", f"{AVERAGE}; W = W - alpha (beta1 V + (1 - beta1) dW)", "4.3"),
+        "rmsprop": Choice("each weight's step is divided by the size of its recent gradients", f"{SQUARES}; {RMSPROP}", "4.4"),
+        "adagrad": Choice("each weight's step is divided by the size of all its gradients so far", f"S = S + dW^2; {RMSPROP}", "4.4"),
+        "adam": Choice("momentum and RMSprop together, bias-corrected", f"{_MOMENTS}; {_V_HAT}; {_S_HAT}; {_STEP}"),
+        "adamw": Choice(
+            "Adam, with weight decay apart from the gradient", f"{_MOMENTS}; {_V_HAT}; {_S_HAT}; {_STEP} - alpha weight_decay W"
+        ),
         "nadam": Choice(
-            "Adam with Nesterov's look ahead", f"{_ADAM}, V^ being beta1 V/(1 - beta1^(t+1)) + (1 - beta1) dW/(1 - beta1^t) there"
+            "Adam with Nesterov's look ahead",
+            f"{_MOMENTS}; V^ = beta1 V/(1 - beta1^(t+1)) + (1 - beta1) dW/(1 - beta1^t); {_S_HAT}; {_STEP}",
         ),
-        "amsgrad": Choice("Adam whose divisor does not forget", f"{_ADAM}, S^ from the largest S so far"),
+        "amsgrad": Choice("Adam whose divisor does not forget", f"{_MOMENTS}; {_V_HAT}; S^ = (largest S so far)/(1 - beta2^t); {_STEP}"),
         "lion": Choice(
             "steps of one size, by the sign of the averaged gradient",
-            "W = W - alpha sign(beta1 V + (1 - beta1) dW), V = beta2 V + (1 - beta2) dW",
+            "W = W - alpha sign(beta1 V + (1 - beta1) dW); V = beta2 V + (1 - beta2) dW",
             "4.3",
         ),
     },

@@ -55,6 +55,7 @@ class Setting:
     words: Callable[[Recipe], str] | None = None
     """What its value means; ``None`` where each choice has words of its own."""
     formula: str = ""
+    """Equations with semicolons between them."""
     off: Any = NEVER
     """The value that leaves the technique out."""
     unused: Callable[[Recipe], str] = lambda recipe: ""
@@ -91,7 +92,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "normalisation": Setting(
         NETWORK, "6.1", "normalisation inside the network", "What Z is normalised over before the activation, with learned gamma and beta.",
-        None, "Z_norm = (Z - mu)/sqrt(sigma^2 + 0.00001), Z~ = gamma Z_norm + beta", "none", _no_layers,
+        None, "Z_norm = (Z - mu)/sqrt(sigma^2 + 0.00001); Z~ = gamma Z_norm + beta", "none", _no_layers,
     ),
     "batch_norm_beta": Setting(
         NETWORK, "6.2", "batch norm's running averages", "Weight of the past in the averages of mean and variance that serve at test time.",
@@ -116,7 +117,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "class_balance": Setting(
         OUTPUTS, "7.1", "weights of the classes", "How far examples of rare classes are weighed up.",
-        values.class_balance, "weight = (m/(C m_c))^class_balance, of each of the m_c examples of class c", 0.0,
+        values.class_balance, "weight = (m/(C m_c))^class_balance of an example of class c, which has m_c of the m rows", 0.0,
     ),
     "initialisation": Setting(START, "3.3", "initial weights", "How the weights are drawn before the first step."),
     "initialisation_gain": Setting(
@@ -152,7 +153,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "weight_average": Setting(
         OPTIMISATION, "4.2", "an average of the weights", "Weight of the past in an average of the weights, which is what is used.",
-        lambda recipe: values.span(recipe.weight_average, "step"), "V = beta V + (1 - beta) W, used as V/(1 - beta^t)", 0.0,
+        lambda recipe: values.span(recipe.weight_average, "step"), "V = beta V + (1 - beta) W; used as V/(1 - beta^t)", 0.0,
     ),
     "learning_rate": Setting(
         RATE, "5.1", "the size of a step", "The learning rate alpha at its highest; no setting matters more.", values.step_size,
@@ -176,7 +177,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "l2": Setting(
         REGULARISATION, "2.1", "L2 regularisation", "The lambda of the L2 term, whose gradient passes through the optimiser.",
-        values.l2, "J = J + lambda/(2m) sum of ||W[l]||^2, so dW = dW + (lambda/m) W", 0.0,
+        values.l2, "J = J + lambda/(2m) sum of ||W[l]||^2; dW = dW + (lambda/m) W", 0.0,
     ),
     "weight_decay": Setting(
         REGULARISATION, "2.1", "decoupled weight decay", "Share by which weights shrink, apart from the gradient; biases do not.",
@@ -184,7 +185,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "l1": Setting(
         REGULARISATION, "2.2", "L1 regularisation", "The lambda of the L1 term, which makes weights exactly 0.",
-        values.l1, "J = J + lambda/m sum of |W[l]|, so W = sign(W) max(|W| - alpha lambda/m, 0)", 0.0,
+        values.l1, "J = J + lambda/m sum of |W[l]|; W = sign(W) max(|W| - alpha lambda/m, 0)", 0.0,
     ),
     "max_norm": Setting(
         REGULARISATION, "2.7", "max-norm of the weights", "Largest norm of the weights into one hidden unit.",
@@ -193,13 +194,13 @@ SETTINGS: dict[str, Setting] = {
     ),
     "keep_prob": Setting(
         REGULARISATION, "2.4", "inverted dropout on the hidden layers",
-        "Probability that a hidden unit is kept in a training step: one number, or one for each hidden layer.",
-        values.dropout, "d = rand(A.shape) < keep_prob, A = A d/keep_prob; at test time nothing", 1.0, _no_layers,
+        "Probability that a hidden unit is kept in a training step, for all hidden layers or one by one.",
+        values.dropout, "d = rand(A.shape) < keep_prob; A = A d/keep_prob", 1.0, _no_layers,
     ),
     "input_keep_prob": Setting(
         REGULARISATION, "2.4", "inverted dropout on the inputs", "Probability that an input is kept in a training step.",
         lambda recipe: f"of 50 inputs, {50 * (1 - recipe.input_keep_prob):.3g} are off on average",
-        "d = rand(X.shape) < keep_prob, X = X d/keep_prob; at test time nothing", 1.0,
+        "d = rand(X.shape) < keep_prob; X = X d/keep_prob", 1.0,
     ),
     "input_noise": Setting(
         REGULARISATION, "2.5", "noise on the inputs", "Standard deviation of normal noise added to the inputs in training.",
@@ -207,7 +208,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "mixup": Setting(
         REGULARISATION, "2.5", "mixup of examples", "Examples are mixed in pairs, with shares drawn from Beta(a, a); this is a.",
-        values.mixup, "X = s X + (1 - s) X', J = s J(Y) + (1 - s) J(Y')", 0.0,
+        values.mixup, "X = s X + (1 - s) X'; J = s J(Y) + (1 - s) J(Y')", 0.0,
     ),
     "label_smoothing": Setting(
         REGULARISATION, "2.7", "label smoothing", "Share of the target's probability that is spread evenly over the C classes.",

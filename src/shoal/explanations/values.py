@@ -18,7 +18,7 @@ def count(value: float, noun: str) -> str:
         ('1 epoch', '2.5 epochs', '1,000 steps')
     """
     number = f"{round(value):,}" if value >= 100 else f"{value:.3g}"
-    ending = "" if number == "1" else "es" if noun.endswith("ch") else "s"
+    ending = "" if number == "1" else "es" if noun.endswith("batch") else "s"
     return f"{number} {noun}{ending}"
 
 

@@ -1,17 +1,19 @@
-"""Gradient checking of whatever has a cost: JAX functions, pairs of NumPy functions, PyTorch modules."""
+"""Gradient checking of whatever has a cost: JAX functions, pairs of NumPy functions, PyTorch modules, recipes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 
 from shoal import devices
 from shoal.errors import OptionError, Problem
-from shoal.gradcheck import jax_function, numpy_functions, torch_module
-from shoal.gradcheck.judgement import judge
+from shoal.gradcheck import jax_function, numpy_functions, recipe_network, torch_module
+from shoal.gradcheck.judgement import combined, judge
+from shoal.gradcheck.point import tree_of
 from shoal.gradcheck.result import GradientCheck
+from shoal.recipe import Recipe
 
 SAMPLES = 2000
 
@@ -34,12 +36,15 @@ def check_gradients(
     correct the backward pass.) Whatever is random must be off or fixed, dropout above all.
 
     Args:
-        subject: a JAX function from ``point`` to a scalar; or a NumPy cost, with ``gradient``; or a ``torch.nn.Module``, with ``loss``.
+        subject: a JAX function from ``point`` to a scalar; or a NumPy cost, with ``gradient``; or a ``torch.nn.Module``, with ``loss``; or
+            a ``Recipe``, whose network is checked on a few synthetic rows with every loss that it can have, its dropout and other noise
+            fixed, its L2 term included.
         point: the parameters: one array, or any nested dictionaries, lists and tuples of arrays. It is converted to float64; leaves that
-            are no floats stay as they are. A module brings its own parameters.
+            are no floats stay as they are. A module and a recipe bring their own parameters.
         gradient: a function from ``point`` to the gradient, in the same structure; both functions then get NumPy arrays.
         loss: a function from the module to a scalar tensor. It gets a copy in double precision, so its data must be float64 too.
-        samples: the most coordinates to compare, some of every array and the rest at random; ``None`` for all.
+        samples: the most coordinates to compare, at least one of every array and the rest at random; ``None`` for all. Each takes two
+            evaluations of the cost, and some twenty more where it disagrees.
         epsilon: the step relative to ``max(1, |theta_i|)``; ``None`` for 1e-5, or more where the cost's round-off asks for it. A
             coordinate that disagrees is measured with smaller steps as well.
         seed: of the random choice of coordinates.
@@ -63,50 +68,55 @@ def check_gradients(
     Source:
         Gradient checking in the course "Improving Deep Neural Networks", with its thresholds.
     """
-    is_module = torch_module.is_module(subject)
-    _examine(subject, point, gradient, loss, samples, epsilon, seed, is_module)
+    problems = [*_misfits(subject, point, gradient, loss), *_out_of_range(samples, epsilon, seed)]
+    tree = None
+    try:
+        tree = tree_of(point) if point is not None else None
+    except OptionError as error:
+        problems += error.problems
+    if problems:
+        raise OptionError(*problems)
     devices.start()
     with jax.enable_x64(True), jax.numpy_dtype_promotion("standard"):
-        if is_module:
-            found = torch_module.subject(subject, loss)  # type: ignore[arg-type]
+        if isinstance(subject, Recipe):
+            networks = recipe_network.subjects(subject, seed)
+            return combined({loss: judge(network, samples, epsilon, seed) for loss, network in networks})
+        if tree is None:
+            found = torch_module.subject(subject, loss)
         elif gradient is not None:
-            found = numpy_functions.subject(subject, point, gradient)
+            found = numpy_functions.subject(subject, tree, gradient)
         else:
-            found = jax_function.subject(subject, point)
+            found = jax_function.subject(subject, tree)
         return judge(found, samples, epsilon, seed)
 
 
-def _examine(subject: Any, point: Any, gradient: Any, loss: Any, samples: Any, epsilon: Any, seed: Any, is_module: bool) -> None:
-    """Whether the options fit together, all problems at once."""
-    problems = []
-    if not callable(subject):
-        problems.append(
-            Problem("what is checked is a function or a torch.nn.Module", type(subject).__name__, "Give the cost as a function.")
+def _misfits(subject: Any, point: Any, gradient: Any, loss: Any) -> Iterator[Problem]:
+    """What does not go with what is checked."""
+    is_module, is_recipe = torch_module.is_module(subject), isinstance(subject, Recipe)
+    if not (callable(subject) or is_recipe):
+        yield Problem(
+            "what is checked is a function, a torch.nn.Module or a Recipe", type(subject).__name__, "Give the cost as a function."
         )
-    elif is_module:
-        problems += _given("loss", loss, "a module", "Write loss=lambda module: ..., which returns a scalar tensor.")
-        problems += _not_given({"point": point, "gradient": gradient}, "a module, which has both itself")
-    else:
-        if point is None:
-            problems.append(Problem("a function is checked at a point", "no point", "Give its parameters as the second argument."))
-        problems += _not_given({"loss": loss}, "a function, which is the cost itself")
-        if gradient is not None and not callable(gradient):
-            remedy = "Give a function from the point to the gradient."
-            problems.append(Problem("gradient is a function", type(gradient).__name__, remedy))
+        return
+    what = "a module" if is_module else "a recipe" if is_recipe else "a function"
+    needed = {"loss"} if is_module else set() if is_recipe else {"point"}
+    allowed = needed if is_module or is_recipe else {"point", "gradient"}
+    remedies = {"loss": "Write loss=lambda module: ..., a scalar tensor.", "point": "Give its parameters as the second argument."}
+    for name, value in (("point", point), ("gradient", gradient), ("loss", loss)):
+        if value is None and name in needed:
+            yield Problem(f"{what} is checked with {name}=", "none", remedies[name])
+        elif value is not None and name not in allowed:
+            yield Problem(f"{what} is checked without {name}=", f"{name}={type(value).__name__}", "Leave it out.")
+        elif value is not None and name != "point" and not callable(value):
+            yield Problem(
+                f"{name} is a function", type(value).__name__, f"Give a function of the {'point' if name == 'gradient' else 'module'}."
+            )
+
+
+def _out_of_range(samples: Any, epsilon: Any, seed: Any) -> Iterator[Problem]:
     if samples is not None and not (isinstance(samples, int) and samples >= 1):
-        problems.append(Problem("samples is a positive whole number, or None for all coordinates", repr(samples), "Write, say, 2000."))
+        yield Problem("samples is a positive whole number, or None for all coordinates", repr(samples), "Write, say, 2000.")
     if epsilon is not None and not (isinstance(epsilon, int | float) and 0 < epsilon < 1):
-        problems.append(Problem("epsilon is a number above 0 and below 1", repr(epsilon), "Write, say, 1e-5, or leave it out."))
+        yield Problem("epsilon is a number above 0 and below 1", repr(epsilon), "Write, say, 1e-5, or leave it out.")
     if not (isinstance(seed, int) and seed >= 0):
-        problems.append(Problem("seed is a whole number, 0 or more", repr(seed), "Write, say, 0."))
-    if problems:
-        raise OptionError(*problems)
-
-
-def _given(name: str, value: Any, what: str, remedy: str) -> list[Problem]:
-    return [] if callable(value) else [Problem(f"{what} is checked with {name}=, a function", repr(value), remedy)]
-
-
-def _not_given(values: dict[str, Any], what: str) -> list[Problem]:
-    given = [name for name, value in values.items() if value is not None]
-    return [Problem(f"{name} is not for {what}", f"{name}=", "Leave it out.") for name in given]
+        yield Problem("seed is a whole number, 0 or more", repr(seed), "Write, say, 0.")

@@ -11,25 +11,24 @@ from jax import Array
 
 from shoal.errors import OptionError, Problem
 from shoal.gradcheck.evaluation import close, examine, repeatable, scalar
-from shoal.gradcheck.point import Subject, tree_of
+from shoal.gradcheck.point import Subject, Tree
 
-MEMORY = 256 * 2**20
-"""Bytes that the perturbed points and the arithmetic on them may take."""
+MEMORY = 16 * 2**20
+"""Bytes that the perturbed points and the arithmetic on them may take: with more than a cache holds, more at once is slower."""
 MOST_AT_ONCE = 128
 
 
-def subject(function: Callable[[Any], Array], point: Any, gradient: Callable[[Any], Any] | None = None) -> Subject:
+def subject(function: Callable[[Any], Array], tree: Tree, gradient: Callable[[Any], Any] | None = None) -> Subject:
     """A function of a pytree with its gradient, ``jax.grad(function)`` unless another is given.
 
     Args:
-        function: from a pytree like ``point`` to a scalar.
-        point: its float leaves are the parameters.
+        function: from a pytree to a scalar.
+        tree: the pytree; its float leaves are the parameters.
         gradient: a function, traceable too, from the pytree to the gradient in the same structure.
 
     Raises:
         OptionError: the function cannot be traced, or its cost or gradient is not what can be compared.
     """
-    tree = tree_of(point)
     theta = tree.point.values
 
     def cost(vector: Array) -> Array:
@@ -72,6 +71,6 @@ def _at_once(program: Any, coordinates: int) -> int:
 def _untraceable(error: Exception) -> Problem:
     return Problem(
         "a cost without gradient= can be traced by JAX",
-        f"{type(error).__name__}: {str(error).splitlines()[0]}",
+        f"{type(error).__name__}: {str(error).splitlines()[0].rstrip('.')}",
         "Write it with jax.numpy, and jnp.where or jax.lax.cond in place of if; or give gradient= as well, and both get NumPy arrays.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,6 +50,35 @@ def judge(subject: Subject, samples: int | None, epsilon: float | None, seed: in
         kinks=tuple(_coordinate(subject, measured, place) for place in np.flatnonzero(measured.kink)),
         refined=int(measured.refined[counted].sum()),
         confidence=_confidence(len(coordinates), at_random - int(measured.kink.sum()), total),
+    )
+
+
+def combined(checks: dict[str, GradientCheck]) -> GradientCheck:
+    """The checks of one network with several losses as one: the verdict of the worst, with the evidence of all."""
+    if len(checks) == 1:
+        return next(iter(checks.values()))
+    severity = {"correct": 0, "look again": 1, "wrong": 2}
+    worst_loss = max(checks, key=lambda loss: (severity[checks[loss].verdict], checks[loss].relative_error))
+    worst = checks[worst_loss]
+    errors = ", ".join(f"{loss} {check.relative_error:.1e}" for loss, check in checks.items())
+
+    def named(loss: str, coordinates: tuple[Coordinate, ...]) -> list[Coordinate]:
+        return [replace(each, parameter=f"{loss}: {each.parameter}") for each in coordinates]
+
+    return GradientCheck(
+        verdict=worst.verdict,
+        relative_error=worst.relative_error,
+        explanation=f"{worst.explanation} The worst loss is {worst_loss}. Relative errors: {errors}.",
+        worst=tuple(named(worst_loss, worst.worst)),
+        arrays={f"{loss}: {name}": error for loss, check in checks.items() for name, error in check.arrays.items()},
+        causes=tuple(f"{loss}: {cause}" for loss, check in checks.items() for cause in check.causes)[:CAUSES],
+        checked=sum(check.checked for check in checks.values()),
+        total=sum(check.total for check in checks.values()),
+        epsilon=max(check.epsilon for check in checks.values()),
+        round_off=max(check.round_off for check in checks.values()),
+        kinks=tuple(coordinate for loss, check in checks.items() for coordinate in named(loss, check.kinks)),
+        refined=sum(check.refined for check in checks.values()),
+        confidence=f"For each of {len(checks)} losses: {worst.confidence}",
     )
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from shoal.errors import OptionError
 from shoal.gradcheck.evaluation import repeatable, scalar
-from shoal.gradcheck.point import Subject, tree_of
+from shoal.gradcheck.point import Subject, Tree
 
 
-def subject(cost: Callable[[Any], Any], point: Any, gradient: Callable[[Any], Any]) -> Subject:
+def subject(cost: Callable[[Any], Any], tree: Tree, gradient: Callable[[Any], Any]) -> Subject:
     """A cost and its gradient, both functions of any nested dictionaries, lists or tuples of arrays, or of one array.
 
     Each call gets arrays of its own, in float64, so the caller's are never changed.
@@ -20,7 +20,6 @@ def subject(cost: Callable[[Any], Any], point: Any, gradient: Callable[[Any], An
     Raises:
         OptionError: the cost is no finite number in double precision or changes from call to call, or the gradient is not like the point.
     """
-    tree = tree_of(point)
 
     def at(vector: np.ndarray) -> Any:
         return tree.rebuild([array.copy()[()] for array in tree.point.split(vector)])

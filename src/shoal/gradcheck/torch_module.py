@@ -51,17 +51,13 @@ def subject(module: Any, loss: Callable[[Any], Any]) -> Subject:
 
     def costs(points: np.ndarray) -> np.ndarray:
         with torch.random.fork_rng(cards):
-            return np.array([float(cost(vector)) for vector in points])
+            return np.array([float(cost(vector).detach()) for vector in points])
 
     with torch.random.fork_rng(cards):
         value = cost(point.values)
-        here = scalar(value)
-        repeatable(lambda: float(cost(point.values)), here)
-        value = cost(point.values)
-        slope = _gradient(value, list(parameters.values())) if isinstance(value, torch.Tensor) and value.requires_grad else None
-    if slope is None:
-        remedy = "Write loss=lambda module: ..., use that module and not the one outside, and detach nothing."
-        raise OptionError(Problem("the loss depends on the parameters of the module it is given", "a constant", remedy))
+        slope = _gradient(value, list(parameters.values()))
+        here = scalar(value.detach())
+        repeatable(lambda: float(cost(point.values).detach()), here)
     if not np.isfinite(slope).all():
         names = sorted({point.locate(int(place))[0] for place in np.flatnonzero(~np.isfinite(slope))})
         received = f"NaN or infinity for {', '.join(names[:5])}"
@@ -95,13 +91,17 @@ def _called(loss: Callable[[Any], Any], module: Any) -> Any:
         raise OptionError(Problem("the loss works with a module in double precision", str(error), remedy)) from error
 
 
-def _gradient(cost: Any, parameters: list[Any]) -> np.ndarray | None:
-    """The gradient as one vector, 0 where the cost does not depend on a parameter; or nothing where it depends on none."""
+def _gradient(cost: Any, parameters: list[Any]) -> np.ndarray:
+    """The gradient as one vector, 0 where the cost does not depend on a parameter."""
     import torch
 
-    slopes = torch.autograd.grad(cost, parameters, allow_unused=True)
+    if not isinstance(cost, torch.Tensor) or cost.shape:
+        received = f"a tensor of shape {tuple(cost.shape)}" if isinstance(cost, torch.Tensor) else f"a {type(cost).__name__}"
+        raise OptionError(Problem("the loss is a scalar tensor", received, "Return its sum or its mean, without item()."))
+    slopes = torch.autograd.grad(cost, parameters, allow_unused=True) if cost.requires_grad else (None,) * len(parameters)
     if all(slope is None for slope in slopes):
-        return None
+        remedy = "Write loss=lambda module: ..., use that module and not the one outside, and detach nothing."
+        raise OptionError(Problem("the loss depends on the parameters of the module it is given", "a constant", remedy))
     pairs = zip(slopes, parameters, strict=True)
     arrays = [parameter.detach() * 0 if slope is None else slope.detach() for slope, parameter in pairs]
     return np.concatenate([array.cpu().numpy().ravel() for array in arrays])

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from shoal.errors import ShoalError
 from shoal.recipe import Recipe
+from shoal.recipe_file import to_toml
 from shoal.records import Run, Trial
 from shoal.report import wording
 from shoal.report.figures import figures
@@ -73,7 +74,7 @@ def report_page(run: Run) -> str:
         score_rows=_score_rows(run),
         recipe_rows=_recipe_rows(run.recipe),
         recipe_json=json.dumps(run.recipe.to_dict(), indent=2),
-        recipe_toml=wording.recipe_toml(run.recipe),
+        recipe_toml=to_toml(run.recipe),
         tried=_tried(run),
         found=wording.by_severity(run.findings),
         unfound=[finding for finding in run.findings if finding.outcome != "found"],

@@ -119,7 +119,7 @@ def _recipe(run: Run) -> RenderableType:
     searched = sum(trial.purpose == "search" for trial in run.trials)
     retrained = sum(trial.purpose == "retrain" and trial.recipe == run.recipe for trial in run.trials)
     programs = f"{run.compilations} program{'' if run.compilations == 1 else 's'} compiled"
-    found = f"best of {searched} trials, retrained" if searched else "the first recipe, trained"
+    found = f"best of {searched} trials, retrained" if searched else "the recipe, trained"
     effort = f"{found} on {retrained} fresh seed{'' if retrained == 1 else 's'}; {duration(run.seconds)}, {programs}"
     return Group(Text.assemble(("Recipe  ", "bold cyan"), recipe_line(run.recipe)), Text(effort, "dim"))
 

@@ -201,24 +201,6 @@ def recipe_line(recipe: Recipe) -> str:
     return "; ".join([network, training, *([", ".join(extras)] if extras else [])])
 
 
-def recipe_toml(recipe: Recipe) -> str:
-    """The recipe as TOML, which has no null: settings that are off are left out.
-
-    Example:
-        >>> print(recipe_toml(Recipe()).splitlines()[0])
-        hidden_units = [64, 64]
-    """
-
-    def written(value: Any) -> str:
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, tuple):
-            return f"[{', '.join(written(each) for each in value)}]"
-        return f'"{value}"' if isinstance(value, str) else repr(value)
-
-    return "\n".join(f"{name} = {written(value)}" for name, value in recipe.to_dict().items() if value is not None) + "\n"
-
-
 def one_line(text: str) -> str:
     """A user's text for a terminal: on one line and without control characters, which could steer it."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from jax.flatten_util import ravel_pytree
 
-from shoal import train
+from shoal import training
 from shoal.losses import Loss
 from shoal.nets import layers
 from shoal.nets.network import Layout, draw
@@ -28,30 +28,30 @@ TARGETS: dict[Loss, np.ndarray] = {
     "squared_error": RNG.normal(size=ROWS),
 }
 WEIGHT = RNG.uniform(0.5, 2, ROWS)
-SCALE = train.Scale(np.float64(ROWS), np.float64(ROWS / BATCH), np.ones(INPUTS, bool), np.ones(3), np.float64(0))
+SCALE = training.Scale(np.float64(ROWS), np.float64(ROWS / BATCH), np.ones(INPUTS, bool), np.ones(3), np.float64(0))
 
 
 def layout_of(recipe: Recipe, loss: Loss, width=5, inputs=INPUTS) -> Layout:
     return Layout(recipe.shape, width, inputs, 0, OUTPUTS[loss], loss, recipe.techniques)
 
 
-def batch_of(loss: Loss, step=0, inputs=INPUTS, rows=BATCH, weight=WEIGHT) -> train.Batch:
+def batch_of(loss: Loss, step=0, inputs=INPUTS, rows=BATCH, weight=WEIGHT) -> training.Batch:
     chosen = (np.arange(BATCH) + step * BATCH) % ROWS
     x = np.pad(X[chosen], ((0, 0), (0, inputs - INPUTS)))
-    return train.Batch(jnp.asarray(x), jnp.asarray(TARGETS[loss][chosen]), jnp.asarray(weight[chosen] * (np.arange(BATCH) < rows)))
+    return training.Batch(jnp.asarray(x), jnp.asarray(TARGETS[loss][chosen]), jnp.asarray(weight[chosen] * (np.arange(BATCH) < rows)))
 
 
 QUICKLY = {
     "xla_backend_optimization_level": "0",
     "xla_llvm_disable_expensive_passes": True,
 }  # small networks, compiled once and run briefly
-step = jax.jit(train.step, static_argnums=0, compiler_options=QUICKLY)
+step = jax.jit(training.step, static_argnums=0, compiler_options=QUICKLY)
 
 
 def trained(layout, numbers, steps, loss, inputs=INPUTS, scale=SCALE, **batches):
     """The state after some steps, and each step's loss and gradient norm."""
     scale = scale._replace(present=np.arange(layout.inputs) < INPUTS)
-    state = train.start(layout, numbers, scale, dtype=jnp.float64)
+    state = training.start(layout, numbers, scale, dtype=jnp.float64)
     measured = []
     for number in range(steps):
         dropout = draw(layout, jnp.uint32(7), jnp.int32(number), jnp.float64)
@@ -208,8 +208,8 @@ def test_units_beyond_the_networks_width_change_nothing_whatever_the_activation(
     first, second, last = (np.asarray(layer["w"]) for layer in padded.parameters)
     assert not (first[:, 5:].any() or second[5:].any() or second[:, 5:].any() or last[5:].any() or first[6:].any())
     batch = batch_of("softmax")
-    in_use = train.evaluate(layout_of(recipe, "softmax"), alone, numbers, batch)
-    padded_in_use = train.evaluate(layout_of(recipe, "softmax", width=9, inputs=8), padded, numbers, batch_of("softmax", inputs=8))
+    in_use = training.evaluate(layout_of(recipe, "softmax"), alone, numbers, batch)
+    padded_in_use = training.evaluate(layout_of(recipe, "softmax", width=9, inputs=8), padded, numbers, batch_of("softmax", inputs=8))
     np.testing.assert_allclose(padded_in_use, in_use, rtol=1e-11)
 
 
@@ -232,7 +232,7 @@ def test_gradients_are_finite_differences(float64, exact, activation, normalisat
 
     def cost(point):
         parameters = unflatten(point)
-        return train.cost(layout, numbers, SCALE, state.statistics, parameters, batch, draws)[0] + train.penalty(numbers, SCALE, parameters)
+        return training.cost(layout, numbers, SCALE, state.statistics, parameters, batch, draws)[0] + training.penalty(numbers, SCALE, parameters)
 
     after, _, _ = step(layout, state, numbers, SCALE, batch, draws)
     gradient = flat - ravel_pytree(after.parameters)[0]  # descent with learning rate 1
@@ -249,7 +249,7 @@ def test_rows_of_weight_0_are_absent(float64, exact, normalisation):
     layout, numbers = layout_of(recipe, "softmax"), exact(recipe)
     state, _ = trained(layout, numbers, 2, "softmax")
     dropout, whole = draw(layout, jnp.uint32(0), jnp.int32(0), jnp.float64), batch_of("softmax", rows=8)
-    only = train.Batch(whole.x[:8], whole.target[:8], whole.weight[:8])
+    only = training.Batch(whole.x[:8], whole.target[:8], whole.weight[:8])
     only_noise = jax.tree.map(lambda leaf: leaf[:8], dropout)
     other = whole._replace(x=whole.x.at[8:].set(1e3), target=whole.target.at[8:].set(0))
     expected, *expected_measured = step(layout, state, numbers, SCALE, only, only_noise)
@@ -258,7 +258,7 @@ def test_rows_of_weight_0_are_absent(float64, exact, normalisation):
         np.testing.assert_allclose(measured, expected_measured, rtol=1e-12)
         for part in ("parameters", "moments", "statistics"):
             assert_close(getattr(after, part), jax.tree.map(np.asarray, getattr(expected, part)), 1e-12)
-    np.testing.assert_allclose(train.evaluate(layout, state, numbers, other), train.evaluate(layout, state, numbers, only), rtol=1e-12)
+    np.testing.assert_allclose(training.evaluate(layout, state, numbers, other), training.evaluate(layout, state, numbers, only), rtol=1e-12)
 
 
 def test_a_weight_of_2_counts_a_row_twice(float64, exact):
@@ -284,7 +284,7 @@ def test_networks_mapped_together_are_the_same_networks_alone(float64, exact):
     layout = replace(layout_of(recipes[0], "softmax"), techniques=techniques_of(recipes))
     numbers = [exact(recipe) for recipe in recipes]
     aged = [trained(layout, each, age, "softmax")[0] for age, each in enumerate(numbers)]
-    over_networks = jax.jit(jax.vmap(functools.partial(train.step, layout), (0, 0, None, None, None)))
+    over_networks = jax.jit(jax.vmap(functools.partial(training.step, layout), (0, 0, None, None, None)))
     alone, together = list(aged), jax.tree.map(lambda *leaves: jnp.stack(leaves), *aged)
     for number in range(5):
         batch, dropout = batch_of("softmax", number), draw(layout, jnp.uint32(3), jnp.int32(number))
@@ -299,11 +299,11 @@ def test_networks_mapped_together_are_the_same_networks_alone(float64, exact):
 def scored(recipe, exact, scores):
     """A network after evaluations with these scores, one an epoch; and its parameters at each of them, marked by their number."""
     layout, numbers = layout_of(recipe, "softmax"), exact(recipe)
-    state = train.start(layout, numbers, SCALE, dtype=jnp.float64)
+    state = training.start(layout, numbers, SCALE, dtype=jnp.float64)
     scale = SCALE._replace(steps_per_epoch=np.float64(5))
     for evaluation, score in enumerate(scores, 1):
         marked = jax.tree.map(lambda leaf, evaluation=evaluation: jnp.full_like(leaf, evaluation), state.parameters)
-        state = train.keep_best(state._replace(parameters=marked, age=jnp.int32(5 * evaluation)), jnp.float64(score), numbers, scale)
+        state = training.keep_best(state._replace(parameters=marked, age=jnp.int32(5 * evaluation)), jnp.float64(score), numbers, scale)
     return state
 
 
