@@ -16,7 +16,7 @@ PACKAGE = ROOT / "src" / "shoal"
 # A room imports from rows above its own and from rooms named earlier in its row. A room may be planned: named here before it exists.
 ROWS = (
     ("errors", "recipe", "records", "space", "storage", "explanations", "recipe_file", "saved_run", "progress"),
-    ("data", "losses", "metrics", "averages", "noise", "nets"),
+    ("data", "losses", "metrics", "averages", "noise", "calibration", "nets"),
     ("schedules", "optimisers", "probes"),
     ("training",),
     ("devices", "population", "model"),

@@ -15,6 +15,9 @@ SKLEARN = {
     "log_loss": lambda t, p, w: sklearn.metrics.log_loss(t, p, sample_weight=w, labels=range(p.shape[1])),
     "balanced_accuracy": lambda t, p, w: sklearn.metrics.balanced_accuracy_score(t, p.argmax(1), sample_weight=w),
     "f1": lambda t, p, w: sklearn.metrics.f1_score(t, p.argmax(1), average="macro", sample_weight=w),
+    "hamming_loss": lambda t, p, w: sklearn.metrics.hamming_loss(t, p > 0.5, sample_weight=w),
+    "subset_error": lambda t, p, w: sklearn.metrics.zero_one_loss(t, p > 0.5, sample_weight=w),
+    "label_log_loss": lambda t, p, w: np.mean([sklearn.metrics.log_loss(t[:, k], p[:, k], sample_weight=w) for k in range(t.shape[1])]),
     "rmse": lambda t, p, w: sklearn.metrics.root_mean_squared_error(t, p, sample_weight=w),
     "mae": lambda t, p, w: sklearn.metrics.mean_absolute_error(t, p, sample_weight=w),
     "mse": lambda t, p, w: sklearn.metrics.mean_squared_error(t, p, sample_weight=w),
@@ -39,9 +42,16 @@ def classified(rows, classes, skill=0.4, rng=RNG):
     return truth, prediction / prediction.sum(1, keepdims=True)
 
 
+def labelled(rows, labels, rng=RNG):
+    truth = rng.integers(2, size=(rows, labels))
+    return truth, np.clip(0.35 * truth + rng.uniform(0.05, 0.6, (rows, labels)), 0.01, 0.99)
+
+
 def data_for(metric, rows=300, classes=3):
     if metric.task == "classification":
         return classified(rows, classes)
+    if metric.task == "multi_label":
+        return labelled(rows, classes)
     truth = RNG.normal(50, 3, rows)
     return truth, truth + RNG.normal(0, 1, rows)
 
@@ -64,7 +74,7 @@ def test_every_score_is_that_of_scikit_learn(name, weighted, classes):
 def test_weights_of_whole_numbers_are_repeated_rows(name):
     truth, prediction = data_for(METRICS[name], rows=60)
     repeats = RNG.integers(1, 4, size=60)
-    repeated = score(METRICS[name], np.repeat(truth, repeats), np.repeat(prediction, repeats, axis=0))
+    repeated = score(METRICS[name], np.repeat(truth, repeats, axis=0), np.repeat(prediction, repeats, axis=0))
     assert score(METRICS[name], truth, prediction, repeats) == pytest.approx(repeated, rel=1e-9)
 
 
@@ -137,6 +147,8 @@ def test_intervals_cover_the_true_score(name):
     metric, rng = METRICS[name], np.random.default_rng(11)
 
     def simulated(rows):
+        if metric.task == "multi_label":
+            return labelled(rows, 3, rng)
         if metric.task == "classification":
             return classified(rows, 2, skill=0.3, rng=rng)
         truth = rng.normal(size=rows)

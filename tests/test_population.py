@@ -7,17 +7,18 @@ import sys
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal import devices, population
-from shoal.nets.network import Layout
+from shoal import devices, population, training
+from shoal.nets.network import Layout, draw
 from shoal.population import Members, Shoal, Tables, join, members, predict, state_structure, take
-from shoal.recipe import Recipe, techniques_of
-from shoal.training import Batch
+from shoal.recipe import TECHNIQUES, Recipe, techniques_of
+from shoal.training import Batch, Scale
 
 ROWS, DEV_ROWS, COLUMNS, CLASSES, BATCH = 300, 120, 6, 3, 32
 EPOCH = 10  # steps: nine whole mini-batches of 32 rows and one of 12
@@ -296,6 +297,48 @@ def test_predictions_do_not_depend_on_how_many_rows_are_predicted_at_once(usual,
     np.testing.assert_array_equal(predict(LAYOUT, networks, tables.encoding, x[:rows]), every[:, :rows])
     np.testing.assert_allclose(every.sum(-1), 1, rtol=1e-5)
     assert predict(LAYOUT, networks, tables.encoding, x[:0]).shape == (4, 0, CLASSES)
+
+
+USING = {
+    "accumulate": {"optimiser": "adagrad"}, "class_balance": {"class_balance": 0.5}, "clip_norm": {"clip_norm": 1.0},
+    "clip_value": {"clip_value": 1.0}, "dropout": {"keep_prob": 0.5}, "first_moment": {"optimiser": "momentum"},
+    "input_dropout": {"input_keep_prob": 0.5}, "input_noise": {"input_noise": 0.1}, "l1": {"l1": 1.0}, "l2": {"l2": 1.0},
+    "label_smoothing": {"label_smoothing": 0.1}, "lsuv": {"initialisation": "lsuv"}, "max_norm": {"max_norm": 1.0},
+    "maximum": {"optimiser": "amsgrad"}, "mixup": {"mixup": 0.2}, "nesterov": {"optimiser": "nesterov"},
+    "orthogonal": {"initialisation": "orthogonal"}, "plateau": {"decay": "plateau"}, "second_moment": {"optimiser": "rmsprop"},
+    "sign": {"optimiser": "lion"}, "weight_average": {"weight_average": 0.9}, "weight_decay": {"weight_decay": 0.1},
+}  # fmt: skip
+
+
+def operations(recipe):
+    """How many operations the programs of a network of this recipe hold: its start, a step and what follows an evaluation."""
+    layout = Layout(recipe.shape, 8, 8, 0, CLASSES, "softmax", recipe.techniques)
+    numbers, scale = recipe.numbers(0), Scale(np.float32(ROWS), np.float32(EPOCH), np.ones(8, bool), np.ones(CLASSES, np.float32), 0.0)
+    batch = Batch(np.zeros((BATCH, 8), np.float32), np.zeros(BATCH, np.int32), np.ones(BATCH, np.float32))
+
+    def everything(numbers):
+        state = training.start(layout, numbers, scale, batch.x)
+        state, *_ = training.step(layout, state, numbers, scale, batch, draw(layout, jnp.uint32(0), jnp.int32(0)))
+        return training.keep_best(state, jnp.float32(1.0), numbers, scale)
+
+    return jax.jit(everything).lower(numbers).as_text().count(" = ")
+
+
+@pytest.fixture(scope="module")
+def fewest_operations():
+    return operations(replace(BASE, optimiser="gradient_descent"))
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES)
+def test_a_technique_that_no_network_uses_is_not_in_the_program(fewest_operations, technique):
+    recipe = replace(BASE, **({"optimiser": "gradient_descent"} | USING[technique]))
+    assert technique in recipe.techniques
+    assert operations(recipe) > fewest_operations
+
+
+def test_a_shoal_refuses_a_recipe_whose_technique_its_program_leaves_out(shoal):
+    with pytest.raises(ValueError, match=r"not \['mixup'\]"):
+        shoal.numbers([replace(BASE, mixup=0.2)], [0])
 
 
 def test_a_state_is_rebuilt_from_its_leaves(usual):

@@ -22,9 +22,9 @@ from shoal import data, devices
 from shoal.data import Dataset
 from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_step
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
+from shoal.losses import target_scaling, unsuited
 from shoal.metrics import METRICS, Metric, check_metric, interval
 from shoal.model import Model
-from shoal.losses import target_scaling, unsuited
 from shoal.plan import RETRAINS, Budget
 from shoal.progress import Event, Listener
 from shoal.recipe import Recipe
@@ -355,7 +355,9 @@ def _judged(
     dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
     errors = measure(parts, metric, dev_predictions, seed=seed)
     verdict = judge(errors, options["target_error"])
-    case = Case(errors, verdict, trained.searched.trials, _class_shares(dataset), _at_edge(trained), budget, searched=options.get("recipe") is None)
+    case = Case(
+        errors, verdict, trained.searched.trials, _class_shares(dataset), _at_edge(trained), budget, searched=options.get("recipe") is None
+    )
     truth: dict[Part, np.ndarray] = {part: dataset.truth[part] for part in _SHOWN if part in dataset.truth}
     weights: dict[Part, np.ndarray] = {part: dataset.weights[part] for part in truth}
     return {

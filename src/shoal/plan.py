@@ -102,9 +102,7 @@ def measure(shoal: Shoal, family: Family) -> float:
     return step + max(seconds[1] - step, 0.0) / segment_steps(shoal.steps_per_epoch)
 
 
-def plan_trials(
-    budget: Budget, families: Sequence[Family], slots: Sequence[int], steps_per_epoch: int, retrains: int = RETRAINS
-) -> Plan:
+def plan_trials(budget: Budget, families: Sequence[Family], slots: Sequence[int], steps_per_epoch: int, retrains: int = RETRAINS) -> Plan:
     """The plan for a budget in trials: nothing is measured, so it is the same on every machine."""
     assert budget.trials is not None
     shares = _shares(budget.trials, len(families))
@@ -204,7 +202,9 @@ def with_length(family: Family, epochs: float) -> Family:
 
 def _shoal_plan(family: Family, slots: int, trials: int, step_seconds: float | None) -> ShoalPlan:
     shape = family.shape
-    return ShoalPlan(shape.hidden_layers, family.width, shape.activation, shape.normalisation, shape.batch_size, slots, trials, step_seconds)
+    return ShoalPlan(
+        shape.hidden_layers, family.width, shape.activation, shape.normalisation, shape.batch_size, slots, trials, step_seconds
+    )
 
 
 def _shares(trials: int, families: int) -> list[int]:

@@ -26,7 +26,9 @@ Initialisation = Literal["zeros", "small_random", "xavier", "glorot", "he", "ort
 Optimiser = Literal[
     "gradient_descent", "momentum", "classical_momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam", "amsgrad", "lion"
 ]
-Decay = Literal["constant", "inverse_time", "exponential", "sqrt_epoch", "sqrt_step", "staircase", "linear", "cosine", "one_cycle", "plateau"]
+Decay = Literal[
+    "constant", "inverse_time", "exponential", "sqrt_epoch", "sqrt_step", "staircase", "linear", "cosine", "one_cycle", "plateau"
+]
 Calibration = Literal["temperature", "none"]
 
 MAX_HIDDEN_LAYERS = 8

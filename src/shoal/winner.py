@@ -16,9 +16,9 @@ from shoal.plan import RETRAINS, Budget, families_within, plan_seconds, plan_tri
 from shoal.plan import measure as measure_speed
 from shoal.population import Shoal, Tables, slots_within
 from shoal.progress import Event, Listener
+from shoal.recipe import Recipe, Shape
 from shoal.records import Part, Plan
 from shoal.search import Journal, NoJournal, Search, Searched
-from shoal.recipe import Recipe, Shape
 from shoal.space import Family, Space, default_space
 from shoal.training import Batch
 

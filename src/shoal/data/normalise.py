@@ -151,8 +151,7 @@ class Quantile(msgspec.Struct, frozen=True, tag="quantile", tag_field="normalise
         """From the known ones of the training values [rows]: filled-in ones would be a step in the middle."""
         values = values[known]
         quantiles = np.quantile(values, np.linspace(0, 1, min(len(values), MOST_QUANTILES)))
-        # Interpolating between equal values may round to either side of them.
-        return cls(tuple(np.maximum.accumulate(quantiles).tolist()), float(-ndtri(0.5 / len(values))))
+        return cls(tuple(quantiles.tolist()), float(-ndtri(0.5 / len(values))))
 
     def __call__(self, values):
         """The normal scores."""

@@ -69,9 +69,8 @@ def check_gradients(
         Gradient checking in the course "Improving Deep Neural Networks", with its thresholds.
     """
     problems = [*_misfits(subject, point, gradient, loss), *_out_of_range(samples, epsilon, seed)]
-    tree = None
-    try:
-        tree = tree_of(point) if point is not None else None
+    try:  # what is wrong with the point is told together with the rest
+        tree_of(0.0 if point is None else point)
     except OptionError as error:
         problems += error.problems
     if problems:
@@ -81,12 +80,12 @@ def check_gradients(
         if isinstance(subject, Recipe):
             networks = recipe_network.subjects(subject, seed)
             return combined({loss: judge(network, samples, epsilon, seed) for loss, network in networks})
-        if tree is None:
+        if loss is not None:
             found = torch_module.subject(subject, loss)
         elif gradient is not None:
-            found = numpy_functions.subject(subject, tree, gradient)
+            found = numpy_functions.subject(subject, tree_of(point), gradient)
         else:
-            found = jax_function.subject(subject, tree)
+            found = jax_function.subject(subject, tree_of(point))
         return judge(found, samples, epsilon, seed)
 
 

@@ -108,7 +108,7 @@ def tree_of(value: Any) -> Tree:
     ]
     if not problems and not sum(array.size for array in arrays):
         received = ", ".join(f"{path}: {_kind(leaf)}" for path, leaf in paths[:5]) or repr(value)
-        problems.append(Problem("the point holds floating-point arrays or numbers", received, "Give the parameters as floats: 1.0, not 1."))
+        problems.append(Problem("the point holds floating-point arrays or numbers", received, "Give arrays of floats, of NumPy or JAX."))
     if problems:
         raise OptionError(*problems)
     values = np.concatenate([array.ravel() for array in arrays])
@@ -118,13 +118,20 @@ def tree_of(value: Any) -> Tree:
 
 
 def _paths(value: Any) -> list[tuple[str, Any]]:
-    leaves = jax.tree_util.tree_flatten_with_path(value)[0]
-    return [(jax.tree_util.keystr(path, simple=True, separator=".") or "point", leaf) for path, leaf in leaves]
+    """The leaves with names such as ``layers.0.w``, or ``point.0`` where that would be a mere number."""
+    leaves = []
+    for path, leaf in jax.tree_util.tree_flatten_with_path(value)[0]:
+        name = jax.tree_util.keystr(path, simple=True, separator=".")
+        leaves.append((name if name and not name[0].isdigit() else f"point.{name}".rstrip("."), leaf))
+    return leaves
 
 
 def _is_of(leaf: Any, kind: Any) -> bool:
     dtype = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
-    return bool(jnp.issubdtype(dtype, kind))
+    try:
+        return bool(jnp.issubdtype(dtype, kind))
+    except TypeError:  # another library's
+        return False
 
 
 def _kind(leaf: Any) -> str:

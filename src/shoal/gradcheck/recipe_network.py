@@ -15,7 +15,7 @@ from shoal import training
 from shoal.gradcheck import jax_function
 from shoal.gradcheck.point import Subject, tree_of
 from shoal.losses import Loss, unsuited
-from shoal.nets.network import Layout, Parameters, draw
+from shoal.nets.network import Draws, Layout, Parameters, draw
 from shoal.population import balancing_weights
 from shoal.recipe import LossName, Recipe
 from shoal.training import Batch, Scale
@@ -68,8 +68,13 @@ def _subject(recipe: Recipe, loss: Loss, seed: int) -> Subject:
     numbers = jax.tree.map(_exact, recipe.numbers(seed))
     present = np.ones(INPUTS, bool)
     scale = Scale(np.float64(ROWS - 1), np.float64(1), present, balancing_weights(batch.target, batch.weight), np.float64(0))
-    state = training.start(layout, numbers, scale, jnp.asarray(batch.x), jnp.float64)
-    draws = draw(layout, jnp.uint32(seed), jnp.int32(0), jnp.float64)
+
+    @jax.jit  # step by step, each operation would be compiled by itself
+    def prepared() -> tuple[training.State, Draws]:
+        state = training.start(layout, numbers, scale, batch.x, jnp.float64)
+        return state, draw(layout, jnp.uint32(seed), jnp.int32(0), jnp.float64)
+
+    state, draws = prepared()
     known = (layout, numbers, scale, state.statistics)
 
     def cost(point: dict[str, Any]) -> Array:

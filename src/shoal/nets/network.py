@@ -108,7 +108,7 @@ def _scaled_by_layer(layout: Layout, parameters: Parameters, numbers: Numbers, a
     scaled, present = [], jnp.ones(len(a), a.dtype)
     for layer, weights in enumerate(parameters):
         z = a @ weights["w"]
-        units = numbers.units[layer] if layer < layout.shape.hidden_layers else layout.outputs
+        units = numbers.units[layer] if layer < layout.shape.hidden_layers else jnp.asarray(layout.outputs)
         mean = z.sum() / (len(z) * units)
         is_own = jnp.arange(z.shape[1]) < units
         variance = jnp.where(is_own, jnp.square(z - mean), 0.0).sum() / (len(z) * units)
