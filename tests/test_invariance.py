@@ -147,7 +147,8 @@ def alone(recipe: Recipe, numbers: Numbers) -> tuple[State, Any]:
         return jax.tree.map(np.asarray, (state, np.stack(measured)))
 
 
-def network(states: State, place: Any) -> State:
+def network(states: Any, place: Any) -> Any:
+    """One network, or several, of a state or of whatever else has a leading axis of networks."""
     return jax.tree.map(lambda leaf: leaf[place], states)
 
 
@@ -194,15 +195,170 @@ def test_the_roster_uses_every_technique_optimiser_schedule_initialisation_and_n
 
 
 @each_normalisation
-def test_a_network_of_a_shoal_is_the_same_network_alone_in_a_program_without_padding_and_without_the_techniques_of_others(
-    usual, normalisation
-):
+def test_a_network_of_a_shoal_is_the_same_network_alone_in_its_true_size_and_without_the_techniques_of_others(usual, normalisation):
+    """Padding in width, columns and rows, neighbours, and the union of techniques, all at once; and compilation."""
     numbers, states, measured = usual(normalisation)
     for place, recipe in enumerate(roster(0, normalisation)):
         own, own_measured = alone(recipe, numbers[place])
         mine = network(states, place)
         np.testing.assert_allclose(measured[place], own_measured, rtol=1e-9, err_msg=f"{recipe}")
-        for part in ("parameters", "statistics"):
-            assert_close(inside(getattr(mine, part), recipe.hidden_units), inside(getattr(own, part), recipe.hidden_units), 1e-9)
-            assert_close(inside(getattr(mine.best, part), recipe.hidden_units), inside(getattr(own.best, part), recipe.hidden_units), 1e-9)
+        for kept, expected in ((mine, own), (mine.best, own.best)):
+            for part in ("parameters", "statistics"):
+                padded, true = (inside(getattr(each, part), recipe.hidden_units) for each in (kept, expected))
+                assert_close(padded, true, 1e-9)
         assert (mine.best.age, mine.stopped) == (own.best.age, own.stopped)
+
+
+@each_normalisation
+@given(rosters, st.permutations(range(NETWORKS)))
+@few
+def test_permuting_any_shoal_permutes_its_results(exact, normalisation, number, order):
+    numbers = [exact(recipe, seed) for seed, recipe in enumerate(roster(number, normalisation))]
+    permuted = shoal_of([numbers[place] for place in order], normalisation)
+    assert_close(permuted, network(shoal_of(numbers, normalisation), np.array(order)), 1e-10)
+
+
+@each_normalisation
+@given(rosters, st.floats(-1e3, 1e3), st.integers(0, CLASSES - 1))
+@few
+def test_what_stands_in_the_padding_of_a_small_mini_batch_never_matters(exact, normalisation, number, padding, padding_target):
+    """Not as a partner in mixup, not in batch norm's statistics, not with noise added to it, not as a member of a rare class."""
+    numbers = [exact(recipe, seed) for seed, recipe in enumerate(roster(number, normalisation))]
+    expected = shoal_of(numbers, normalisation)
+    assert np.isfinite(expected[1]).all()
+    assert_close(shoal_of(numbers, normalisation, padding, padding_target), expected, 1e-12)
+
+
+ROWS, EPOCH = 37, 4  # three whole mini-batches of 10 rows and one of 7
+
+
+def part(rows: int, seed: int) -> Batch:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, INPUTS)).astype(np.float32)
+    target = (x[:, :CLASSES] + rng.normal(size=(rows, CLASSES))).argmax(1)
+    return Batch(x, target.astype(np.int32), rng.uniform(0.5, 2, rows).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    return Tables.load(part(ROWS, 1), part(60, 2))
+
+
+@pytest.fixture(scope="module")
+def shoal(tables: Tables) -> Shoal:
+    """In single precision, compiled as in use, divided over the devices."""
+    return Shoal(tables.layout(roster(0, "batch")[0].shape, WIDTH, CLASSES, "softmax"), NETWORKS, tables, seed=5)
+
+
+def trained(shoal: Shoal, recipes: list[Recipe], segments: int) -> tuple[State, Any]:
+    numbers = shoal.numbers(recipes, range(len(recipes)))
+    state, trace = shoal.advance(shoal.start(numbers), numbers, 0, EPOCH, segments)
+    return take(state, range(len(recipes))), trace
+
+
+@pytest.mark.skipif(devices.cores() < 2, reason="one core is one device")
+def test_one_device_and_two_train_the_same_networks_whatever_the_techniques(shoal, monkeypatch):
+    recipes = roster(0, "batch")
+    expected = trained(shoal, recipes, 1)
+    first = jax.sharding.Mesh(np.array(devices.start()[:1]), (devices.AXIS,))
+    monkeypatch.setattr(devices, "mesh", lambda networks: first)
+    single = Shoal(shoal.layout, NETWORKS, Tables.load(part(ROWS, 1), part(60, 2)), seed=5)
+    assert_close(trained(single, recipes, 1), expected, 1e-4)
+
+
+@given(rosters, st.permutations(range(NETWORKS)))
+@few
+def test_permuting_a_shoal_over_the_devices_permutes_its_results_whatever_the_techniques(shoal, number, order):
+    recipes = roster(number, "batch")
+    state, trace = trained(shoal, recipes, 1)
+    numbers = shoal.numbers([recipes[place] for place in order], order)
+    permuted, permuted_trace = shoal.advance(shoal.start(numbers), numbers, 0, EPOCH, 1)
+    assert_close(take(permuted, range(NETWORKS)).best, network(state.best, np.array(order)), 1e-4)
+    assert_close(permuted_trace, jax.tree.map(lambda series: series[:, np.array(order)], trace), 1e-4)
+
+
+@given(rosters, st.integers(0, NETWORKS - 1))
+@few
+def test_a_diverging_neighbour_changes_nothing_whatever_the_techniques(shoal, number, place):
+    recipes = [replace(recipe, patience=None) for recipe in roster(number, "batch")]
+    usual = trained(shoal, recipes, 2)
+    unbounded: dict[str, Any] = {"decay": "constant", "warm_up": 0.0, "initialisation": "he", "clip_value": None, "clip_norm": None}
+    recipes[place] = replace(recipes[place], optimiser="gradient_descent", learning_rate=3e38, max_norm=None, **unbounded)
+    state, trace = trained(shoal, recipes, 2)
+    others = np.arange(NETWORKS) != place
+    assert_identical(network(state, others), network(usual[0], others))
+    assert_identical(jax.tree.map(lambda series: series[:, others], trace), jax.tree.map(lambda series: series[:, others], usual[1]))
+    assert state.diverged.tolist() == (~others).tolist()
+
+
+def restless(**settings: Any) -> list[Recipe]:
+    """Networks whose learning rate does not fall, so that their dev scores soon rise again."""
+    return [replace(recipe, **({"decay": "constant", "warm_up": 0.0, "patience": None} | settings)) for recipe in roster(0, "batch")]
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(1.0, 4), (1.0, 3), (2.0, 8), (2.0, 5)])
+def test_patience_in_steps_is_patience_in_epochs_up_to_the_next_evaluation(shoal, epochs, steps):
+    by_epochs, trace = trained(shoal, restless(patience=epochs), 10)
+    by_steps, same = trained(shoal, restless(patience_steps=steps), 10)
+    assert_identical((by_steps, same), (by_epochs, trace))
+    assert by_epochs.stopped.any()
+
+
+def test_a_shoal_whose_networks_have_all_stopped_ends_early_with_the_best_weights_of_a_longer_patience(shoal):
+    stopped, trace = trained(shoal, restless(patience=1.0), 30)
+    assert stopped.stopped.all()
+    ends = np.isfinite(trace.score).sum(0)
+    scores = trained(shoal, restless(), 30)[1].score
+    by_device = np.split(np.arange(NETWORKS), devices.mesh(NETWORKS).size)
+    for places in by_device:
+        first_rise = 1 + np.array([np.flatnonzero(np.diff(np.minimum.accumulate(scores[:, place])) == 0)[0] for place in places])
+        assert ends[places].tolist() == [max(first_rise) + 1] * len(places) and max(first_rise) < 29
+        assert stopped.best.age[places].tolist() == (EPOCH * first_rise).tolist()
+        for place, epoch in zip(places, first_rise, strict=True):
+            # never stopped, but trained no longer than to the evaluation that turned out to be the best
+            until_then = network(trained(shoal, restless(), int(epoch))[0].best, place)
+            assert_identical(network(stopped.best, place), until_then)
+
+
+@pytest.fixture(scope="module")
+def averaged_dropout() -> Callable[[Any], Any]:
+    @jax.jit
+    def mean(keep_prob: Any) -> Any:
+        def one(number: Any) -> Any:
+            return layers.dropout(jnp.ones((32, 8)), noise.bits(noise.stream(number), 32, 8), keep_prob)
+
+        return jax.vmap(one)(jnp.arange(400)).mean()
+
+    return mean
+
+
+@given(st.floats(0.0625, 1, width=32))
+@few
+def test_dropout_keeps_the_expectation_whatever_keep_prob(averaged_dropout, keep_prob):
+    deviation = np.sqrt((1 - keep_prob) / keep_prob / (400 * 32 * 8))  # of the mean of that many kept or dropped ones
+    assert abs(float(averaged_dropout(np.float32(keep_prob))) - 1) <= 5 * deviation + 1e-6
+
+
+eighths = st.integers(-80_000, 80_000).map(lambda number: number / 8)  # sums of these are exact in single precision
+logits = hnp.arrays(np.float32, (4, 3), elements=eighths)
+
+
+@given(logits, eighths)
+def test_softmax_in_single_precision_is_scipys_sums_to_1_and_does_not_change_when_all_logits_shift(z, shift):
+    probability = np.asarray(activate_output("softmax", jnp.asarray(z)))
+    np.testing.assert_allclose(probability, scipy.special.softmax(z.astype(float), 1), rtol=1e-5, atol=1e-37)
+    np.testing.assert_allclose(probability.sum(1), 1, rtol=1e-6)
+    np.testing.assert_allclose(activate_output("softmax", jnp.asarray(z + np.float32(shift))), probability, rtol=1e-6, atol=1e-37)
+
+
+@given(hnp.arrays(np.float32, (6, 1), elements=eighths), hnp.arrays(np.int32, 6, elements=st.integers(0, 1)))
+def test_softmax_of_two_classes_is_the_sigmoid_in_its_loss_its_gradient_and_its_prediction(z, target):
+    def both(z: Any) -> Any:
+        return jnp.concatenate([jnp.zeros_like(z), z], 1)
+
+    one, two = activate_output("sigmoid", jnp.asarray(z)), activate_output("softmax", both(jnp.asarray(z)))
+    np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-37)
+    loss = jax.value_and_grad(lambda z: per_example("sigmoid", z, jnp.asarray(target)).sum())
+    loss_of_two = jax.value_and_grad(lambda z: per_example("softmax", both(z), jnp.asarray(target)).sum())
+    for ours, expected in zip(loss(jnp.asarray(z)), loss_of_two(jnp.asarray(z)), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)

@@ -313,8 +313,8 @@ USING = {
 def operations(recipe):
     """How many operations the programs of a network of this recipe hold: its start, a step and what follows an evaluation."""
     layout = Layout(recipe.shape, 8, 8, 0, CLASSES, "softmax", recipe.techniques)
-    numbers, scale = recipe.numbers(0), Scale(np.float32(ROWS), np.float32(EPOCH), np.ones(8, bool), np.ones(CLASSES, np.float32), 0.0)
-    batch = Batch(np.zeros((BATCH, 8), np.float32), np.zeros(BATCH, np.int32), np.ones(BATCH, np.float32))
+    numbers, scale = recipe.numbers(0), Scale(np.float32(ROWS), np.float32(EPOCH), np.ones(8, bool), jnp.ones(CLASSES), 0.0)
+    batch = Batch(jnp.zeros((BATCH, 8)), jnp.zeros(BATCH, jnp.int32), jnp.ones(BATCH))
 
     def everything(numbers):
         state = training.start(layout, numbers, scale, batch.x)

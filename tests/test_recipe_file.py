@@ -163,6 +163,7 @@ BROKEN = {
     "a number for a list": ("hidden_units = 64", r"received 64\. Write hidden_units = \[64\]\."),
     "fractions of units": ("hidden_units = [64.5]", r"received the list \[64\.5\]\. Write, say, hidden_units = \[64, 64\]\."),
     "no units": ("hidden_units = [0]", r"positive whole numbers; received the list \[0\]\."),
+    "true for units": ("hidden_units = [true]", r"positive whole numbers; received the list \[true\]\."),
     "too many layers": ("hidden_units = [1,1,1,1,1,1,1,1,1]", r"0 to 8 positive whole numbers; received the list"),
     "text for a number": ('learning_rate = "0.1"', r"learning_rate is a number; received the text \"0\.1\"\. Write learning_rate = 0\.1\."),
     "words for a number": ('learning_rate = "fast"', r"is a number; received the text \"fast\"\. Write, say, learning_rate = 0\.001\."),
@@ -213,10 +214,12 @@ def test_what_is_wrong_in_json_is_said_too(text: str, message: str):
 
 
 def test_all_problems_are_reported_at_once():
-    text = 'lr = 1\nhidden_units = "64"\nkeep_prob = [0.8, 0.8]\nepochs = "5"\nwarm_up = 9\nl2 = -1\nactivation = "rleu"\n[network]\nl1 = 1'
+    text = (
+        'lr = 1\nhidden_units = "64"\nkeep_prob = [1, 1, 1]\nepochs = "90"\nwarm_up = 60\nl2 = -1\nactivation = "rleu"\n[network]\nl1 = 1'
+    )
     received = [problem.received for problem in problems(text)]
     # neither the layers of keep_prob nor the warm-up contradict a setting that is not known
-    assert received == ["'lr'", "the table 'network'", 'the text "64"', 'the text "5"', "'rleu'", "-1"]
+    assert received == ["'lr'", "the table 'network'", 'the text "64"', 'the text "90"', "'rleu'", "-1"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -33,8 +33,8 @@ class Column:
     """Whether the difference to the base recipe is shown."""
 
 
-def significant(value: float) -> str:
-    """Three significant digits, without an exponent where that is short.
+def significant(value: float, digits: int = 3) -> str:
+    """So many significant digits, without an exponent where that is short.
 
     Example:
         >>> significant(0.012345), significant(1234.5), significant(3.2e-9)
@@ -44,16 +44,16 @@ def significant(value: float) -> str:
         return "0" if value == 0 else "not finite"
     if not 1e-4 <= abs(value) < 1e6:
         return f"{value:.2g}"
-    rounded = float(f"{value:.3g}")
-    return f"{rounded:,.{max(0, 2 - math.floor(math.log10(abs(rounded))))}f}"
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.{max(0, digits - 1 - math.floor(math.log10(abs(rounded))))}f}"
 
 
 def percent(value: float) -> str:
     """A share in percent.
 
     Example:
-        >>> percent(0.0312), percent(0.5), percent(-0.002)
-        ('3.1 %', '50.0 %', '-0.2 %')
+        >>> percent(0.0312), percent(0.5), percent(0.002)
+        ('3.1 %', '50.0 %', '0.2 %')
     """
     return f"{100 * value:.1f} %" if math.isfinite(value) else "not finite"
 
@@ -75,13 +75,13 @@ def columns(error: str, *more: Column) -> tuple[Column, ...]:
         error: ``share`` of wrong classes, or ``variances``: the mean squared error in variances of the target.
         more: further columns.
     """
-    name, write = ("dev error", percent) if error == "share" else ("dev error (variances)", significant)
-    return (
+    losses = (
         Column("train loss", lambda network: network.train_loss, significant),
         Column("dev loss", lambda network: network.dev_loss, significant),
-        Column(name, lambda network: network.dev_error, write),
-        *more,
     )
+    if error == "variances":  # of a quantity, the loss is the error
+        return (*(replace(each, heading=f"{each.heading} = error") for each in losses), *more)
+    return (*losses, Column("dev error", lambda network: network.dev_error, percent), *more)
 
 
 def comparison(trained: Trained, shown: Sequence[Column], base: str | None = None, heading: str = "") -> str:
@@ -128,15 +128,15 @@ def _cell(column: Column, networks: Sequence[Network], base: Sequence[Network] |
 
 
 def difference(values: np.ndarray, others: np.ndarray, write: Callable[[float], str] = significant) -> str:
-    """The mean paired difference and half of its interval.
+    """The mean paired difference and half of its interval, to two digits, or to a tenth of a percent.
 
     Example:
         >>> difference(np.array([2.0, 3.0, 4.0]), np.array([1.0, 1.0, 4.0]))
-        '+1.00 ± 2.48'
+        '+1.0 ± 2.5'
     """
     change, half = float((values - others).mean()), half_width(values - others)
-    unit = " %" if write is percent else ""
-    return f"{'−' if change < 0 else '+'}{write(abs(change)).removesuffix(unit)} ± {write(half)}"
+    size, margin = (f"{100 * each:.1f}" if write is percent else significant(each, 2) for each in (abs(change), half))
+    return f"{'−' if change < 0 else '+'}{size} ± {margin}"
 
 
 def is_clear(values: np.ndarray, others: np.ndarray) -> bool:
@@ -165,14 +165,8 @@ def about(shelf: Shelf, table: str, base: Recipe, *notes: str, seeds: int = SEED
     rows = ", ".join(f"{len(dataset.inputs[part]):,} {part}" for part in ("train", "dev", "test"))
     name = f"`{table}`" if table.startswith("example:") else table
     changes = {field: value for field, (_, value) in Recipe().diff(base).items()}
-    return " ".join(
-        [
-            f"*{name}: {rows} rows. Base recipe: {settings(changes)}.",
-            f"{seeds} paired seeds: each has its own split, first weights and mini-batches, shared by all variants.",
-            *notes,
-            f"{machine()}.*",
-        ]
-    )
+    parts = [f"*{name} ({rows} rows)", f"base recipe {settings(changes)}", f"{seeds} paired seeds", machine()]
+    return " ".join(["; ".join(parts) + ".", *notes]) + "*"
 
 
 def machine() -> str:

@@ -22,7 +22,7 @@ from shoal.population import Members, Shoal, Tables, Trace, predict, take
 from shoal.recipe import Numbers, Recipe, techniques_of
 from shoal.training import Batch
 
-SEEDS = 10
+SEEDS = 8
 """Each has its own split, first weights and mini-batches, so that intervals cover all three."""
 
 FILES = {

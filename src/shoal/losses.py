@@ -44,7 +44,7 @@ def per_example(
     loss: Loss,
     z: Array,
     target: Array,
-    label_smoothing: Array | float = 0.0,
+    label_smoothing: Array | float | None = None,
     huber_delta: Array | float = 1.0,
     quantile: Array | float = 0.5,
 ) -> Array:
@@ -53,10 +53,15 @@ def per_example(
         # A comparison with the class numbers is cheaper than a gather, and its gradient than a scatter.
         is_target = target[:, None] == jnp.arange(z.shape[-1])
         at_target = jnp.where(is_target, z, 0.0).sum(-1)
-        return jax.nn.logsumexp(z, -1) - (1 - label_smoothing) * at_target - label_smoothing * z.mean(-1)
+        log_total = jax.nn.logsumexp(z, -1)
+        if label_smoothing is None:
+            return log_total - at_target
+        return log_total - (1 - label_smoothing) * at_target - label_smoothing * z.mean(-1)
     if loss in ("sigmoid", "multi_label"):
         z = z[:, 0] if loss == "sigmoid" else z
-        share = target.astype(z.dtype) * (1 - label_smoothing) + label_smoothing / 2
+        share = target.astype(z.dtype)
+        if label_smoothing is not None:
+            share = share * (1 - label_smoothing) + label_smoothing / 2
         each = jax.nn.softplus(z) - share * z
         return each if loss == "sigmoid" else each.mean(-1)
     z = z[:, 0]

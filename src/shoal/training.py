@@ -103,7 +103,7 @@ def cost(
     z, statistics = train_outputs(layout, parameters, statistics, numbers, x, present, draws)
 
     def mean_loss(target: Array, weight: Array) -> Array:
-        smoothing = numbers.label_smoothing if "label_smoothing" in used else 0.0
+        smoothing = numbers.label_smoothing if "label_smoothing" in used else None
         loss = per_example(layout.loss, z, target, smoothing, numbers.huber_delta, numbers.quantile)
         # Padded examples have weight 0; the mean is over the examples that are there.
         return (loss * weight).sum() / jnp.maximum(weight.sum(), 1e-12)

@@ -18,13 +18,23 @@ MEMORY = 16 * 2**20
 MOST_AT_ONCE = 128
 
 
-def subject(function: Callable[[Any], Array], tree: Tree, gradient: Callable[[Any], Any] | None = None) -> Subject:
+QUICKLY = {"xla_backend_optimization_level": "0", "xla_llvm_disable_expensive_passes": True}
+"""Compiler options for small functions, which take longer to compile than to evaluate."""
+
+
+def subject(
+    function: Callable[[Any], Array],
+    tree: Tree,
+    gradient: Callable[[Any], Any] | None = None,
+    compiler_options: dict[str, Any] | None = None,
+) -> Subject:
     """A function of a pytree with its gradient, ``jax.grad(function)`` unless another is given.
 
     Args:
         function: from a pytree to a scalar.
         tree: the pytree; its float leaves are the parameters.
         gradient: a function, traceable too, from the pytree to the gradient in the same structure.
+        compiler_options: XLA's, such as ``QUICKLY``.
 
     Raises:
         OptionError: the function cannot be traced, or its cost or gradient is not what can be compared.
@@ -41,7 +51,7 @@ def subject(function: Callable[[Any], Array], tree: Tree, gradient: Callable[[An
 
     try:
         examine(jax.eval_shape(cost, theta))
-        program = jax.jit(both).lower(theta).compile()
+        program = jax.jit(both, compiler_options=compiler_options).lower(theta).compile()
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError, TypeError) as error:
         raise OptionError(_untraceable(error)) from error
     value, slope = program(theta)
@@ -49,7 +59,7 @@ def subject(function: Callable[[Any], Array], tree: Tree, gradient: Callable[[An
     here = scalar(value)
     vector = tree.gradient(tree.rebuild(tree.point.split(slope)) if gradient is None else slope)
     chunk = _at_once(program, len(theta))
-    several = jax.jit(jax.vmap(cost))
+    several = jax.jit(jax.vmap(cost), compiler_options=compiler_options)
 
     def costs(points: np.ndarray) -> np.ndarray:
         padded = np.pad(points, ((0, chunk - len(points)), (0, 0)), mode="edge")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -69,7 +70,7 @@ def _subject(recipe: Recipe, loss: Loss, seed: int) -> Subject:
     present = np.ones(INPUTS, bool)
     scale = Scale(np.float64(ROWS - 1), np.float64(1), present, balancing_weights(batch.target, batch.weight), np.float64(0))
 
-    @jax.jit  # step by step, each operation would be compiled by itself
+    @functools.partial(jax.jit, compiler_options=jax_function.QUICKLY)  # step by step, each operation would be compiled by itself
     def prepared() -> tuple[training.State, Draws]:
         state = training.start(layout, numbers, scale, batch.x, jnp.float64)
         return state, draw(layout, jnp.uint32(seed), jnp.int32(0), jnp.float64)
@@ -86,7 +87,7 @@ def _subject(recipe: Recipe, loss: Loss, seed: int) -> Subject:
 
     start = _own(recipe, layout, state.parameters)
     point = jax.tree.map(lambda array: np.asarray(array) + SPREAD * rng.normal(size=array.shape), start)
-    return jax_function.subject(cost, tree_of(point), gradient)
+    return jax_function.subject(cost, tree_of(point), gradient, jax_function.QUICKLY)
 
 
 def _layout(recipe: Recipe, loss: Loss) -> Layout:

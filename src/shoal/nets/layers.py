@@ -75,7 +75,7 @@ def layer_norm(z: Array, units: Array, gamma: Array, beta: Array) -> Array:
         beta: ``[width]``, likewise.
     """
     is_own = jnp.arange(z.shape[1]) < units
-    mean = z.sum(1, keepdims=True) / units
+    mean = jnp.where(is_own, z, 0.0).sum(1, keepdims=True) / units  # masked for its slope: else weights to cut-off units would learn
     variance = jnp.where(is_own, jnp.square(z - mean), 0.0).sum(1, keepdims=True) / units
     normal = (z - mean) * jax.lax.rsqrt(variance + NORMALISATION_EPSILON)
     return gamma * normal + beta
