@@ -546,13 +546,9 @@ def written(value: Value) -> str:
     return f"{rounded:,.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{rounded:,.0f}"
 
 
-def described(erratum: Erratum) -> str:
+def described(erratum: Erratum, figures: list[Figure]) -> str:
     """One entry of the page."""
-    rows = [
-        ("", *erratum.headings),
-        ("---",) * 3,
-        *((what, written(printed), written(correct)) for what, printed, correct in erratum.demonstrate()),
-    ]
+    rows = [("", *erratum.headings), ("---",) * 3, *((what, written(printed), written(correct)) for what, printed, correct in figures)]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
     return f"""## {erratum.section} {erratum.title}
 
@@ -562,15 +558,17 @@ def described(erratum: Erratum) -> str:
 
 **Correct:** {erratum.correct}
 
+**Measured:** {(erratum.demonstrate.__doc__ or "").replace("``", "`")}
+
 {table}
 
 Test: `{erratum.test}`
 """
 
 
-def page() -> str:
-    """The page, with everything measured anew."""
-    return "\n".join([INTRODUCTION, *map(described, ERRATA)])
+def page(measured: Callable[[Erratum], list[Figure]] = lambda erratum: erratum.demonstrate()) -> str:
+    """The page; ``measured`` gives the figures of an erratum, by measuring them anew if nothing else is said."""
+    return "\n".join([INTRODUCTION, *(described(erratum, measured(erratum)) for erratum in ERRATA)])
 
 
 if __name__ == "__main__":

@@ -1,53 +1,133 @@
-"""Losses and output activations against scikit-learn, PyTorch, SciPy and the course's numbers."""
+"""Every loss and its gradient against PyTorch, and its mean against scikit-learn or SciPy; what outputs mean; which loss suits which task.
+
+Where the libraries differ: the Huber loss is ``r^2/2`` near 0 and has the slope ``delta`` further out, as PyTorch's HuberLoss (its
+SmoothL1Loss divides by ``delta``); the Poisson loss leaves out Stirling's ``log y!``; a loss of several labels is their mean, as
+PyTorch's MultiLabelSoftMarginLoss; two classes are smoothed to ``s/2`` and ``1 - s/2``, as softmax over the two would.
+"""
+
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
 import scipy.special
 import sklearn.metrics
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.utils.class_weight import compute_class_weight
+from torch.nn import functional
 
-from shoal.losses import activate_output, error_per_example, loss_for, per_example
+from shoal.losses import Loss, activate_output, error_per_example, loss_for, per_example, target_scaling, unsuited
+from shoal.population import balancing_weights
+from shoal.recipe import CHOICES, Recipe
 
 RNG = np.random.default_rng(1)
-Z = RNG.normal(0, 3, (50, 4))
-CLASS = RNG.integers(4, size=50)
+ROWS = 50
+Z = RNG.normal(0, 3, (ROWS, 4))
+CLASS = RNG.integers(4, size=ROWS)
+LABELS = RNG.integers(2, size=(ROWS, 4))
+# Among the values are ties and the place where the Huber loss of delta 1 turns into a line.
+VALUE = np.concatenate([Z[:2, 0], Z[2:4, 0] + 1, Z[4:6, 0] - 1, RNG.normal(0, 3, ROWS - 6)])
+COUNT = RNG.poisson(2.5, ROWS).astype(float)
+TARGET: dict[Loss, np.ndarray] = {
+    "softmax": CLASS, "sigmoid": CLASS % 2, "multi_label": LABELS,
+    "squared_error": VALUE, "huber": VALUE, "poisson": COUNT, "quantile": VALUE,
+}  # fmt: skip
 logits = hnp.arrays(np.float64, (6, 4), elements=st.floats(-1e4, 1e4))
 
 
-def test_softmax_cross_entropy_is_scikit_learns_log_loss(float64):
-    probability = np.array(activate_output("softmax", jnp.asarray(Z)))
-    np.testing.assert_allclose(probability, scipy.special.softmax(Z, axis=1), rtol=1e-12)
-    expected = sklearn.metrics.log_loss(CLASS, probability)
-    assert float(per_example("softmax", jnp.asarray(Z), jnp.asarray(CLASS)).mean()) == pytest.approx(expected, rel=1e-12)
+def output_of(loss: Loss) -> np.ndarray:
+    return Z if loss in ("softmax", "multi_label") else Z[:, :1]
 
 
-def test_sigmoid_cross_entropy_is_scikit_learns_log_loss(float64):
-    z, target = Z[:, :1], CLASS % 2
-    expected = sklearn.metrics.log_loss(target, scipy.special.expit(z[:, 0]))
-    assert float(per_example("sigmoid", jnp.asarray(z), jnp.asarray(target)).mean()) == pytest.approx(expected, rel=1e-12)
+def smoothed(target, smoothing):
+    return torch.tensor(np.where(target == 1, 1 - smoothing / 2, smoothing / 2))
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
-def test_label_smoothing_of_softmax_is_pytorchs(float64, smoothing):
-    loss = torch.nn.CrossEntropyLoss(label_smoothing=smoothing, reduction="none")
-    expected = loss(torch.tensor(Z), torch.tensor(CLASS)).numpy()
-    np.testing.assert_allclose(per_example("softmax", jnp.asarray(Z), jnp.asarray(CLASS), smoothing), expected, rtol=1e-11)
+def binary(z, target, smoothing):
+    return functional.binary_cross_entropy_with_logits(z, smoothed(target, smoothing), reduction="none")
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
-def test_label_smoothing_of_sigmoid_is_binary_cross_entropy_with_softened_targets(float64, smoothing):
-    z, target = Z[:, :1], CLASS % 2
-    softened = torch.tensor(np.where(target == 1, 1 - smoothing / 2, smoothing / 2))
-    expected = torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor(z[:, 0]), softened, reduction="none").numpy()
-    np.testing.assert_allclose(per_example("sigmoid", jnp.asarray(z), jnp.asarray(target), smoothing), expected, rtol=1e-11)
+TORCH = {
+    "softmax": lambda z, t, label_smoothing=0.0: functional.cross_entropy(z, t, reduction="none", label_smoothing=label_smoothing),
+    "sigmoid": lambda z, t, label_smoothing=0.0: binary(z[:, 0], t, label_smoothing),
+    "multi_label": lambda z, t, label_smoothing=0.0: functional.multilabel_soft_margin_loss(
+        z, smoothed(t, label_smoothing), reduction="none"
+    ),
+    "squared_error": lambda z, t: functional.mse_loss(z[:, 0], t, reduction="none"),
+    "huber": lambda z, t, huber_delta: functional.huber_loss(z[:, 0], t, reduction="none", delta=huber_delta),
+    "poisson": lambda z, t: functional.poisson_nll_loss(z[:, 0], t, log_input=True, reduction="none"),
+    "quantile": lambda z, t, quantile: torch.maximum(quantile * (t - z[:, 0]), (quantile - 1) * (t - z[:, 0])),
+}
+SETTINGS: list[tuple[Loss, dict[str, float]]] = [
+    *((loss, {"label_smoothing": smoothing} if smoothing else {})
+      for loss in ("softmax", "sigmoid", "multi_label") for smoothing in (0.0, 0.1, 0.5)),
+    ("squared_error", {}),
+    *(("huber", {"huber_delta": delta}) for delta in (0.3, 1.0, 4.0)),
+    ("poisson", {}),
+    *(("quantile", {"quantile": quantile}) for quantile in (0.1, 0.5, 0.9)),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize(("loss", "settings"), SETTINGS)
+def test_a_loss_and_its_gradient_are_pytorchs(float64, loss, settings):
+    z = torch.tensor(output_of(loss), requires_grad=True)
+    expected = TORCH[loss](z, torch.tensor(TARGET[loss]), **settings)
+    (slope,) = torch.autograd.grad(expected.sum(), z)
+    ours, back = jax.vjp(lambda z: per_example(loss, z, jnp.asarray(TARGET[loss]), **settings), jnp.asarray(output_of(loss)))
+    np.testing.assert_allclose(ours, expected.detach(), rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(back(jnp.ones(ROWS))[0], slope, rtol=1e-10, atol=1e-13)
+
+
+def test_every_loss_is_compared_with_pytorch():
+    assert {loss for loss, _ in SETTINGS} == set(TORCH) == set(get_args(Loss))
+
+
+def mean_log_loss(target, probability):
+    return np.mean([sklearn.metrics.log_loss(t, p) for t, p in zip(target.T, probability.T, strict=True)])
+
+
+REFERENCE = {
+    "softmax": lambda z, t: sklearn.metrics.log_loss(t, scipy.special.softmax(z, axis=1)),
+    "sigmoid": lambda z, t: sklearn.metrics.log_loss(t, scipy.special.expit(z[:, 0])),
+    "multi_label": lambda z, t: mean_log_loss(t, scipy.special.expit(z)),
+    "squared_error": lambda z, t: sklearn.metrics.mean_squared_error(t, z[:, 0]),
+    "huber": lambda z, t: scipy.special.huber(0.7, t - z[:, 0]).mean(),
+    # half the deviance is minus log likelihood, less what it is for the perfect prediction y
+    "poisson": lambda z, t: sklearn.metrics.mean_poisson_deviance(t, np.exp(z[:, 0])) / 2 + (t - scipy.special.xlogy(t, t)).mean(),
+    "quantile": lambda z, t: sklearn.metrics.mean_pinball_loss(t, z[:, 0], alpha=0.8),
+}
+
+
+@pytest.mark.parametrize("loss", REFERENCE)
+def test_the_mean_loss_is_scikit_learns_or_scipys(float64, loss):
+    ours = per_example(loss, jnp.asarray(output_of(loss)), jnp.asarray(TARGET[loss]), huber_delta=0.7, quantile=0.8).mean()
+    assert float(ours) == pytest.approx(REFERENCE[loss](output_of(loss), TARGET[loss]), rel=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("loss", "settings", "expected"),
+    [
+        ("squared_error", {}, COUNT.mean()),
+        ("huber", {"huber_delta": 100.0}, COUNT.mean()),
+        ("huber", {"huber_delta": 1e-6}, np.median(COUNT)),
+        ("poisson", {}, np.log(COUNT.mean())),
+        ("quantile", {"quantile": 0.83}, np.quantile(COUNT, 0.83)),
+        ("sigmoid", {}, scipy.special.logit((COUNT > 2).mean())),
+    ],
+)
+def test_the_constant_of_least_loss_is_what_the_loss_estimates(float64, loss, settings, expected):
+    target = jnp.asarray(COUNT > 2 if loss == "sigmoid" else COUNT)
+    mean = jax.jit(lambda z: per_example(loss, jnp.full((ROWS, 1), z), target, **settings).mean())
+    found = scipy.optimize.minimize_scalar(lambda z: float(mean(z)), bounds=(-3, 12), method="bounded", options={"xatol": 1e-9})
+    assert found.x == pytest.approx(expected, abs=1e-4)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("smoothing", [None, 0.2])
 def test_sigmoid_is_softmax_over_two_classes(float64, smoothing):
     z, target = jnp.asarray(Z[:, :1]), jnp.asarray(CLASS % 2)
     both = jnp.concatenate([jnp.zeros_like(z), z], 1)
@@ -57,11 +137,17 @@ def test_sigmoid_is_softmax_over_two_classes(float64, smoothing):
     np.testing.assert_allclose(activate_output("sigmoid", z), activate_output("softmax", both), rtol=1e-12)
 
 
-def test_squared_error_is_scikit_learns(float64):
-    z, target = Z[:, :1], Z[:, 1]
-    expected = sklearn.metrics.mean_squared_error(target, z[:, 0])
-    assert float(per_example("squared_error", jnp.asarray(z), jnp.asarray(target)).mean()) == pytest.approx(expected, rel=1e-12)
-    np.testing.assert_array_equal(activate_output("squared_error", jnp.asarray(z)), z[:, 0])
+def test_predictions_are_scipys_probabilities_rates_or_the_outputs_themselves(float64):
+    expected = {
+        "softmax": scipy.special.softmax(Z, axis=1),
+        "sigmoid": scipy.special.expit(np.stack([-Z[:, 0], Z[:, 0]], 1)),
+        "multi_label": scipy.special.expit(Z),
+        "poisson": np.exp(Z[:, 0]),
+        **dict.fromkeys(("squared_error", "huber", "quantile"), Z[:, 0]),
+    }
+    assert set(expected) == set(get_args(Loss))
+    for loss, prediction in expected.items():
+        np.testing.assert_allclose(activate_output(loss, jnp.asarray(output_of(loss))), prediction, rtol=1e-12)  # type: ignore[arg-type]
 
 
 def test_softmax_of_5_2_minus_1_3_is_the_courses():
@@ -78,36 +164,110 @@ def test_softmax_sums_to_1_and_does_not_change_when_all_logits_shift(z, shift):
     np.testing.assert_allclose(shifted, probability, atol=1e-11)
 
 
-@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("loss", ["softmax", "sigmoid", "multi_label"])
 @pytest.mark.parametrize("size", [1e2, 1e4])
 def test_losses_and_gradients_stay_finite_and_right_for_huge_logits_in_single_precision(loss, size):
     z = jnp.array([[size, -size]] if loss == "softmax" else [[-size]], jnp.float32)
     for target, expected in ((0, 0.0), (1, 2 * size if loss == "softmax" else size)):
-        value, gradient = jax.value_and_grad(lambda z, target=target: per_example(loss, z, jnp.array([target])).sum())(z)
+        truth = jnp.array([[target]] if loss == "multi_label" else [target])
+        value, gradient = jax.value_and_grad(lambda z, truth=truth: per_example(loss, z, truth).sum())(z)
         assert float(value) == pytest.approx(expected, abs=1e-6) and np.isfinite(gradient).all()
     assert np.isfinite(activate_output(loss, z)).all()
 
 
 @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
 def test_the_gradient_with_respect_to_the_logits_is_prediction_minus_target(float64, loss):
-    z, target = (jnp.asarray(Z), jnp.asarray(CLASS)) if loss == "softmax" else (jnp.asarray(Z[:, :1]), jnp.asarray(CLASS % 2))
+    z, target = jnp.asarray(output_of(loss)), jnp.asarray(TARGET[loss])
     gradient = jax.grad(lambda z: per_example(loss, z, target).sum())(z)
     probability = activate_output(loss, z)
     expected = probability - jax.nn.one_hot(target, 4) if loss == "softmax" else probability[:, 1:] - target[:, None]
     np.testing.assert_allclose(gradient, expected, atol=1e-12)
 
 
-def test_errors_are_scikit_learns_zero_one_loss_and_squared_error():
-    softmax = error_per_example("softmax", jnp.asarray(Z), jnp.asarray(CLASS))
-    assert float(softmax.mean()) == pytest.approx(sklearn.metrics.zero_one_loss(CLASS, Z.argmax(1)))
-    sigmoid = error_per_example("sigmoid", jnp.asarray(Z[:, :1]), jnp.asarray(CLASS % 2))
-    assert float(sigmoid.mean()) == pytest.approx(sklearn.metrics.zero_one_loss(CLASS % 2, Z[:, 0] > 0))
-    np.testing.assert_array_equal(error_per_example("squared_error", jnp.array([[3.0]]), jnp.array([1.0])), [4.0])
+ERROR = {
+    "softmax": lambda z, t: sklearn.metrics.zero_one_loss(t, z.argmax(1)),
+    "sigmoid": lambda z, t: sklearn.metrics.zero_one_loss(t, z[:, 0] > 0),
+    "multi_label": lambda z, t: sklearn.metrics.hamming_loss(t, z > 0),
+    "squared_error": REFERENCE["squared_error"],
+    "huber": REFERENCE["squared_error"],
+    "poisson": lambda z, t: sklearn.metrics.mean_squared_error(t, np.exp(z[:, 0])),
+    "quantile": REFERENCE["quantile"],
+}
+
+
+@pytest.mark.parametrize("loss", ERROR)
+def test_the_mean_error_is_scikit_learns(float64, loss):
+    ours = error_per_example(loss, jnp.asarray(output_of(loss)), jnp.asarray(TARGET[loss]), 0.8)
+    assert ours.shape == (ROWS,)
+    assert float(ours.mean()) == pytest.approx(ERROR[loss](output_of(loss), TARGET[loss]), rel=1e-11)
+
+
+def test_balancing_weights_are_scikit_learns_also_of_weighted_rows():
+    target, weight = RNG.choice(3, size=200, p=[0.7, 0.2, 0.1]), RNG.uniform(0, 2, 200)
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=target)
+    np.testing.assert_allclose(balancing_weights(target, np.ones(200)), expected, rtol=1e-6)
+    weighted = compute_class_weight("balanced", classes=np.arange(3), y=target, sample_weight=weight)
+    ours = balancing_weights(target, weight)
+    np.testing.assert_allclose(ours, weighted, rtol=1e-6)
+    totals = np.bincount(target, weight * ours[target])
+    np.testing.assert_allclose(totals, totals.mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("target", [VALUE, LABELS], ids=["quantities", "labels"])
+def test_targets_that_are_no_classes_have_nothing_to_balance(target):
+    np.testing.assert_array_equal(balancing_weights(target, np.ones(ROWS)), [1])
 
 
 @pytest.mark.parametrize(
-    ("task", "classes", "expected"),
-    [("regression", 0, ("squared_error", 1)), ("classification", 2, ("sigmoid", 1)), ("classification", 7, ("softmax", 7))],
+    ("task", "classes", "name", "expected"),
+    [
+        ("regression", 0, "auto", ("squared_error", 1)),
+        ("classification", 2, "auto", ("sigmoid", 1)),
+        ("classification", 7, "auto", ("softmax", 7)),
+        ("multi_label", 5, "auto", ("multi_label", 5)),
+        ("classification", 2, "softmax", ("softmax", 2)),
+        ("classification", 2, "sigmoid", ("sigmoid", 1)),
+        ("classification", 7, "softmax", ("softmax", 7)),
+        ("multi_label", 5, "sigmoid", ("multi_label", 5)),
+        ("multi_label", 1, "auto", ("multi_label", 1)),
+        *(("regression", 0, name, (name, 1)) for name in ("squared_error", "huber", "poisson", "quantile")),
+    ],
 )
-def test_each_task_gets_its_loss(task, classes, expected):
-    assert loss_for(task, classes) == expected
+def test_each_task_gets_its_loss_by_itself_or_by_name(task, classes, name, expected):
+    assert loss_for(task, classes, name) == expected
+    assert list(unsuited(Recipe(loss=name), task, classes)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "task", "classes", "requirement", "received", "remedy"),
+    [
+        ({"loss": "sigmoid"}, "classification", 3, "the loss suits the target", "'sigmoid' for 3 classes", "Choose auto or softmax."),
+        (
+            {"loss": "huber"},
+            "classification",
+            2,
+            "the loss suits the target",
+            "'huber' for 2 classes",
+            "softmax or sigmoid.",
+        ),
+        ({"loss": "softmax"}, "regression", 0, "the loss suits the target", "'softmax' for a quantity", "poisson or quantile"),
+        ({"loss": "softmax"}, "multi_label", 3, "the loss suits the target", "'softmax' for 3", "Choose auto or sigmoid."),
+        ({"label_smoothing": 0.1}, "regression", 0, "label smoothing is for classes", "label_smoothing 0.1", "Leave it out."),
+        ({"class_balance": 1.0}, "regression", 0, "class_balance is for one class per row", "class_balance 1.0", "Leave it out."),
+        ({"class_balance": 0.5}, "multi_label", 3, "class_balance is for one class per row", "class_balance 0.5", "Leave it out."),
+    ],
+)
+def test_what_does_not_suit_the_task_is_named_with_what_does(settings, task, classes, requirement, received, remedy):
+    (problem,) = unsuited(Recipe(**settings), task, classes)
+    assert problem.requirement == requirement and received in problem.received and remedy in problem.remedy
+
+
+def test_all_that_does_not_suit_the_task_is_reported_at_once():
+    recipe = Recipe(loss="sigmoid", label_smoothing=0.1, class_balance=1.0)
+    assert len(list(unsuited(recipe, "regression", 0))) == 3
+    assert list(unsuited(Recipe(label_smoothing=0.1), "multi_label", 3)) == []
+
+
+def test_only_a_rate_keeps_its_zero_when_the_target_is_scaled():
+    assert {name for name in CHOICES["loss"] if target_scaling(name) == "mean"} == {"poisson"}
+    assert {target_scaling(name) for name in CHOICES["loss"]} == {"standard", "mean"}

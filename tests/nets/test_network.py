@@ -1,17 +1,28 @@
 """Whole networks: how they start, against theory and PyTorch's initialisers, and what their outputs are, against PyTorch."""
 
+import functools
+from itertools import pairwise
+from typing import get_args
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from shoal.nets import layers
 from shoal.nets.network import Draws, Layout, corrected_statistics, draw, initialise, is_weight, outputs, train_outputs
-from shoal.recipe import Activation, Normalisation, Recipe, Shape
+from shoal.recipe import INITIALISATIONS, Activation, Normalisation, Recipe, Shape, stack
 
 BETA = Recipe().batch_norm_beta
-TORCH = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+EPSILON = layers.NORMALISATION_EPSILON
+TORCH = {
+    "identity": torch.nn.Identity, "relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid, "gelu": torch.nn.GELU,
+    "leaky_relu": torch.nn.LeakyReLU, "elu": torch.nn.ELU, "selu": torch.nn.SELU, "silu": torch.nn.SiLU,
+}  # fmt: skip
+ORTHOGONAL = ("orthogonal",)
+LSUV = ("lsuv", "orthogonal")
 
 
 def layout(
@@ -30,16 +41,125 @@ def begun(of, units, inputs, seed=0, dtype=jnp.float32, sample=None, **settings)
     return initialise(of, numbers_of(units, seed, dtype, **settings), jnp.arange(of.inputs) < inputs, sample, dtype)
 
 
-@pytest.mark.parametrize(("name", "gain"), [("he", "relu"), ("xavier", "linear")])
-def test_initial_weights_scatter_as_pytorchs_kaiming_normal_with_the_true_number_of_inputs(name, gain):
-    parameters, _ = begun(layout(width=400, inputs=304), (300, 350), 300, initialisation=name)
+def of_layer(parameters, layer, *size):
+    """The part of a layer's padded weights that belongs to the network."""
+    return np.asarray(parameters[layer]["w"], np.float64)[: size[0], : size[1]]
+
+
+@pytest.mark.parametrize("gain", [1.0, 1.7])
+@pytest.mark.parametrize(
+    ("name", "draw_in_torch"),
+    [
+        ("he", functools.partial(torch.nn.init.kaiming_normal_, nonlinearity="relu")),
+        ("xavier", functools.partial(torch.nn.init.kaiming_normal_, nonlinearity="linear")),  # the course's name; PyTorch's is glorot
+        ("glorot", torch.nn.init.xavier_normal_),
+        ("small_random", functools.partial(torch.nn.init.normal_, std=0.01)),
+    ],
+)
+def test_initial_weights_scatter_as_pytorchs_with_the_true_numbers_of_units(name, draw_in_torch, gain):
+    parameters, _ = begun(layout(width=400, inputs=304), (300, 350), 300, initialisation=name, initialisation_gain=gain)
     torch.manual_seed(0)
-    for layer, (fan_in, fan_out) in enumerate([(300, 300), (300, 350)]):
-        reference = torch.nn.init.kaiming_normal_(torch.empty(fan_out, fan_in), nonlinearity=gain)
-        own = np.asarray(parameters[layer]["w"])[:fan_in, :fan_out]
-        assert own.std() == pytest.approx(float(reference.std()), rel=0.015)
-        assert own.std() == pytest.approx({"he": np.sqrt(2 / fan_in), "xavier": np.sqrt(1 / fan_in)}[name], rel=0.01)
-    assert np.asarray(parameters[2]["w"])[:350].std() == pytest.approx(np.sqrt(1 / 350), rel=0.08)  # no activation follows
+    for layer, (n_in, n_out) in enumerate([(300, 300), (300, 350)]):
+        reference = gain * draw_in_torch(torch.empty(n_out, n_in))
+        own = of_layer(parameters, layer, n_in, n_out)
+        assert own.std() == pytest.approx(float(reference.std()), rel=0.01)
+        assert abs(own.mean()) < 4 * own.std() / np.sqrt(own.size)
+        assert stats.kstest(own.ravel() / own.std(), "norm").pvalue > 0.001
+
+
+def test_he_of_the_output_layer_is_xavier_for_no_relu_follows_it():
+    parameters, _ = begun(layout(hidden_layers=1, width=900, outputs=40), (900,), 8, initialisation="he")
+    assert np.asarray(parameters[1]["w"]).std() == pytest.approx(np.sqrt(1 / 900), rel=0.02)
+
+
+@pytest.mark.parametrize("name", [name for name in INITIALISATIONS if name != "lsuv"])
+def test_the_gain_is_a_factor_on_all_weights_and_on_nothing_else(float64, name):
+    once, twice = (
+        begun(layout(techniques=ORTHOGONAL), (7, 5), 8, dtype=jnp.float64, initialisation=name, initialisation_gain=gain)[0]
+        for gain in (1.0, 3.0)
+    )
+    for layer, other in zip(once, twice, strict=True):
+        np.testing.assert_allclose(other["w"], 3 * layer["w"], rtol=1e-12)
+        assert not np.asarray(layer["b"]).any() and not np.asarray(other["b"]).any()
+        assert np.asarray(layer["w"]).any() == (name != "zeros")
+
+
+def test_kind_and_gain_are_data_of_one_program_and_a_network_begins_as_it_would_alone():
+    of = layout(techniques=LSUV)
+    sample = jnp.asarray(np.random.default_rng(0).normal(size=(30, 8)), jnp.float32)
+    begin = jax.jit(jax.vmap(lambda numbers: initialise(of, numbers, jnp.ones(8, bool), sample)))
+    numbers = [numbers_of((7, 5), initialisation=name, initialisation_gain=1.5) for name in INITIALISATIONS]
+    together, _ = begin(stack(numbers))
+    for place, name in enumerate(INITIALISATIONS):
+        used = {"orthogonal": ORTHOGONAL, "lsuv": LSUV}.get(name, ())
+        alone, _ = begun(layout(techniques=used), (7, 5), 8, sample=sample, initialisation=name, initialisation_gain=1.5)
+        jax.tree.map(lambda a, b, place=place: np.testing.assert_allclose(a[place], b, rtol=1e-4, atol=1e-6), together, alone)
+    begin(stack(numbers[::-1]))
+    assert begin._cache_size() == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("units", [(7, 5), (5, 7), (12, 12), (1, 3)])
+def test_orthogonal_weights_are_orthonormal_on_their_smaller_side_whatever_the_padding(float64, units):
+    settings = {"dtype": jnp.float64, "initialisation": "orthogonal", "initialisation_gain": 2.0, "seed": 3}
+    parameters, _ = begun(layout(techniques=ORTHOGONAL, outputs=6), units, 6, **settings)
+    for layer, (n_in, n_out) in enumerate([(6, units[0]), units, (units[1], 6)]):
+        w = of_layer(parameters, layer, n_in, n_out) / 2
+        products = w.T @ w if n_out <= n_in else w @ w.T
+        np.testing.assert_allclose(products, np.eye(min(n_in, n_out)), atol=1e-12)
+    tight, _ = begun(layout(width=max(units), inputs=6, techniques=ORTHOGONAL, outputs=6), units, 6, **settings)
+    for layer, (n_in, n_out) in enumerate([(6, units[0]), units, (units[1], 6)]):
+        np.testing.assert_allclose(of_layer(parameters, layer, n_in, n_out), of_layer(tight, layer, n_in, n_out), atol=1e-12)
+
+
+@pytest.mark.parametrize("width", [7, 12], ids=["no padding", "padding"])
+def test_orthogonal_weights_are_drawn_evenly_from_all_such_matrices(width):
+    """Haar: an entry's square has a beta distribution, and of a square matrix the trace has mean 0 and variance 1 (Diaconis, 1994)."""
+    of, networks = layout(width=width, inputs=8, techniques=ORTHOGONAL), 1500
+    numbers = numbers_of((7, 7), initialisation="orthogonal")
+    present = jnp.arange(8) < 4
+    begin = jax.jit(jax.vmap(lambda seed: initialise(of, numbers._replace(seed=seed), present)[0]))
+    first, square, last = (np.asarray(layer["w"]) for layer in begin(jnp.arange(networks, dtype=jnp.uint32)))
+    for w, (n_in, n_out) in ((first, (4, 7)), (square, (7, 7)), (last, (7, 3))):
+        own, larger = w[:, :n_in, :n_out], max(n_in, n_out)
+        assert np.abs(own.mean(0)).max() < 4.5 * np.sqrt(1 / larger / networks)
+        assert own.var() == pytest.approx(1 / larger, rel=1e-3)
+        for entry in (own[:, 0, 0], own[:, -1, -1], own[:, 0, -1]):
+            assert stats.kstest(entry**2, stats.beta(0.5, (larger - 1) / 2).cdf).pvalue > 0.001
+    traces = np.trace(square[:, :7, :7], axis1=1, axis2=2)
+    assert abs(traces.mean()) < 4 / np.sqrt(networks) and traces.var() == pytest.approx(1, abs=4 * np.sqrt(2 / networks))
+
+
+LSUV_CASES = [(activation, "none") for activation in TORCH] + [
+    ("relu", "batch"),
+    ("tanh", "batch"),
+    ("relu", "layer"),
+    ("sigmoid", "layer"),
+]
+
+
+@pytest.mark.parametrize(("activation", "normalisation"), LSUV_CASES)
+def test_lsuv_gives_every_layers_z_the_gains_variance_on_the_sample(float64, activation, normalisation):
+    """Layer by layer in PyTorch, with the weights that were found, on the network's own units only."""
+    of = layout(activation=activation, normalisation=normalisation, techniques=LSUV)
+    sample = np.random.default_rng(4).normal(size=(40, 8)) * [1, 2, 0.1, 5, 1, 1, 0, 0] + 0.5 * (np.arange(8) < 6)
+    parameters, _ = begun(of, (7, 5), 6, dtype=jnp.float64, sample=jnp.asarray(sample), initialisation="lsuv", initialisation_gain=1.5)
+    a, units = torch.tensor(sample[:, :6]), (6, 7, 5, 3)
+    for layer, size in enumerate(pairwise(units)):
+        w = of_layer(parameters, layer, *size)
+        z = a @ torch.tensor(w)
+        assert float(z.var(correction=0)) == pytest.approx(1.5**2, rel=1e-9)
+        products = w.T @ w if size[1] <= size[0] else w @ w.T
+        np.testing.assert_allclose(products, products[0, 0] * np.eye(len(products)), atol=1e-10 * products[0, 0])
+        if normalisation == "batch":
+            z = torch.nn.functional.batch_norm(z, None, None, training=True, eps=EPSILON)
+        elif normalisation == "layer":
+            z = torch.nn.functional.layer_norm(z, (size[1],), eps=EPSILON)
+        a = TORCH[activation]()(z)
+
+
+def test_a_sample_of_zeros_leaves_lsuv_finite():
+    parameters, _ = begun(layout(techniques=LSUV), (7, 5), 6, sample=jnp.zeros((9, 8)), initialisation="lsuv")
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(parameters))
 
 
 @pytest.mark.parametrize("normalisation", ["none", "batch", "layer"])
@@ -80,17 +200,57 @@ def test_a_layouts_count_of_parameters_is_what_its_networks_hold(hidden_layers, 
     assert of.parameters == sum(leaf.size for leaf in jax.tree.leaves(parameters))
 
 
-@pytest.mark.parametrize("activation", TORCH)
-def test_outputs_are_pytorchs_with_the_same_weights(float64, activation):
-    of = layout(activation=activation)
-    parameters, statistics = begun(of, (12, 12), 8, dtype=jnp.float64)
-    x = np.random.default_rng(0).normal(size=(16, 8))
-    a = torch.tensor(x)
-    for layer in parameters[:-1]:
-        a = TORCH[activation](a @ torch.tensor(np.asarray(layer["w"])) + torch.tensor(np.asarray(layer["b"])))
-    expected = a @ torch.tensor(np.asarray(parameters[-1]["w"])) + torch.tensor(np.asarray(parameters[-1]["b"]))
-    ours = outputs(of, parameters, statistics, jnp.asarray(x), jnp.array([12, 12]))
-    np.testing.assert_allclose(ours, expected, rtol=1e-10, atol=1e-13)
+def in_torch(parameters, statistics, activation, normalisation, units, inputs):
+    """The same network of PyTorch's modules, in its true size."""
+    modules, sizes = [], [inputs, *units, 3]
+    for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
+        own = {name: torch.tensor(np.asarray(leaf)[..., :n_out]) for name, leaf in parameters[layer].items()}
+        linear = torch.nn.Linear(n_in, n_out, bias="b" in own, dtype=torch.float64)
+        linear.load_state_dict({"weight": own["w"][:n_in].T} | ({"bias": own["b"]} if "b" in own else {}))
+        modules.append(linear)
+        if layer == len(units):
+            break
+        if normalisation != "none":
+            kind = {"batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}[normalisation]
+            norm = kind(n_out, eps=EPSILON, dtype=torch.float64)
+            seen = {f"running_{short}": torch.tensor(np.asarray(statistics[layer][name])[:n_out])
+                    for short, name in (("mean", "mean"), ("var", "variance"))} if normalisation == "batch" else {}  # fmt: skip
+            norm.load_state_dict({"weight": own["gamma"], "bias": own["beta"], **seen}, strict=False)
+            modules.append(norm)
+        modules.append(TORCH[activation]())
+    return torch.nn.Sequential(*modules).eval()
+
+
+OUTPUT_CASES = [(activation, "none") for activation in TORCH] + [
+    ("silu", "batch"),
+    ("sigmoid", "batch"),
+    ("gelu", "layer"),
+    ("sigmoid", "layer"),
+]
+
+
+@pytest.mark.parametrize(("activation", "normalisation"), OUTPUT_CASES)
+def test_outputs_are_those_of_pytorchs_modules_with_the_same_weights_and_no_padding(float64, activation, normalisation):
+    of, generator = layout(activation=activation, normalisation=normalisation), np.random.default_rng(0)
+    parameters, statistics = begun(of, (7, 5), 6, dtype=jnp.float64)
+    # Any values where the network's own are not 0, as after training.
+    own = [np.arange(12) < units for units in (7, 5)] + [np.ones(3, bool)]
+    parameters = tuple(
+        {name: leaf if name == "w" else jnp.asarray(generator.normal(size=leaf.shape) * own[layer]) for name, leaf in each.items()}
+        for layer, each in enumerate(parameters)
+    )
+    statistics = jax.tree.map(lambda leaf: jnp.asarray(generator.uniform(0.5, 2, leaf.shape)), statistics)
+    if statistics:  # of units that are not there: 0, as their z is
+        statistics = tuple({name: jnp.where(own[layer], leaf, 0.0) for name, leaf in each.items()} for layer, each in enumerate(statistics))
+    x = generator.normal(size=(16, 6))
+    with torch.no_grad():
+        expected = in_torch(parameters, statistics, activation, normalisation, (7, 5), 6)(torch.tensor(x))
+    ours = outputs(of, parameters, statistics, jnp.asarray(np.pad(x, ((0, 0), (0, 2)))), jnp.array([7, 5]))
+    np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_the_cases_of_pytorch_name_every_activation():
+    assert set(TORCH) == set(get_args(Activation))
 
 
 def test_no_hidden_layer_is_softmax_regression(float64):
@@ -101,20 +261,18 @@ def test_no_hidden_layer_is_softmax_regression(float64):
     np.testing.assert_allclose(ours, x @ np.asarray(parameters[0]["w"]), rtol=1e-10)
 
 
-def test_running_averages_are_pytorchs_with_the_bias_of_the_start_taken_away_and_the_variance_biased(float64):
+def test_running_averages_are_pytorchs_with_the_bias_of_the_start_taken_away_and_the_variance_biased(float64, exact):
     """PyTorch's running averages start anywhere and keep the unbiased variance; ours are corrected averages of the biased one."""
     of = layout(hidden_layers=1, activation="relu", normalisation="batch")
     parameters, statistics = begun(of, (12,), 8, dtype=jnp.float64)
     batches = np.random.default_rng(1).normal(size=(5, 16, 8)) * np.arange(1, 6)[:, None, None]
-    w, numbers = np.asarray(parameters[0]["w"]), numbers_of((12,), dtype=jnp.float64)
+    w, numbers = np.asarray(parameters[0]["w"]), exact(Recipe((12,)))
     mean, variance = torch.zeros(12, dtype=torch.float64), torch.zeros(12, dtype=torch.float64)
-    for step, x in enumerate(batches):
+    for x in batches:
         _, statistics = train_outputs(of, parameters, statistics, numbers, jnp.asarray(x), jnp.ones(16), Draws())
-        torch.nn.functional.batch_norm(
-            torch.tensor(x @ w), mean, variance, training=True, momentum=1 - BETA, eps=layers.NORMALISATION_EPSILON
-        )
+        torch.nn.functional.batch_norm(torch.tensor(x @ w), mean, variance, training=True, momentum=1 - BETA, eps=EPSILON)
     correction = 1 - BETA**5
-    deviation = np.sqrt(variance.numpy() * 15 / 16 / correction + layers.NORMALISATION_EPSILON)
+    deviation = np.sqrt(variance.numpy() * 15 / 16 / correction + EPSILON)
     expected = (batches[0] @ w - mean.numpy() / correction) / deviation
     head = parameters[1]
     statistics = corrected_statistics(statistics, numbers, jnp.int32(5))

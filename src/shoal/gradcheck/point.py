@@ -100,9 +100,7 @@ def tree_of(value: Any) -> Tree:
         if _is_of(leaf, jnp.complexfloating)
     ]
     problems += [
-        Problem(
-            "the parameters are finite", f"{np.count_nonzero(~np.isfinite(array))} others in {paths[place][0]}", "Choose another point."
-        )
+        Problem("the parameters are finite", f"NaN or infinity in {paths[place][0]}", "Choose another point.")
         for place, array in zip(floats, arrays, strict=True)
         if not np.isfinite(array).all()
     ]
