@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shoal.errors import DataError, InputError, OptionError, RunFolderError, ShoalError
     from shoal.estimators import ShoalClassifier, ShoalRegressor
+    from shoal.gradcheck import GradientCheck, check_gradients
     from shoal.improve import Result, improve, resume, train
     from shoal.model import Model
     from shoal.recipe import Recipe
+    from shoal.recipe_file import read_recipe, write_recipe
     from shoal.report import write_report
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "DataError": "errors",
+    "GradientCheck": "gradcheck",
     "InputError": "errors",
     "Model": "model",
     "OptionError": "errors",
@@ -31,14 +34,21 @@ _HOMES = {
     "ShoalClassifier": "estimators",
     "ShoalError": "errors",
     "ShoalRegressor": "estimators",
+    "check_gradients": "gradcheck",
     "improve": "improve",
+    "read_recipe": "recipe_file",
     "resume": "improve",
     "train": "improve",
+    "write_recipe": "recipe_file",
     "write_report": "report",
 }
 
+_MODULES = ("averages",)
+"""Modules that are of use on their own, as ``shoal.averages.of(...)``."""
+
 __all__ = [
     "DataError",
+    "GradientCheck",
     "InputError",
     "Model",
     "OptionError",
@@ -48,14 +58,19 @@ __all__ = [
     "ShoalClassifier",
     "ShoalError",
     "ShoalRegressor",
+    "check_gradients",
     "improve",
+    "read_recipe",
     "resume",
     "train",
+    "write_recipe",
     "write_report",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"shoal.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'shoal' has no attribute {name!r}")
     return getattr(import_module(f"shoal.{_HOMES[name]}"), name)

@@ -264,8 +264,10 @@ def _load(source: Any, y: Any, sample_weight: Any, options: Mapping[str, Any], p
         dataset = data.load(source, y=y, sample_weight=sample_weight, **{name: options[name] for name in names})
         check_metric(options["metric"], dataset.task)
         if (recipe := _recipe(options)) is not None:
-            problems += unsuited(recipe, dataset.task, len(dataset.classes))
-            dataset.prepared(recipe.input_normalisation, target_scaling(recipe.loss))
+            misfits = list(unsuited(recipe, dataset.task, len(dataset.classes)))
+            problems += misfits
+            if not misfits:
+                dataset.prepared(recipe.input_normalisation, target_scaling(recipe.loss))  # says what it cannot scale
     except InputError as error:
         problems += [problem for problem in error.problems if problem not in problems]
         raise (type(error) if len(problems) == len(error.problems) else OptionError)(*problems) from None
