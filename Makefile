@@ -16,7 +16,7 @@ help:
 	@echo "make test    install what developers need and run the tests"
 	@echo "make check   what CI does: format, lint, types, tests with the README's examples, docs"
 	@echo "make format  let ruff rewrite the sources"
-	@echo "make bench   speed against PyTorch and scikit-learn, and import time"
+	@echo "make bench   speed against PyTorch and scikit-learn, what each technique adds to a step, and import time"
 	@echo "make docs    build the documentation into site/"
 
 demo: .venv/.plain
@@ -41,6 +41,7 @@ format: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/techniques.py
 
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

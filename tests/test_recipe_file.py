@@ -180,7 +180,7 @@ BROKEN = {
     "nested lists": ("keep_prob = [[0.8]]", r"keep_prob is a number, or a list of .*; received a list of lists or tables\."),
     "out of range": ("learning_rate = -1", r"learning_rate is a number above 0 .*; received -1\. Give a value inside the range\."),
     "not a number": ("learning_rate = nan", r"learning_rate is a number above 0 .*; received nan\."),
-    "one value too many": ("hidden_units = [8]\nkeep_prob = [0.8, 0.8]", r"one per hidden layer; received 2 values for 1 hidden layers"),
+    "one value too many": ("hidden_units = [8]\nkeep_prob = [0.8, 0.8]", r"one per hidden layer; received 2 values for 1 hidden layer"),
     "contradictory": ('optimiser = "adam"\nweight_decay = 0.1', r"adam has no decoupled weight decay; received weight_decay 0\.1\. Write"),
 }  # fmt: skip
 

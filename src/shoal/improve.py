@@ -81,7 +81,7 @@ def improve(
     source: Any,
     y: Any = None,
     *,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     task: str = "auto",
     dev: Any = None,
     test: Any = None,
@@ -105,8 +105,8 @@ def improve(
     Args:
         source: a path, ``example:NAME``, a data frame, or an array of inputs together with ``y``.
         y: the target, where ``source`` does not hold it.
-        target: name of the target's column.
-        task: ``auto``, ``classification`` or ``regression``.
+        target: name of the target's column, or of the columns of several labels.
+        task: ``auto``, ``classification``, ``multi_label`` or ``regression``.
         dev: a dev set of its own (path or data frame); otherwise one is split off.
         test: a test set of its own; otherwise one is split off.
         drop: columns to leave out.
@@ -149,7 +149,7 @@ def train(
     *,
     recipe: Recipe,
     seeds: int = 5,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     task: str = "auto",
     dev: Any = None,
     test: Any = None,

@@ -32,6 +32,8 @@ Decay = Literal[
 Calibration = Literal["temperature", "none"]
 
 MAX_HIDDEN_LAYERS = 8
+MAX_UNITS = 1 << 16
+MAX_BATCH_SIZE = 1 << 24
 WHOLE_BATCH = 0
 """The batch size of a shape whose mini-batch is all training rows; the layout fills in how many these are."""
 
@@ -397,11 +399,12 @@ def _problems(recipe: Recipe):
             yield from _number_problems(name, getattr(recipe, name), 0.0, math.inf, False, False)
     yield from _contradictions(recipe)
     units = recipe.hidden_units
-    if not isinstance(units, tuple) or len(units) > MAX_HIDDEN_LAYERS or not all(_is_count(unit) for unit in units):
-        yield Problem(f"hidden_units lists 0 to {MAX_HIDDEN_LAYERS} positive whole numbers", repr(units), "Write, say, (64, 64).")
+    if not isinstance(units, tuple) or len(units) > MAX_HIDDEN_LAYERS or not all(_is_count(unit, MAX_UNITS) for unit in units):
+        text = f"hidden_units lists 0 to {MAX_HIDDEN_LAYERS} positive whole numbers up to {MAX_UNITS}"
+        yield Problem(text, repr(units), "Write, say, (64, 64).")
         return
     if isinstance(recipe.keep_prob, tuple) and len(recipe.keep_prob) != len(units):
-        received = f"{len(recipe.keep_prob)} values for {len(units)} hidden layers"
+        received = f"{len(recipe.keep_prob)} values for {len(units)} hidden layer{'s' * (len(units) != 1)}"
         yield Problem("keep_prob is one number, or one per hidden layer", received, "Give one number to use it for every layer.")
     for value in recipe.keep_prob if isinstance(recipe.keep_prob, tuple) else (recipe.keep_prob,):
         yield from _number_problems("keep_prob", value, 0.0, 1.0, False, True)
@@ -410,13 +413,15 @@ def _problems(recipe: Recipe):
 def _contradictions(recipe: Recipe):
     """Settings that are fine alone and not together."""
     size = recipe.batch_size
-    if size != "all" and not _is_count(size):
-        yield Problem('batch_size is a positive whole number or "all"', repr(size), "Write, say, 128.")
+    if size != "all" and not _is_count(size, MAX_BATCH_SIZE):
+        yield Problem(f'batch_size is a positive whole number up to {MAX_BATCH_SIZE} or "all"', repr(size), "Write, say, 128.")
     elif recipe.normalisation == "batch" and size == 1:
         yield Problem("batch norm needs at least 2 examples a mini-batch", "batch_size 1", "Raise batch_size or choose layer norm.")
     if recipe.optimiser == "adam" and recipe.weight_decay:
         remedy = "Write optimiser = 'adamw' for decoupled decay, or l2 for the coupled one."
         yield Problem("adam has no decoupled weight decay", f"weight_decay {recipe.weight_decay!r}", remedy)
+    if isinstance(recipe.patience_steps, float) and recipe.patience_steps > 0 and not recipe.patience_steps.is_integer():
+        yield Problem("patience_steps is a whole number", repr(recipe.patience_steps), "Write, say, 1000.")
     if recipe.patience is not None and recipe.patience_steps is not None:
         received = f"patience {recipe.patience!r} and patience_steps {recipe.patience_steps!r}"
         yield Problem("patience is given in epochs or in steps", received, "Leave one of them out.")
@@ -424,12 +429,12 @@ def _contradictions(recipe: Recipe):
         yield Problem("warm_up is shorter than the training", f"{recipe.warm_up!r} of {recipe.epochs!r} epochs", "Lower warm_up.")
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def _is_count(value: Any, highest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= highest
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and not (isinstance(value, float) and math.isnan(value))
 
 
 def _number_problems(name: str, value: Any, low: float, high: float, with_low: bool, with_high: bool):

@@ -115,7 +115,7 @@ def _misfits(subject: Any, point: Any, gradient: Any, loss: Any) -> Iterator[Pro
 def _out_of_range(samples: Any, epsilon: Any, seed: Any) -> Iterator[Problem]:
     if samples is not None and not (isinstance(samples, int) and samples >= 1):
         yield Problem("samples is a positive whole number, or None for all coordinates", repr(samples), "Write, say, 2000.")
-    if epsilon is not None and not (isinstance(epsilon, int | float) and 0 < epsilon < 1):
-        yield Problem("epsilon is a number above 0 and below 1", repr(epsilon), "Write, say, 1e-5, or leave it out.")
+    if epsilon is not None and not (isinstance(epsilon, float) and 1e-12 <= epsilon <= 0.1):
+        yield Problem("epsilon is a number from 1e-12 to 0.1", repr(epsilon), "Write, say, 1e-5, or leave it out.")
     if not (isinstance(seed, int) and seed >= 0):
         yield Problem("seed is a whole number, 0 or more", repr(seed), "Write, say, 0.")

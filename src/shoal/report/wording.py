@@ -194,6 +194,8 @@ def recipe_line(recipe: Recipe) -> str:
     network = f"{setting(recipe.hidden_units)} {setting(recipe.activation)} units" if recipe.hidden_units else "linear"
     training = f"{setting(recipe.optimiser)} at {number(recipe.learning_rate, 3)}, {setting(recipe.decay)}, batches of {recipe.batch_size}"
     extras = [f"{recipe.normalisation} norm"] if recipe.normalisation != "none" else []
+    if recipe.loss != "auto":
+        extras.append(f"{setting(recipe.loss)} loss")
     for name in _SHOWN_IF_USED:
         value = getattr(recipe, name)
         if value != getattr(_PLAIN, name):
