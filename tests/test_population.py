@@ -432,3 +432,11 @@ def test_new_numbers_seeds_optimisers_schedules_folds_and_rows_compile_nothing_a
 def test_a_second_process_reads_every_program_from_the_cache_and_trains_the_same_networks(counted):
     assert set(counted[1]["counts"].values()) == {0}, counted[1]["counts"]
     assert counted[1]["result"] == counted[0]["result"]
+
+
+def test_no_program_calls_lapack_which_waits_for_ever_when_several_cpu_devices_ask_it_for_a_batch(tables):
+    recipe = replace(BASE, initialisation="lsuv")
+    shoal = Shoal(Layout(recipe.shape, 8, 8, 0, CLASSES, "softmax", recipe.techniques), 4, tables, seed=5)
+    numbers = shoal.numbers([recipe] * 4, SEEDS)
+    program = shoal._programs.start.lower(numbers, shoal._scale, shoal._train.x, shoal._sample, shoal._encoding)
+    assert "lapack" not in program.as_text()

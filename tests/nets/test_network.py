@@ -174,8 +174,8 @@ def test_lsuv_gives_every_layers_z_the_gains_variance_on_the_sample(float64, act
         a = TORCH[activation]()(z)
 
 
-def test_a_sample_of_zeros_leaves_lsuv_finite():
-    parameters, _ = begun(layout(techniques=LSUV), (7, 5), 6, sample=jnp.zeros((9, 8)), initialisation="lsuv")
+def test_a_sample_of_zeros_leaves_lsuv_finite(float64):
+    parameters, _ = begun(layout(techniques=LSUV), (7, 5), 6, dtype=jnp.float64, sample=jnp.zeros((40, 8)), initialisation="lsuv")
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(parameters))
 
 

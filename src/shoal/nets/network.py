@@ -92,7 +92,7 @@ def initialise(
         w = noise.normal(noise.stream(numbers.seed, layer), fan_in, fan_out, dtype)
         w = jnp.where(exists[layer][:, None] & exists[layer + 1][None, :], w, 0)
         if "orthogonal" in layout.techniques:
-            w = jnp.where(initialisation.is_orthogonal(numbers.initialisation), initialisation.orthogonal(w, jnp.minimum(n_in, n_out)), w)
+            w = jnp.where(initialisation.is_orthogonal(numbers.initialisation), initialisation.orthogonal(w), w)
         w = w * initialisation.deviation(numbers.initialisation, numbers.gain.astype(dtype), n_in, n_out, layer == hidden).astype(dtype)
         own = exists[layer + 1].astype(dtype)
         parameters.append({"w": w, **{name: own if name == "gamma" else jnp.zeros_like(own) for name in names}})
