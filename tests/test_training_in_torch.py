@@ -134,14 +134,15 @@ class Training(NamedTuple):
 @functools.partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
 def train(layout: Layout, numbers: Numbers, epoch: training.Batch, everything: training.Batch) -> Training:
     """Start, train on the mini-batches of an ``epoch`` (with a leading axis) in turn, and evaluate: one program."""
+    scale = jax.tree.map(jnp.asarray, SCALE)
 
     def one_step(state, number):
         batch = jax.tree.map(lambda leaf: leaf[number % STEPS_PER_EPOCH], epoch)
         draws = draw(layout, jnp.uint32(7), number, jnp.float64)
-        state, *measured = training.step(layout, state, numbers, SCALE, batch, draws)
-        return state, (tuple(measured), draws)
+        state, loss, norm = training.step(layout, state, numbers, scale, batch, draws)
+        return state, ((loss, norm), draws)
 
-    start = training.start(layout, numbers, SCALE, dtype=jnp.float64)
+    start = training.start(layout, numbers, scale, dtype=jnp.float64)
     end, (measured, draws) = jax.lax.scan(one_step, start, jnp.arange(STEPS, dtype=jnp.int32))
     dev_loss, _ = training.evaluate(layout, end, numbers, everything)
     return Training(start, end, training.as_evaluated(end, numbers), measured, dev_loss, draws)
@@ -285,7 +286,8 @@ class InTorch:
     """A network in training; ``did`` names the limits that its numbers have met."""
 
     def __init__(self, loss: Loss, recipe: Recipe, start):
-        self.loss, self.recipe, self.did = loss, recipe, set()
+        self.loss: Loss = loss
+        self.recipe, self.did = recipe, set()
         self.parameters = [{name: torch.tensor(leaf, requires_grad=True) for name, leaf in layer.items()} for layer in start]
         self.weights = [layer["w"] for layer in self.parameters]
         self.tensors = [tensor for layer in self.parameters for tensor in layer.values()]
@@ -319,7 +321,7 @@ class InTorch:
         if self.recipe.clip_norm is not None and norm > self.recipe.clip_norm:  # PyTorch's own adds 1e-6 to the norm
             self.did.add("clip_norm")
             for tensor in self.tensors:
-                tensor.grad *= self.recipe.clip_norm / norm
+                tensor.grad *= self.recipe.clip_norm / norm  # type: ignore[operator]
 
     @torch.no_grad()
     def update(self, alpha: float) -> None:
