@@ -45,7 +45,8 @@ def searched(tables):
             base = families[number].base
             key = (base.shape, families[number].width, families[number].techniques)
             if key not in shoals:
-                shoals[key] = Shoal(tables.layout(base.shape, families[number].width, 1, "sigmoid", families[number].techniques), SLOTS, tables, seed=0)
+                layout = tables.layout(base.shape, families[number].width, 1, "sigmoid", families[number].techniques)
+                shoals[key] = Shoal(layout, SLOTS, tables, seed=0)
             return shoals[key]
 
         return make

@@ -1,38 +1,47 @@
-"""Training one network, in double precision: whole trainings against PyTorch, gradients against finite differences, masks against
-truly narrower networks."""
+"""Training one network, in double precision: gradients against finite differences, masks against truly narrower networks, scores that
+decide, and what constraints do to weights. Whole trainings are compared with PyTorch in ``test_training_in_torch.py``.
+"""
 
 import functools
-from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import cycle, product
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from jax.flatten_util import ravel_pytree
+from sklearn.linear_model import Lasso
+from sklearn.utils.class_weight import compute_class_weight
 
 from shoal import training
 from shoal.losses import Loss
-from shoal.nets import layers
 from shoal.nets.network import Layout, draw
-from shoal.recipe import CHOICES, Recipe, stack, techniques_of
+from shoal.recipe import CHOICES, TECHNIQUES, Recipe
+from shoal.schedules import learning_rate
 
 ROWS, INPUTS, UNITS, BATCH = 60, 6, (5, 3), 12
-OUTPUTS: dict[Loss, int] = {"softmax": 3, "sigmoid": 1, "squared_error": 1}
+OUTPUTS = {"softmax": 3, "multi_label": 3}
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(ROWS, INPUTS))
+CLASS = RNG.integers(3, size=ROWS)
+VALUE = RNG.normal(size=ROWS)
 TARGETS: dict[Loss, np.ndarray] = {
-    "softmax": RNG.integers(3, size=ROWS),
-    "sigmoid": RNG.integers(2, size=ROWS),
-    "squared_error": RNG.normal(size=ROWS),
-}
+    "softmax": CLASS, "sigmoid": CLASS > 0, "multi_label": RNG.integers(2, size=(ROWS, 3)), "squared_error": VALUE, "huber": VALUE,
+    "poisson": RNG.poisson(1.5, ROWS) / 1.5, "quantile": VALUE,
+}  # fmt: skip
 WEIGHT = RNG.uniform(0.5, 2, ROWS)
-SCALE = training.Scale(np.float64(ROWS), np.float64(ROWS / BATCH), np.ones(INPUTS, bool), np.ones(3), np.float64(0))
+SCALE = training.Scale(np.float64(ROWS), np.float64(ROWS / BATCH), np.ones(INPUTS, bool), np.array([0.5, 1, 2]), np.float64(0))
+QUICKLY = {
+    "xla_backend_optimization_level": "0",
+    "xla_llvm_disable_expensive_passes": True,
+}  # small networks, compiled once and run briefly
 
 
 def layout_of(recipe: Recipe, loss: Loss, width=5, inputs=INPUTS) -> Layout:
-    return Layout(recipe.shape, width, inputs, 0, OUTPUTS[loss], loss, recipe.techniques)
+    return Layout(recipe.shape, width, inputs, 0, OUTPUTS.get(loss, 1), loss, recipe.techniques)
 
 
 def batch_of(loss: Loss, step=0, inputs=INPUTS, rows=BATCH, weight=WEIGHT) -> training.Batch:
@@ -41,23 +50,29 @@ def batch_of(loss: Loss, step=0, inputs=INPUTS, rows=BATCH, weight=WEIGHT) -> tr
     return training.Batch(jnp.asarray(x), jnp.asarray(TARGETS[loss][chosen]), jnp.asarray(weight[chosen] * (np.arange(BATCH) < rows)))
 
 
-QUICKLY = {
-    "xla_backend_optimization_level": "0",
-    "xla_llvm_disable_expensive_passes": True,
-}  # small networks, compiled once and run briefly
 step = jax.jit(training.step, static_argnums=0, compiler_options=QUICKLY)
 
 
-def trained(layout, numbers, steps, loss, inputs=INPUTS, scale=SCALE, **batches):
-    """The state after some steps, and each step's loss and gradient norm."""
-    scale = scale._replace(present=np.arange(layout.inputs) < INPUTS)
-    state = training.start(layout, numbers, scale, dtype=jnp.float64)
-    measured = []
-    for number in range(steps):
-        dropout = draw(layout, jnp.uint32(7), jnp.int32(number), jnp.float64)
-        state, *rest = step(layout, state, numbers, scale, batch_of(loss, number, inputs, **batches), dropout)
-        measured.append(rest)
-    return state, np.array(measured)
+@functools.partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
+def in_turn(layout: Layout, numbers, scale: training.Scale, batches: training.Batch):
+    """The state after a step with each of the batches (with a leading axis), and each step's loss and gradient norm."""
+
+    def one(state, now):
+        number, batch = now
+        state, loss, norm = training.step(layout, state, numbers, scale, batch, draw(layout, jnp.uint32(7), number, jnp.float64))
+        return state, (loss, norm)
+
+    steps = jnp.arange(len(batches.x), dtype=jnp.int32)
+    state, measured = jax.lax.scan(one, training.start(layout, numbers, scale, dtype=jnp.float64), (steps, batches))
+    return state, jnp.stack(measured, 1)
+
+
+def trained(layout: Layout, numbers, steps: int, loss: Loss, inputs=INPUTS):
+    scale = SCALE._replace(present=np.arange(layout.inputs) < INPUTS)
+    if not steps:
+        return training.start(layout, numbers, scale, dtype=jnp.float64), np.zeros((0, 2))
+    batches = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(batch_of(loss, number, inputs) for number in range(steps)))
+    return in_turn(layout, numbers, jax.tree.map(jnp.asarray, scale), batches)
 
 
 def inside(parameters, units=UNITS, inputs=INPUTS):
@@ -77,124 +92,7 @@ def assert_close(ours, expected, tolerance):
         assert np.linalg.norm(np.subtract(mine, theirs, dtype=float)) <= tolerance * max(np.linalg.norm(theirs), 1e-3)
 
 
-@dataclass
-class Case:
-    """A training whose conventions are those of PyTorch's optimiser."""
-
-    loss: Loss
-    settings: dict[str, Any]
-    torch_optimiser: Any = torch.optim.AdamW
-    torch_settings: dict[str, Any] = field(default_factory=dict)
-
-
-CASES = {
-    "adam, decoupled decay, softmax": Case("softmax", {"activation": "silu", "weight_decay": 0.1}),
-    "adam, L2, sigmoid": Case("sigmoid", {"activation": "relu", "l2": 3.0}),
-    "momentum, clipping, squared error": Case(
-        "squared_error",
-        {"activation": "tanh", "optimiser": "momentum", "clip_norm": 0.5, "learning_rate": 0.1},
-        torch.optim.SGD,
-        {"momentum": 0.9, "lr": 0.1 * (1 - 0.9)},  # the averaged form is the classical one with a smaller learning rate
-    ),
-    "rmsprop, batch norm, softmax": Case(
-        "softmax",
-        {"activation": "leaky_relu", "optimiser": "rmsprop", "normalisation": "batch", "beta2": 0.95, "epsilon": 1e-4},
-        torch.optim.RMSprop,
-        {"alpha": 0.95, "eps": 1e-4},
-    ),
-    "descent, inverse time decay, label smoothing": Case(
-        "softmax",
-        {"activation": "sigmoid", "optimiser": "gradient_descent", "decay": "inverse_time", "decay_rate": 0.5, "label_smoothing": 0.1},
-        torch.optim.SGD,
-    ),
-    "everything together": Case(
-        "sigmoid",
-        {
-            "activation": "relu",
-            "normalisation": "batch",
-            "weight_decay": 0.3,
-            "l2": 2.0,
-            "clip_norm": 0.4,
-            "label_smoothing": 0.2,
-            "decay": "cosine",
-            "epochs": 8.0,
-        },
-    ),
-}
-
-
-def train_in_torch(case: Case, recipe: Recipe, start, steps):
-    """The same training written with PyTorch's modules of functions; returns the parameters, and each loss and gradient norm."""
-    functional = torch.nn.functional
-    parameters = [{name: torch.tensor(leaf, requires_grad=True) for name, leaf in layer.items()} for layer in start]
-    weights = [layer["w"] for layer in parameters]
-    others = [tensor for layer in parameters for name, tensor in layer.items() if name != "w"]
-    settings: dict[str, Any] = {"lr": recipe.learning_rate, **case.torch_settings}
-    if case.torch_optimiser is torch.optim.AdamW:
-        settings |= {"betas": (recipe.beta1, recipe.beta2), "eps": recipe.epsilon}
-        groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    else:
-        groups = [{"params": weights + others}]
-    optimiser = case.torch_optimiser(groups, **settings)
-    epoch_of = lambda step: step / (ROWS / BATCH)  # noqa: E731
-    factor = {
-        "constant": lambda step: 1.0,
-        "inverse_time": lambda step: 1 / (1 + recipe.decay_rate * epoch_of(step)),
-        "cosine": lambda step: (1 + np.cos(np.pi * epoch_of(step) / recipe.epochs)) / 2,
-    }[recipe.decay]
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-    activation = getattr(functional, recipe.activation) if recipe.activation != "tanh" else torch.tanh
-    measured = []
-    for step in range(steps):
-        batch = batch_of(case.loss, step)
-        a, target, weight = (torch.tensor(np.asarray(part)) for part in batch)
-        for layer in parameters[:-1]:
-            z = a @ layer["w"]
-            if recipe.normalisation == "batch":
-                z = functional.batch_norm(z, None, None, layer["gamma"], layer["beta"], training=True, eps=layers.NORMALISATION_EPSILON)
-            else:
-                z = z + layer["b"]
-            a = activation(z)
-        z = a @ parameters[-1]["w"] + parameters[-1]["b"]
-        smoothing = recipe.label_smoothing
-        if case.loss == "softmax":
-            each = functional.cross_entropy(z, target, reduction="none", label_smoothing=smoothing)
-        elif case.loss == "sigmoid":
-            softened = target.double() * (1 - smoothing) + smoothing / 2
-            each = functional.binary_cross_entropy_with_logits(z[:, 0], softened, reduction="none")
-        else:
-            each = (z[:, 0] - target) ** 2
-        loss = (each * weight).sum() / weight.sum()
-        optimiser.zero_grad()
-        (loss + recipe.l2 / (2 * ROWS) * sum((w**2).sum() for w in weights)).backward()
-        gradients = [tensor.grad for tensor in weights + others if tensor.grad is not None]
-        norm = torch.sqrt(sum(((g**2).sum() for g in gradients), torch.tensor(0.0)))
-        if recipe.clip_norm is not None and norm > recipe.clip_norm:
-            for gradient in gradients:
-                gradient *= recipe.clip_norm / norm
-        optimiser.step()
-        schedule.step()
-        measured.append([float(loss.detach()), float(norm)])
-    return [{name: tensor.detach().numpy() for name, tensor in layer.items()} for layer in parameters], np.array(measured)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_30_steps_of_a_padded_network_are_pytorchs_of_the_true_size(float64, exact, name):
-    """Units 5 and 3 in layers 9 wide, 6 inputs in 8 columns, sample weights; PyTorch's network has no padding at all."""
-    case = CASES[name]
-    recipe = Recipe(UNITS, batch_size=BATCH, **({"learning_rate": 0.01, "decay": "constant"} | case.settings))
-    layout, numbers = layout_of(recipe, case.loss, width=9, inputs=8), exact(recipe)
-    start, _ = trained(layout, numbers, 0, case.loss)
-    state, measured = trained(layout, numbers, 30, case.loss, inputs=8)
-    expected, expected_measured = train_in_torch(case, recipe, inside(start.parameters), 30)
-    assert_close(inside(state.parameters), expected, 1e-9)
-    np.testing.assert_allclose(measured, expected_measured, rtol=1e-9)
-    clipped = recipe.clip_norm is not None and (expected_measured[:, 1] > recipe.clip_norm).any()
-    assert clipped == (recipe.clip_norm is not None), "clipping should have had something to do"
-
-
-@pytest.mark.parametrize("normalisation", CHOICES["normalisation"])
-@pytest.mark.parametrize("activation", CHOICES["activation"])
+@pytest.mark.parametrize(("activation", "normalisation"), list(zip(CHOICES["activation"], cycle(CHOICES["normalisation"]), strict=False)))
 def test_units_beyond_the_networks_width_change_nothing_whatever_the_activation(float64, exact, activation, normalisation):
     """Dropout included: the noise at a position does not depend on the padding."""
     recipe = Recipe(
@@ -207,40 +105,59 @@ def test_units_beyond_the_networks_width_change_nothing_whatever_the_activation(
     np.testing.assert_allclose(padded_measured, alone_measured, rtol=1e-11)
     first, second, last = (np.asarray(layer["w"]) for layer in padded.parameters)
     assert not (first[:, 5:].any() or second[5:].any() or second[:, 5:].any() or last[5:].any() or first[6:].any())
-    batch = batch_of("softmax")
-    in_use = training.evaluate(layout_of(recipe, "softmax"), alone, numbers, batch)
+    in_use = training.evaluate(layout_of(recipe, "softmax"), alone, numbers, batch_of("softmax"))
     padded_in_use = training.evaluate(layout_of(recipe, "softmax", width=9, inputs=8), padded, numbers, batch_of("softmax", inputs=8))
     np.testing.assert_allclose(padded_in_use, in_use, rtol=1e-11)
 
 
-@pytest.mark.parametrize("loss", OUTPUTS)
-@pytest.mark.parametrize("normalisation", CHOICES["normalisation"])
-@pytest.mark.parametrize("activation", CHOICES["activation"])
-def test_gradients_are_finite_differences(float64, exact, activation, normalisation, loss):
-    """Two-sided, for every parameter; with dropout, L2, label smoothing and sample weights. At most 1e-7 counts as right."""
-    smoothing = 0.0 if loss == "squared_error" else 0.1
-    recipe = Recipe(
-        UNITS, activation, normalisation, batch_size=BATCH, optimiser="gradient_descent", learning_rate=1.0, decay="constant",
-        l2=5.0, keep_prob=0.8, input_keep_prob=0.9, label_smoothing=smoothing, mixup=0.4, input_noise=0.3,
+EVERY_PAIR = list(zip(product(CHOICES["normalisation"], get_args(Loss)), cycle(CHOICES["activation"]), strict=False))
+AFTER_THE_GRADIENT = {
+    "accumulate", "clip_norm", "clip_value", "first_moment", "l1", "lsuv", "max_norm", "maximum", "nesterov", "orthogonal", "plateau",
+    "second_moment", "sign", "weight_average", "weight_decay",
+}  # fmt: skip
+
+
+def with_all_that_enters_the_cost(normalisation, loss, activation) -> Recipe:
+    of_classes: dict[str, Any] = {"label_smoothing": 0.1} if loss in ("softmax", "sigmoid", "multi_label") else {}
+    return Recipe(
+        UNITS, activation, normalisation, batch_size=BATCH, optimiser="gradient_descent", l2=5.0, keep_prob=0.8, input_keep_prob=0.9,
+        mixup=0.4, input_noise=0.3, class_balance=0.5 if loss == "softmax" else 0.0, **of_classes,
     )  # fmt: skip
-    layout, numbers = layout_of(recipe, loss), exact(recipe)
-    state, _ = trained(layout, numbers, 0, loss)
-    generator = np.random.default_rng(0)
-    state = state._replace(parameters=jax.tree.map(lambda leaf: leaf + 0.1 * generator.normal(size=leaf.shape), state.parameters))
-    draws, batch = draw(layout, jnp.uint32(0), jnp.int32(0), jnp.float64), batch_of(loss)
-    flat, unflatten = ravel_pytree(state.parameters)
+
+
+@functools.partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
+def gradient_and_differences(layout: Layout, numbers, statistics, parameters, batch: training.Batch):
+    """The gradient of the cost, and its two-sided differences in every parameter."""
+    scale, draws = jax.tree.map(jnp.asarray, SCALE), draw(layout, jnp.uint32(0), jnp.int32(0), jnp.float64)
+    flat, unflatten = ravel_pytree(parameters)
 
     def cost(point):
         parameters = unflatten(point)
-        return training.cost(layout, numbers, SCALE, state.statistics, parameters, batch, draws)[0] + training.penalty(numbers, SCALE, parameters)
+        return training.cost(layout, numbers, scale, statistics, parameters, batch, draws)[0] + training.penalty(numbers, scale, parameters)
 
-    after, _, _ = step(layout, state, numbers, SCALE, batch, draws)
-    gradient = flat - ravel_pytree(after.parameters)[0]  # descent with learning rate 1
+    slope, _, _ = training.gradient(layout, numbers, scale, statistics, parameters, batch, draws)
     moves = 1e-6 * jnp.eye(flat.size)
     ends = jax.vmap(cost)(flat + jnp.concatenate([moves, -moves]))
-    numeric = (ends[: flat.size] - ends[flat.size :]) / 2e-6
-    relative = jnp.linalg.norm(gradient - numeric) / (jnp.linalg.norm(gradient) + jnp.linalg.norm(numeric))
+    return ravel_pytree(slope)[0], (ends[: flat.size] - ends[flat.size :]) / 2e-6
+
+
+@pytest.mark.parametrize(("normalisation", "loss", "activation"), [(*pair, activation) for pair, activation in EVERY_PAIR])
+def test_gradients_are_finite_differences(float64, exact, normalisation, loss, activation):
+    """Of every normalisation with every loss, the activations in turn, with all that enters the cost. At most 1e-7 counts as right."""
+    recipe = with_all_that_enters_the_cost(normalisation, loss, activation)
+    layout, numbers = layout_of(recipe, loss), exact(recipe)
+    state, _ = trained(layout, numbers, 0, loss)
+    generator = np.random.default_rng(0)
+    parameters = jax.tree.map(lambda leaf: leaf + 0.1 * generator.normal(size=leaf.shape), state.parameters)
+    analytic, numeric = gradient_and_differences(layout, numbers, state.statistics, parameters, batch_of(loss, rows=10))
+    relative = jnp.linalg.norm(analytic - numeric) / (jnp.linalg.norm(analytic) + jnp.linalg.norm(numeric))
     assert float(relative) < 1e-7
+
+
+def test_the_checked_gradients_hold_every_activation_and_every_technique_that_enters_the_cost():
+    assert {activation for _, activation in EVERY_PAIR} == set(CHOICES["activation"])
+    used = {name for pair, activation in EVERY_PAIR for name in with_all_that_enters_the_cost(*pair, activation).techniques}
+    assert used == set(TECHNIQUES) - AFTER_THE_GRADIENT
 
 
 @pytest.mark.parametrize("normalisation", CHOICES["normalisation"])
@@ -258,7 +175,9 @@ def test_rows_of_weight_0_are_absent(float64, exact, normalisation):
         np.testing.assert_allclose(measured, expected_measured, rtol=1e-12)
         for part in ("parameters", "moments", "statistics"):
             assert_close(getattr(after, part), jax.tree.map(np.asarray, getattr(expected, part)), 1e-12)
-    np.testing.assert_allclose(training.evaluate(layout, state, numbers, other), training.evaluate(layout, state, numbers, only), rtol=1e-12)
+    np.testing.assert_allclose(
+        training.evaluate(layout, state, numbers, other), training.evaluate(layout, state, numbers, only), rtol=1e-12
+    )
 
 
 def test_a_weight_of_2_counts_a_row_twice(float64, exact):
@@ -274,26 +193,55 @@ def test_a_weight_of_2_counts_a_row_twice(float64, exact):
     np.testing.assert_allclose([other_loss, other_norm], [loss, norm], rtol=1e-12)
 
 
-def test_networks_mapped_together_are_the_same_networks_alone(float64, exact):
-    """Optimiser, schedule, decay, dropout, units and age differ from one network to the next."""
-    recipes = [
-        Recipe(UNITS, "tanh", "batch", batch_size=BATCH, learning_rate=0.02, weight_decay=0.2),
-        Recipe((2, 5), "tanh", "batch", batch_size=BATCH, optimiser="momentum", learning_rate=0.3, keep_prob=0.6, decay="inverse_time"),
-        Recipe((5, 5), "tanh", "batch", batch_size=BATCH, optimiser="rmsprop", learning_rate=0.01, clip_norm=0.3, l2=4.0, label_smoothing=0.2),
-    ]
-    layout = replace(layout_of(recipes[0], "softmax"), techniques=techniques_of(recipes))
-    numbers = [exact(recipe) for recipe in recipes]
-    aged = [trained(layout, each, age, "softmax")[0] for age, each in enumerate(numbers)]
-    over_networks = jax.jit(jax.vmap(functools.partial(training.step, layout), (0, 0, None, None, None)))
-    alone, together = list(aged), jax.tree.map(lambda *leaves: jnp.stack(leaves), *aged)
-    for number in range(5):
-        batch, dropout = batch_of("softmax", number), draw(layout, jnp.uint32(3), jnp.int32(number))
-        together, losses, norms = over_networks(together, stack(numbers), SCALE, batch, dropout)
-        for which, each in enumerate(numbers):
-            alone[which], loss, norm = step(layout, alone[which], each, SCALE, batch, dropout)
-            np.testing.assert_allclose([losses[which], norms[which]], [loss, norm], rtol=1e-11)
-    assert together.age.tolist() == [5, 6, 7]
-    assert_close(together.parameters, jax.tree.map(lambda *leaves: np.stack(leaves), *(state.parameters for state in alone)), 1e-12)
+def test_balanced_classes_are_pytorchs_class_weights(float64, exact):
+    """PyTorch's mean divides by the sum of the weights, too."""
+    recipe = Recipe((), batch_size=BATCH, class_balance=1.0)
+    layout, numbers, weight = layout_of(recipe, "softmax"), exact(recipe), np.ones(ROWS)
+    balance = compute_class_weight("balanced", classes=np.arange(3), y=CLASS)
+    state, _ = trained(layout, numbers, 0, "softmax")
+    batch, scale = batch_of("softmax", weight=weight), SCALE._replace(class_weight=jnp.asarray(balance))
+    ours, _ = training.cost(layout, numbers, scale, (), state.parameters, batch, draw(layout, jnp.uint32(0), jnp.int32(0)))
+    z = torch.tensor(X[:BATCH] @ np.asarray(state.parameters[0]["w"]))
+    expected = torch.nn.functional.cross_entropy(z, torch.tensor(CLASS[:BATCH]), torch.tensor(balance))
+    assert float(ours) == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_l1_sets_the_same_weights_to_0_as_scikit_learns_lasso_and_finds_its_others(float64, exact):
+    """``lambda/m sum |W|`` beside a mean of squares is Lasso's ``alpha = lambda/(2m)`` beside half of that mean."""
+    recipe = Recipe((), batch_size=BATCH, optimiser="gradient_descent", learning_rate=0.1, decay="constant", l1=30.0)
+    layout, numbers = layout_of(recipe, "squared_error"), jax.tree.map(jnp.asarray, exact(recipe))
+    target = X @ [2.0, -1.0, 0.2, 0, 0, 0] + 0.5 + 0.3 * VALUE
+    whole = training.Batch(jnp.asarray(X), jnp.asarray(target), jnp.ones(ROWS))
+    nothing = draw(layout, jnp.uint32(0), jnp.int32(0))
+
+    @jax.jit
+    def descended(state):
+        return jax.lax.fori_loop(0, 2_000, lambda _, state: training.step(layout, state, numbers, SCALE, whole, nothing)[0], state)
+
+    layer = descended(training.start(layout, numbers, SCALE, dtype=jnp.float64)).parameters[0]
+    lasso = Lasso(alpha=30.0 / (2 * ROWS), tol=1e-12, max_iter=100_000).fit(X, target)
+    ours = np.asarray(layer["w"])[:, 0]
+    np.testing.assert_array_equal(ours == 0, lasso.coef_ == 0)
+    np.testing.assert_allclose(ours, lasso.coef_, atol=1e-8)
+    assert float(layer["b"][0]) == pytest.approx(lasso.intercept_, abs=1e-8)
+    assert 0 < (ours == 0).sum() < INPUTS - 1
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+def test_weights_that_begin_at_0_keep_the_units_of_a_layer_alike_and_drawn_ones_do_not(float64, exact, activation):
+    """METHOD 3.3. Where ``g(0) = 0`` nothing but the last bias ever moves."""
+    base: dict[str, Any] = {"hidden_units": (4, 3), "activation": activation, "batch_size": BATCH, "learning_rate": 0.05}
+    zeros, drawn = (Recipe(initialisation=name, **base) for name in ("zeros", "xavier"))
+    layout = layout_of(zeros, "softmax")
+    (first, second, last), (_, other, _) = (trained(layout, exact(recipe), 20, "softmax")[0].parameters for recipe in (zeros, drawn))
+    if activation == "tanh":
+        assert not any(np.asarray(layer["w"]).any() for layer in (first, second, last)) and np.asarray(last["b"]).all()
+    else:
+        own_first, own_second = np.asarray(first["w"])[:, :4], np.asarray(second["w"])[:4, :3]
+        assert own_first.any() and own_second.any()
+        np.testing.assert_allclose(own_first, own_first[:, :1] * np.ones((1, 4)), rtol=1e-9)
+        np.testing.assert_allclose(own_second, own_second[:1, :1] * np.ones((4, 3)), rtol=1e-9)
+    assert np.ptp(np.asarray(other["w"])[:4, :3]) > 0.1
 
 
 def scored(recipe, exact, scores):
@@ -310,23 +258,79 @@ def scored(recipe, exact, scores):
 @pytest.mark.parametrize(
     ("patience", "scores", "best_evaluation", "stopped"),
     [
-        (None, [5, 4, 6, 7, 8, 9, 3], 7, False),
-        (2.0, [5, 4, 6, 3, 7], 4, False),
-        (2.0, [5, 4, 6, 7, 3], 2, True),  # the 3 comes after the patience is over
-        (2.0, [5, 4, 6, 7, 3, 2, 1], 2, True),
-        (0.5, [5, 6, 4], 1, True),
-        (None, [5, np.nan, 4, np.inf, np.nan], 3, False),
-        (3.0, [np.nan, np.nan, 4, np.nan, np.nan], 3, False),
-        (None, [4, 4, 4], 1, False),
+        ({}, [5, 4, 6, 7, 8, 9, 3], 7, False),
+        ({"patience": 2.0}, [5, 4, 6, 3, 7], 4, False),
+        ({"patience": 2.0}, [5, 4, 6, 7, 3], 2, True),  # the 3 comes after the patience is over
+        ({"patience": 2.0}, [5, 4, 6, 7, 3, 2, 1], 2, True),
+        ({"patience": 0.5}, [5, 6, 4], 1, True),
+        ({"patience_steps": 10}, [5, 4, 6, 3, 7], 4, False),
+        ({"patience_steps": 10}, [5, 4, 6, 7, 3], 2, True),
+        ({"patience_steps": 11}, [5, 4, 6, 7, 3], 5, False),
+        ({}, [5, np.nan, 4, np.inf, np.nan], 3, False),
+        ({"patience": 3.0}, [np.nan, np.nan, 4, np.nan, np.nan], 3, False),
+        ({}, [4, 4, 4], 1, False),
     ],
 )
 def test_the_weights_of_the_best_score_are_kept_and_patience_ends_the_search_for_better_ones(
     float64, exact, patience, scores, best_evaluation, stopped
 ):
-    state = scored(Recipe(UNITS, patience=patience), exact, scores)
+    state = scored(Recipe(UNITS, **patience), exact, scores)
     assert bool(state.stopped) == stopped
     assert (float(state.best.score), int(state.best.age)) == (scores[best_evaluation - 1], 5 * best_evaluation)
     assert all((leaf == best_evaluation).all() for leaf in jax.tree.leaves(state.best.parameters))
+
+
+def test_the_best_network_is_kept_with_its_averaged_weights_where_these_are_evaluated(float64, exact):
+    """The corrected average is pandas' ``ewm(adjust=True)`` of the weights after each step."""
+    recipe = Recipe(UNITS, batch_size=BATCH, weight_average=0.6, learning_rate=0.1)
+    layout, numbers = layout_of(recipe, "softmax"), exact(recipe)
+    path = [trained(layout, numbers, steps, "softmax")[0] for steps in (1, 2, 3)]
+    weights = pd.DataFrame([np.asarray(ravel_pytree(state.parameters)[0]) for state in path])
+    expected = weights.ewm(alpha=1 - 0.6, adjust=True).mean().to_numpy()
+    for state, average in zip(path, expected, strict=True):
+        kept = training.keep_best(state, jnp.float64(1.0), numbers, SCALE).best
+        np.testing.assert_allclose(ravel_pytree(kept.parameters)[0], average, rtol=1e-12)
+
+
+@pytest.mark.parametrize("per_epoch", [1, 2])
+def test_a_plateau_lowers_the_learning_rate_as_pytorchs_reduce_on_plateau_does(float64, exact, per_epoch):
+    """PyTorch's patience counts the evaluations that are forgiven, ours the epochs until alpha falls: one evaluation more."""
+    generator = np.random.default_rng(11)
+    scores = 1 / np.sqrt(np.arange(1, 121)) + 0.3 * generator.normal(size=120).round(1)  # with ties
+    scores[[0, 7, 50]] = np.nan
+    recipe = Recipe(UNITS, decay="plateau", decay_epochs=4.0, decay_factor=0.5, learning_rate=0.1)
+    numbers, scale = jax.tree.map(jnp.asarray, exact(recipe)), SCALE._replace(steps_per_epoch=10.0)
+
+    @functools.partial(jax.jit, compiler_options=QUICKLY)
+    def rates(state, scores):
+        def one(state, now):
+            number, score = now
+            state = training.keep_best(state._replace(age=(number + 1) * (10 // per_epoch)), score, numbers, scale)
+            return state, learning_rate(numbers, state.age, jnp.asarray(10.0), state.plateau.factor)
+
+        return jax.lax.scan(one, state, (jnp.arange(120, dtype=jnp.int32), scores))[1]
+
+    ours = rates(training.start(layout_of(recipe, "softmax"), numbers, SCALE, dtype=jnp.float64), jnp.asarray(scores))
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.1)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.5, patience=4 * per_epoch - 1, threshold=0.0, eps=0.0)
+    expected = []
+    for score in scores:
+        schedule.step(score)
+        expected.append(optimiser.param_groups[0]["lr"])
+    np.testing.assert_allclose(ours, expected, rtol=1e-12)
+    assert expected[-1] < 0.1 / 2**5
+
+
+def test_a_step_is_shorter_by_what_plateaus_have_left_of_the_learning_rate(float64, exact):
+    recipe = Recipe(UNITS, batch_size=BATCH, optimiser="gradient_descent", decay="plateau", learning_rate=0.1)
+    layout, numbers, batch = layout_of(recipe, "softmax"), exact(recipe), batch_of("softmax")
+    state, _ = trained(layout, numbers, 0, "softmax")
+    moves = []
+    for factor in (1.0, 0.25):
+        reduced = state._replace(plateau=state.plateau._replace(factor=jnp.asarray(factor)))
+        after, _, _ = step(layout, reduced, numbers, SCALE, batch, draw(layout, jnp.uint32(0), jnp.int32(0)))
+        moves.append(jax.tree.map(jnp.subtract, after.parameters, state.parameters))
+    jax.tree.map(lambda whole, less: np.testing.assert_allclose(less, whole / 4, rtol=1e-9), *moves)
 
 
 def test_a_loss_that_is_not_finite_marks_the_network_as_diverged_for_good(float64, exact):

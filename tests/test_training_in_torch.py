@@ -363,11 +363,14 @@ def assert_close(ours, expected, tolerance):
         assert np.linalg.norm(mine - theirs) <= tolerance * max(np.linalg.norm(theirs), 1e-3)
 
 
-@pytest.fixture(autouse=True)
-def double_precision_in_pytorch():
-    """Its NAdam keeps a running product in the default type."""
+@pytest.fixture(autouse=True, scope="module")
+def pytorch_in_double_precision_on_one_thread():
+    """Its NAdam keeps a running product in the default type; and threads that wait for each other take longer than so small a network."""
+    threads = torch.get_num_threads()
     torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
     yield
+    torch.set_num_threads(threads)
     torch.set_default_dtype(torch.float32)
 
 

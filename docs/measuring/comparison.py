@@ -11,9 +11,9 @@ from typing import Any
 
 import jax
 import numpy as np
+from measuring.networks import SEEDS, Network, Shelf, Trained, train
 from scipy import stats
 
-from measuring.networks import SEEDS, Network, Shelf, Trained, train
 from shoal.explanations import written
 from shoal.recipe import Recipe
 
@@ -116,7 +116,11 @@ def _cell(column: Column, networks: Sequence[Network], base: Sequence[Network] |
         return f"diverged ({diverged} of {len(networks)})"
     if not np.isfinite(values).all():
         reached = np.isfinite(values)
-        return column.write(math.inf) if not reached.any() else f"{column.write(float(values[reached].mean()))} ({reached.sum()} of {len(values)})"
+        return (
+            column.write(math.inf)
+            if not reached.any()
+            else f"{column.write(float(values[reached].mean()))} ({reached.sum()} of {len(values)})"
+        )
     text = column.write(float(values.mean()))
     if base is None or not column.is_compared:
         return text
@@ -175,7 +179,9 @@ def machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, {device.platform.upper()}, jax {jax.__version__}"
 
 
-def best_of_rates(trained: Mapping[tuple[str, float], Sequence[Network]], by: Measure | None = None) -> dict[str, tuple[float, list[Network]]]:
+def best_of_rates(
+    trained: Mapping[tuple[str, float], Sequence[Network]], by: Measure | None = None
+) -> dict[str, tuple[float, list[Network]]]:
     """Of variants that were tried at several learning rates, each at its best one, with the rate.
 
     Args:

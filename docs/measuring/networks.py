@@ -51,14 +51,14 @@ class Shelf:
         return _loaded(name, self.folder, seed)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _loaded(name: str, folder: Path | None, seed: int) -> Dataset:
     if folder is None:
         return data.load(name, seed=seed)
     return data.load(_frame(name, folder), target=FILES[name][1], seed=seed)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _frame(name: str, folder: Path) -> pl.DataFrame:
     file, _, rows = FILES[name]
     frame = read_table(folder / file)
@@ -206,7 +206,7 @@ def _evaluated(layout: Layout, state: training.State, numbers: Numbers, tables: 
     return of_train / np.asarray(tables.train.weight).sum(), of_dev[0] / dev_weight, of_dev[1] / dev_weight, in_use
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _evaluation(layout: Layout) -> Any:
     def sums(state: training.State, numbers: Numbers, rows: Batch, encoding: Any) -> Any:
         batch = rows._replace(x=network_inputs(layout, rows.x, encoding))

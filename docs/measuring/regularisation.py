@@ -7,10 +7,23 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-
-from measuring.comparison import Column, about, columns, comparison, difference, is_clear, percent, settings, significant, steps, table, variants
+from measuring.comparison import (
+    Column,
+    about,
+    columns,
+    comparison,
+    difference,
+    is_clear,
+    percent,
+    settings,
+    significant,
+    steps,
+    table,
+    variants,
+)
 from measuring.networks import Network, Shelf, Trained, train
 from measuring.topics import topic
+
 from shoal.nets.layers import ACTIVATIONS
 from shoal.recipe import Recipe
 
@@ -47,7 +60,7 @@ NORM = Column("norm of all W", norm_of_weights, significant, is_compared=False)
 ZEROS = Column("weights exactly 0", share_of_zeros, percent, is_compared=False)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def study(shelf: Shelf, name: str, seeds: int) -> Trained:
     """Every regulariser against one base recipe on one table."""
     changes = (*L2, *WEIGHT_DECAY, *L1, *DROPOUT, *AUGMENTATION, *MAX_NORM, *PATIENCE)
@@ -83,9 +96,14 @@ def _two_decays(shelf: Shelf, seeds: int) -> str:
     lines = []
     for name in pairs:
         both = list(zip(trained[f"{name} l2"], trained[f"{name} decay"], strict=True))
-        apart = [np.sqrt(sum(np.square(a["w"] - b["w"]).sum() for a, b in zip(l2.parameters, decay.parameters, strict=True))) for l2, decay in both]
+        apart = [
+            np.sqrt(sum(np.square(a["w"] - b["w"]).sum() for a, b in zip(l2.parameters, decay.parameters, strict=True)))
+            for l2, decay in both
+        ]
         relative = np.mean([distance / norm_of_weights(l2) for distance, (l2, _) in zip(apart, both, strict=True)])
-        norms = [significant(float(np.mean([norm_of_weights(network) for network in trained[f"{name} {form}"]]))) for form in ("l2", "decay")]
+        norms = [
+            significant(float(np.mean([norm_of_weights(network) for network in trained[f"{name} {form}"]]))) for form in ("l2", "decay")
+        ]
         lines.append([name, *norms, significant(float(relative))])
     headings = ("optimiser", "norm of all W, `l2 = 10`", "norm of all W, `weight_decay = 10/m`", "distance between the two, relative")
     return "\n\n".join([about(shelf, "example:diabetes", base, seeds=seeds), table(headings, lines)])
@@ -139,7 +157,7 @@ def _dropout_expectation(shelf: Shelf, seeds: int) -> str:
         means = [values.mean() / a[:500].mean() for values in (kept, kept / keep_prob, kept / (1 - keep_prob))]
         lines.append([str(keep_prob), *(f"{mean:.2f}" for mean in means)])
     headings = ("keep_prob", "no division", "divided by keep_prob (right)", "divided by 1 - keep_prob")
-    caption = "*Mean of the first hidden layer's A under dropout, as a multiple of its mean without: a trained network on spambase, 500 rows, 200 masks.*"
+    caption = "*Mean of the first hidden layer's A under dropout, as a multiple of its mean without: spambase, 500 rows, 200 masks.*"
     return "\n\n".join([caption, table(headings, lines)])
 
 
@@ -162,7 +180,9 @@ def _early_stopping(shelf: Shelf, seeds: int) -> str:
             best = variant != "last weights"
             errors = np.array([test_error(network, best) for network in networks])
             reference = np.array([test_error(network, False) for network in base])
-            lines.append([variant, *_with_difference(errors, reference, name, best), steps(float(np.mean([epochs_used(each) for each in networks])))])
+            lines.append(
+                [variant, *_with_difference(errors, reference, name, best), steps(float(np.mean([epochs_used(each) for each in networks])))]
+            )
         heading = "error on the test rows (variances)" if name == "example:diabetes" else "error on the test rows"
         blocks += [about(shelf, name, BASES[name], "Judged on the test rows, because the dev rows chose the best weights.", seeds=seeds)]
         blocks += [table(("", heading, "epochs trained"), lines)]

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import jax
 import numpy as np
-
 from measuring.comparison import Column, about, at_rates, columns, comparison, machine, percent, significant, steps, table, variants
 from measuring.networks import Network, Shelf, train
 from measuring.topics import topic
+
 from shoal import training
 from shoal.gradcheck import check_gradients
 from shoal.nets.layers import ACTIVATIONS
@@ -33,7 +33,7 @@ def _inputs(shelf: Shelf, seeds: int) -> str:
     def until(network: Network) -> float:
         return network.steps_until(0.15)
 
-    trained, best = at_rates(shelf, "example:breast-cancer", recipes, rates, seeds=seeds, every=10)
+    trained, _ = at_rates(shelf, "example:breast-cancer", recipes, rates, seeds=seeds, every=10)
     shown = columns(
         "share",
         Column("best learning rate", lambda network: network.recipe.learning_rate, significant, is_compared=False),
@@ -71,7 +71,16 @@ def _signals(shelf: Shelf, seeds: int) -> str:
         error = f"diverged ({diverged})" if diverged else percent(float(np.mean([network.dev_error for network in networks])))
         factors = [(values[-1] / values[0]) ** (1 / (len(values) - 1)) for values in (sizes, slopes[:-1][::-1])]
         lines.append([name, *map(significant, (sizes[0], sizes[-1], factors[0], slopes[0], slopes[-2], factors[1])), error])
-    headings = ("", "size of A[1]", "size of A[8]", "factor a layer", "norm of dW[1]", "norm of dW[8]", "factor a layer, backwards", "dev error")
+    headings = (
+        "",
+        "size of A[1]",
+        "size of A[8]",
+        "factor a layer",
+        "norm of dW[1]",
+        "norm of dW[8]",
+        "factor a layer, backwards",
+        "dev error",
+    )
     note = "Sizes (root mean square) and norms before the first step, on 256 training rows; dev error after the training."
     return "\n\n".join([about(shelf, "example:digits", base, note, seeds=seeds), table(headings, lines)])
 
@@ -88,8 +97,8 @@ def norms_by_depth(network: Network) -> tuple[list[float], list[float]]:
         sizes.append(float(np.sqrt(np.square(a).mean())))
     padded = np.zeros((len(x), network.layout.columns), np.float32)
     padded[:, : x.shape[1]] = x
-    batch = Batch(padded, target, np.ones(len(x), np.float32))
-    scale = Scale(np.float32(len(x)), np.float32(1), np.ones(network.layout.columns, bool), np.ones(1, np.float32), np.float32(0))
+    batch = training.Batch(padded, target, np.ones(len(x), np.float32))
+    scale = training.Scale(np.float32(len(x)), np.float32(1), np.ones(network.layout.columns, bool), np.ones(1, np.float32), np.float32(0))
     one = jax.tree.map(lambda leaf: leaf[0], network.members)
     gradient = jax.jit(functools.partial(training.gradient, network.layout))
     slope, _, _ = gradient(network.recipe.numbers(0), scale, one.statistics, one.parameters, batch, Draws())
@@ -98,8 +107,14 @@ def norms_by_depth(network: Network) -> tuple[list[float], list[float]]:
 
 @topic("clipping", "california_housing")
 def _clipping(shelf: Shelf, seeds: int) -> str:
-    base = Recipe(optimiser="momentum", learning_rate=0.3, activation="relu", epochs=15)
-    changes = ({"learning_rate": 0.05}, {"clip_norm": 1.0}, {"clip_norm": 0.1}, {"clip_value": 0.1}, {"learning_rate": 0.05, "clip_norm": 1.0})
+    base = Recipe(optimiser="gradient_descent", learning_rate=2.0, activation="relu", epochs=15)
+    changes = (
+        {"learning_rate": 0.05},
+        {"clip_norm": 1.0},
+        {"clip_norm": 0.1},
+        {"clip_value": 0.1},
+        {"learning_rate": 0.05, "clip_norm": 1.0},
+    )
     trained = train(shelf, "california_housing", variants(base, *changes), seeds)
     largest = Column("largest gradient norm", lambda network: float(np.nanmax(network.trace.gradient_norm)), significant, is_compared=False)
     return "\n\n".join([about(shelf, "california_housing", base, seeds=seeds), comparison(trained, columns("variances", largest))])
