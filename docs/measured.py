@@ -17,6 +17,7 @@ from pathlib import Path
 from measuring import algorithms, normalisation, outputs, regularisation, setting_up  # noqa: F401  they register their topics
 from measuring.networks import SEEDS, Shelf
 from measuring.topics import TOPICS
+from shoal import devices
 
 PAGES = Path(__file__).resolve().parent / "method"
 
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS, help="paired seeds")
     options = parser.parse_args()
     shelf, begun = Shelf(options.folder), time.perf_counter()
+    devices.start()
     for name in [options.only] if options.only else TOPICS:
         if missing := [table for table in TOPICS[name].tables if not shelf.has(table)]:
             say(f"{name}: left as it is, for want of {', '.join(missing)}")

@@ -203,7 +203,8 @@ def test_the_mean_error_is_scikit_learns(float64, loss):
 
 
 def test_balancing_weights_are_scikit_learns_also_of_weighted_rows():
-    target, weight = RNG.choice(3, size=200, p=[0.7, 0.2, 0.1]), RNG.uniform(0, 2, 200)
+    generator = np.random.default_rng(2)
+    target, weight = generator.choice(3, size=200, p=[0.7, 0.2, 0.1]), generator.uniform(0, 2, 200)
     expected = compute_class_weight("balanced", classes=np.arange(3), y=target)
     np.testing.assert_allclose(balancing_weights(target, np.ones(200)), expected, rtol=1e-6)
     weighted = compute_class_weight("balanced", classes=np.arange(3), y=target, sample_weight=weight)

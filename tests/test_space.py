@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from shoal.recipe import Recipe
-from shoal.space import Family, Range, default_batch_size, default_epochs, default_space
+from shoal.recipe import CHOICES, TECHNIQUES, Recipe, techniques_of
+from shoal.space import Choice, Family, Range, default_batch_size, default_epochs, default_space
 
 BASE = Recipe((100, 100), batch_size=64)
 RANGES = (
@@ -131,3 +131,62 @@ def test_a_recipe_at_a_point_of_the_cube_keeps_what_no_range_names():
     expected = replace(BASE, hidden_units=(25, 25), learning_rate=0.01, beta1=0.99, keep_prob=1.0)
     assert recipe.learning_rate == pytest.approx(0.01)
     assert replace(recipe, learning_rate=0.01) == expected
+
+
+OPTIMISERS = ("momentum", "adamw", "lion", "adagrad")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_value_of_a_choice_is_drawn_equally_often_and_whatever_the_ranges_beside_it(seed):
+    recipes = Family(BASE, 100, (*RANGES, Choice("optimiser", OPTIMISERS, ""))).draw(64, seed)
+    assert sorted(recipe.optimiser for recipe in recipes) == sorted(OPTIMISERS * 16)
+    rates = [np.log([recipe.learning_rate for recipe in recipes if recipe.optimiser == name]) for name in OPTIMISERS]
+    assert np.ptp([one.mean() for one in rates]) < 1.2  # of a range 9.2 long
+    assert len(set(recipes)) == 64
+
+
+@given(st.lists(st.integers(), min_size=1, max_size=7, unique=True), st.floats(0, 1))
+def test_a_choice_takes_its_values_in_turn_and_the_last_one_at_the_end(values, position):
+    choice = Choice("x", tuple(values), "")
+    assert choice.value(0.0) == values[0] and choice.value(1.0) == values[-1]
+    assert values.index(choice.value(position)) in (math.floor(position * len(values)), len(values) - 1)
+
+
+def test_a_choice_may_turn_a_technique_off():
+    recipes = Family(BASE, 100, (Choice("clip_norm", (None, 1.0), ""), Choice("keep_prob", (1.0, (1.0, 0.5)), ""))).draw(64, 0)
+    assert {(recipe.clip_norm, recipe.keep_prob) for recipe in recipes} == {(n, k) for n in (None, 1.0) for k in (1.0, (1.0, 0.5))}
+
+
+OF_EVERYTHING = (
+    Choice("optimiser", tuple(name for name in CHOICES["optimiser"] if name != "adam"), ""),
+    Choice("initialisation", CHOICES["initialisation"], ""),
+    Choice("decay", CHOICES["decay"], ""),
+    *(Choice(name, (None, 1.0), "") for name in ("clip_value", "clip_norm", "max_norm")),
+    *(Range(name, 0.0, 0.5, "linear", "") for name in ("weight_average", "l2", "weight_decay", "l1", "input_noise", "mixup")),
+    *(Range(name, 0.0, 0.5, "linear", "") for name in ("label_smoothing", "class_balance")),
+    *(Range(name, 0.5, 1.0, "linear", "") for name in ("keep_prob", "input_keep_prob")),
+)
+
+
+@pytest.mark.parametrize("searched", OF_EVERYTHING, ids=lambda searched: searched.name)
+def test_a_family_holds_the_techniques_of_its_draws_and_no_others(searched):
+    """What is off at one end of a range is in the program if it is on at the other."""
+    family = Family(BASE, 100, (RANGES[1], searched))
+    assert family.techniques == techniques_of([BASE, *family.draw(64, 0)])
+    assert set(family.techniques) > set(BASE.techniques)
+
+
+@given(st.integers(0, 2**31), st.integers(0, 2 ** len(OF_EVERYTHING) - 1))
+def test_no_recipe_of_a_family_uses_what_the_familys_program_leaves_out(seed, chosen):
+    searched = tuple(each for place, each in enumerate(OF_EVERYTHING) if chosen >> place & 1)
+    family = Family(BASE, 100, searched)
+    assert set(techniques_of(family.draw(8, seed))) <= set(family.techniques)
+
+
+def test_a_family_may_search_every_technique_at_once():
+    assert set(Family(BASE, 100, OF_EVERYTHING).techniques) == set(TECHNIQUES)
+
+
+def test_a_family_without_ranges_holds_what_its_base_uses():
+    base = replace(BASE, mixup=0.2, keep_prob=0.5)
+    assert Family(base, 100, ()).techniques == base.techniques

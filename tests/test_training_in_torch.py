@@ -22,7 +22,7 @@ from shoal import noise, training
 from shoal.losses import Loss
 from shoal.nets import layers
 from shoal.nets.network import Draws, Layout, draw
-from shoal.recipe import OPTIMISERS, TECHNIQUES, Numbers, Recipe
+from shoal.recipe import CHOICES, OPTIMISERS, TECHNIQUES, Numbers, Recipe
 
 ROWS, INPUTS, UNITS, BATCH, STEPS = 56, 6, (5, 3), 12, 50
 STEPS_PER_EPOCH = -(-ROWS // BATCH)
@@ -385,6 +385,8 @@ def test_50_steps_and_the_evaluation_of_a_padded_network_are_pytorchs(float64, e
     parameters, seen = theirs.as_evaluated()
     for mine, expected in zip(ours.evaluated, (parameters, seen), strict=True):
         assert_close(true_size(mine, recipe.hidden_units) if mine else [], expected, 1e-9)
+    own = sum(int(tensor.count_nonzero()) for tensor in theirs.tensors)
+    assert sum(map(np.count_nonzero, jax.tree.leaves(ours.end.parameters))) == own, "whatever is beyond its units and inputs stays 0"
     assert theirs.did >= {"clip_value", "clip_norm", "max_norm", "l1"} & set(recipe.techniques)
 
     z, _ = outputs_in_torch(recipe, parameters, torch.tensor(X), seen, None)
@@ -392,8 +394,10 @@ def test_50_steps_and_the_evaluation_of_a_padded_network_are_pytorchs(float64, e
     assert float(ours.dev_loss) == pytest.approx(float((each * torch.tensor(WEIGHT)).sum()), rel=1e-9)
 
 
-def test_the_trainings_use_every_optimiser_loss_and_technique_between_them():
+def test_the_trainings_use_every_optimiser_activation_normalisation_loss_and_technique_between_them():
     recipes = [recipe_of(settings) for _, settings in CASES.values()]
+    assert {recipe.activation for recipe in recipes} == set(CHOICES["activation"])
+    assert {recipe.normalisation for recipe in recipes} == set(CHOICES["normalisation"])
     assert {recipe.optimiser for recipe in recipes} == set(OPTIMISERS)
     assert {loss for loss, _ in CASES.values()} == set(TARGETS)
     used = {name for recipe in recipes for name in recipe.techniques}

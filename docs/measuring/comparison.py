@@ -111,9 +111,9 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _cell(column: Column, networks: Sequence[Network], base: Sequence[Network] | None) -> str:
-    values = np.array([column.of(network) for network in networks])
     if diverged := sum(network.diverged for network in networks):
         return f"diverged ({diverged} of {len(networks)})"
+    values = np.array([column.of(network) for network in networks])
     if not np.isfinite(values).all():
         reached = np.isfinite(values)
         return (
@@ -179,40 +179,29 @@ def machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, {device.platform.upper()}, jax {jax.__version__}"
 
 
-def best_of_rates(
-    trained: Mapping[tuple[str, float], Sequence[Network]], by: Measure | None = None
-) -> dict[str, tuple[float, list[Network]]]:
-    """Of variants that were tried at several learning rates, each at its best one, with the rate.
-
-    Args:
-        trained: networks by variant and learning rate.
-        by: what is lowest on average at the best one; the dev loss by default, and a rate at which a network diverged is out.
-    """
-    measure = by or (lambda network: network.dev_loss)
-    best: dict[str, tuple[float, list[Network]]] = {}
-    lowest: dict[str, float] = {}
-    for (name, rate), networks in trained.items():
-        values = [math.inf if network.diverged or not math.isfinite(measure(network)) else measure(network) for network in networks]
-        mean = float(np.mean(values))
-        if name not in best or mean < lowest[name]:
-            best[name], lowest[name] = (rate, list(networks)), mean
-    return best
+NEARLY = 1.1
+"""A learning rate works if the dev loss comes within this factor of that at the best one."""
 
 
 def at_rates(
-    shelf: Shelf, table: str, recipes: Mapping[str, Recipe], rates: Sequence[float], *, by: Measure | None = None, **options: Any
-) -> tuple[Trained, dict[str, float]]:
-    """Each recipe at the best of several learning rates, and which rate that is.
+    shelf: Shelf, table: str, recipes: Mapping[str, Recipe], rates: Sequence[float], **options: Any
+) -> tuple[Trained, dict[str, int]]:
+    """Each recipe at its best learning rate, and at how many of the rates it works (see ``NEARLY``).
 
     Args:
         shelf: where the table is.
         table: its name.
         recipes: by variant.
-        rates: learning rates, tried with every recipe.
-        by: as for ``best_of_rates``.
+        rates: tried with every recipe; the best has the lowest mean dev loss, and one at which a network diverged is out.
         options: of ``train``.
     """
-    tried = {f"{name}\n{rate}": replace(recipe, learning_rate=rate) for name, recipe in recipes.items() for rate in rates}
+    tried = {f"{name} {rate}": replace(recipe, learning_rate=rate) for name, recipe in recipes.items() for rate in rates}
     trained = train(shelf, table, tried, **options)
-    best = best_of_rates({(name, rate): trained[f"{name}\n{rate}"] for name in recipes for rate in rates}, by)
-    return {name: networks for name, (_, networks) in best.items()}, {name: rate for name, (rate, _) in best.items()}
+    best, working = {}, {}
+    for name in recipes:
+        of_rate = [trained[f"{name} {rate}"] for rate in rates]
+        losses = [np.mean([math.inf if network.diverged else network.dev_loss for network in networks]) for networks in of_rate]
+        losses = np.nan_to_num(losses, nan=math.inf, posinf=math.inf)
+        best[name] = of_rate[int(np.argmin(losses))]
+        working[name] = int(np.sum(losses <= NEARLY * np.min(losses)))
+    return best, working

@@ -139,47 +139,74 @@ def train(shelf: Shelf, table: str, recipes: Mapping[str, Recipe], seeds: int = 
     return trained
 
 
+def stages(shelf: Shelf, table: str, recipe: Recipe, seed: int, every: int) -> list[Network]:
+    """One recipe's network before the first step and after each ``every`` steps of its training."""
+    dataset = shelf.dataset(table, seed)
+    count = len(devices.start())
+    shoal, dataset = _shoal(dataset, [recipe], count, max(recipe.hidden_units), recipe.techniques, seed)
+    numbers = shoal.numbers([recipe], [seed])
+    state = shoal.start(numbers)
+    found = [_measured(shoal, dataset, [recipe], seed, numbers, state, None, every)[0]]
+    for first in range(0, int(recipe.epochs * shoal.steps_per_epoch), every):
+        state, trace = shoal.advance(state, numbers, first, every, 1)
+        found += _measured(shoal, dataset, [recipe], seed, numbers, state, trace, every)
+    return found
+
+
 def _train_shoal(
     dataset: Dataset, recipes: Sequence[Recipe], slots: int, width: int, techniques: Sequence[str], seed: int, every: int | None
 ) -> list[Network]:
+    shoal, dataset = _shoal(dataset, recipes, slots, width, techniques, seed)
+    numbers = shoal.numbers(recipes, [seed] * len(recipes))
+    segment = every or segment_steps(shoal.steps_per_epoch)
+    segments = math.ceil(max(recipe.epochs for recipe in recipes) * shoal.steps_per_epoch / segment)
+    state, trace = shoal.advance(shoal.start(numbers), numbers, 0, segment, segments)
+    return _measured(shoal, dataset, recipes, seed, numbers, state, trace, segment)
+
+
+def _shoal(
+    dataset: Dataset, recipes: Sequence[Recipe], slots: int, width: int, techniques: Sequence[str], seed: int
+) -> tuple[Shoal, Dataset]:
+    """A shoal for recipes of one shape, and the data set as they see it."""
     shape = recipes[0].shape
     dataset, tables = _on_devices(dataset, shape.input_normalisation, target_scaling(shape.loss))
     loss, outputs = loss_for(dataset.task, len(dataset.classes), shape.loss)
     # A program does not depend on how its inputs were normalised, nor on how its loss was asked for.
     layout = tables.layout(replace(shape, input_normalisation="smooth", loss="auto"), width, outputs, loss, techniques)
-    shoal = Shoal(layout, slots, tables, seed)
-    numbers = shoal.numbers(recipes, [seed] * len(recipes))
-    segment = every or segment_steps(shoal.steps_per_epoch)
-    segments = math.ceil(max(recipe.epochs for recipe in recipes) * shoal.steps_per_epoch / segment)
-    state, trace = shoal.advance(shoal.start(numbers), numbers, 0, segment, segments)
-    train_loss, dev_loss, dev_error, (parameters, statistics) = _evaluated(layout, state, numbers, tables)
+    return Shoal(layout, slots, tables, seed), dataset
+
+
+def _measured(
+    shoal: Shoal, dataset: Dataset, recipes: Sequence[Recipe], seed: int, numbers: Numbers, state: Any, trace: Trace | None, segment: int
+) -> list[Network]:
+    """The networks of a shoal as they are now."""
+    train_loss, dev_loss, dev_error, (parameters, statistics) = _evaluated(shoal.layout, state, numbers, shoal.tables)
     state = take(state, range(len(recipes)))
-    networks = []
-    for slot, recipe in enumerate(recipes):
-        units = np.asarray(recipe.hidden_units, np.int32)[None]
+    trace = trace or Trace(*(np.empty((0, len(recipes))) for _ in Trace._fields))
 
-        def own(tree: Any, slot: int = slot) -> Any:
-            return jax.tree.map(lambda leaf: np.asarray(leaf)[slot : slot + 1], tree)
+    def member(of: Any, slot: int) -> Members:
+        alone = jax.tree.map(lambda leaf: np.asarray(leaf)[slot : slot + 1], of)
+        return Members(*alone, np.asarray(recipes[slot].hidden_units, np.int32)[None])
 
-        networks.append(
-            Network(
-                recipe,
-                seed,
-                dataset,
-                layout,
-                tables,
-                Members(own(parameters), own(statistics), units),
-                Members(own(state.best.parameters), own(state.best.statistics), units),
-                int(state.best.age[slot]),
-                bool(state.diverged[slot]),
-                segment,
-                Trace(*(series[:, slot] for series in trace)),
-                float(train_loss[slot]),
-                float(dev_loss[slot]),
-                float(dev_error[slot]),
-            )
+    return [
+        Network(
+            recipe=recipe,
+            seed=seed,
+            dataset=dataset,
+            layout=shoal.layout,
+            tables=shoal.tables,
+            members=member((parameters, statistics), slot),
+            best=member((state.best.parameters, state.best.statistics), slot),
+            best_step=int(state.best.age[slot]),
+            diverged=bool(state.diverged[slot]),
+            segment=segment,
+            trace=Trace(*(series[:, slot] for series in trace)),
+            train_loss=float(train_loss[slot]),
+            dev_loss=float(dev_loss[slot]),
+            dev_error=float(dev_error[slot]),
         )
-    return networks
+        for slot, recipe in enumerate(recipes)
+    ]
 
 
 _TABLES: dict[Any, tuple[Dataset, Tables]] = {}

@@ -107,17 +107,11 @@ def norms_by_depth(network: Network) -> tuple[list[float], list[float]]:
 
 @topic("clipping", "california_housing")
 def _clipping(shelf: Shelf, seeds: int) -> str:
-    base = Recipe(optimiser="gradient_descent", learning_rate=2.0, activation="relu", epochs=15)
-    changes = (
-        {"learning_rate": 0.05},
-        {"clip_norm": 1.0},
-        {"clip_norm": 0.1},
-        {"clip_value": 0.1},
-        {"learning_rate": 0.05, "clip_norm": 1.0},
-    )
+    base = Recipe(optimiser="gradient_descent", learning_rate=0.05, activation="relu", epochs=15)
+    clipped = ({"clip_norm": 1.0}, {"clip_norm": 0.1}, {"clip_value": 0.1})
+    changes = ({"learning_rate": 1.0}, *({"learning_rate": 1.0} | each for each in clipped), {"clip_norm": 1.0})
     trained = train(shelf, "california_housing", variants(base, *changes), seeds)
-    largest = Column("largest gradient norm", lambda network: float(np.nanmax(network.trace.gradient_norm)), significant, is_compared=False)
-    return "\n\n".join([about(shelf, "california_housing", base, seeds=seeds), comparison(trained, columns("variances", largest))])
+    return "\n\n".join([about(shelf, "california_housing", base, seeds=seeds), comparison(trained, columns("variances"))])
 
 
 def distinct_units(network: Network) -> float:
@@ -163,7 +157,7 @@ def _gradient_checks(shelf: Shelf, seeds: int) -> str:
     }
     lines = []
     for name, recipe in recipes.items():
-        found = check_gradients(recipe, samples=500)
+        found = check_gradients(recipe, samples=200)
         lines.append([name, f"{found.checked:,} of {found.total:,}", f"{found.relative_error:.1e}", found.verdict])
     caption = f"*Synthetic rows, every loss that the recipe can have, double precision; {machine()}.*"
     return "\n\n".join([caption, table(("recipe", "coordinates compared", "relative error", "verdict"), lines)])

@@ -21,6 +21,7 @@ from shoal.recipe import CHOICES
 RNG = np.random.default_rng(5)
 ROWS, UNITS = 24, 7
 Z = RNG.normal(1, 2, (ROWS, UNITS))
+MEAN, VARIANCE = RNG.normal(size=UNITS), RNG.uniform(0.1, 3, UNITS)
 GAMMA, BETA, SLOPE = RNG.normal(size=UNITS), RNG.normal(size=UNITS), RNG.normal(size=(ROWS, UNITS))
 EXTREME = np.array([1e-300, 1e-30, 1e-8, 1e-3, 10.0, 40.0, 100.0, 745.0, 1e4, 1e30])
 EPSILON = layers.NORMALISATION_EPSILON
@@ -100,9 +101,8 @@ def test_batch_norm_in_training_and_its_gradients_are_pytorchs_over_the_rows_tha
 
 
 def test_batch_norm_in_use_is_pytorchs_with_the_same_statistics(float64):
-    mean, variance = RNG.normal(size=UNITS), RNG.uniform(0.1, 3, UNITS)
-    ours = layers.normalise(*map(jnp.asarray, (Z, mean, variance, GAMMA, BETA)))
-    expected = functional.batch_norm(*map(torch.tensor, (Z, mean, variance, GAMMA, BETA)), training=False, eps=EPSILON)
+    ours = layers.normalise(*map(jnp.asarray, (Z, MEAN, VARIANCE, GAMMA, BETA)))
+    expected = functional.batch_norm(*map(torch.tensor, (Z, MEAN, VARIANCE, GAMMA, BETA)), training=False, eps=EPSILON)
     np.testing.assert_allclose(ours, expected, rtol=1e-12)
 
 
