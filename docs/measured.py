@@ -17,6 +17,7 @@ from pathlib import Path
 from measuring import algorithms, normalisation, outputs, regularisation, setting_up  # noqa: F401  they register their topics
 from measuring.networks import SEEDS, Shelf
 from measuring.topics import TOPICS
+
 from shoal import devices
 
 PAGES = Path(__file__).resolve().parent / "method"

@@ -1,142 +1,113 @@
-"""Section 7: softmax with and without hidden layers, calibrated probabilities, classes of unequal size, and losses for quantities."""
+"""Section 7: softmax regression, class balance, calibrated probabilities, and losses for quantities."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-
-from measuring.comparison import Column, about, columns, comparison, difference, is_clear, percent, significant, table, variants
+from measuring.comparison import Column, about, columns, comparison, percent, settings, significant, table, variants
 from measuring.networks import Network, Shelf, train
 from measuring.topics import topic
+from sklearn.metrics import balanced_accuracy_score
+
 from shoal.calibration import fit_temperature, scaled
 from shoal.recipe import Recipe
 
-BASE = Recipe(activation="relu", learning_rate=3e-3, epochs=40)
-BINS = 10
+BASE = Recipe(activation="relu", learning_rate=3e-3, epochs=30)
 
 
-@topic("softmax-depth", "example:digits", "letter")
-def _softmax(shelf: Shelf, seeds: int) -> str:
+@topic("linear-boundaries", "example:digits", "letter")
+def _linear(shelf: Shelf, seeds: int) -> str:
     blocks = []
     for name in ("example:digits", "letter"):
-        base = replace(BASE, hidden_units=(), batch_size=64)
-        recipes: Any = {f"`hidden_units = {list(units)}`": replace(base, hidden_units=units) for units in ((), (64,), (64, 64))}
-        blocks += [about(shelf, name, base, seeds=seeds), comparison(train(shelf, name, recipes, seeds), columns("share"))]
+        base = replace(BASE, hidden_units=(), learning_rate=0.03)
+        trained = train(shelf, name, variants(base, {"hidden_units": (64,)}, {"hidden_units": (64, 64)}), seeds)
+        blocks += [about(shelf, name, base, seeds=seeds), comparison(trained, columns("share"))]
     return "\n\n".join(blocks)
 
 
-@topic("two-classes", "example:breast-cancer")
-def _two_classes(shelf: Shelf, seeds: int) -> str:
-    base = Recipe(
-        hidden_units=(), loss="sigmoid", optimiser="gradient_descent", initialisation="zeros", learning_rate=0.1, decay="constant", epochs=40
-    )
-    changes = ({"loss": "softmax"}, {"loss": "softmax", "learning_rate": 0.05})
-    trained = train(shelf, "example:breast-cancer", variants(base, *changes), seeds)
-    return "\n\n".join([about(shelf, "example:breast-cancer", base, seeds=seeds), comparison(trained, columns("share"))])
-
-
-def log_loss(probability: np.ndarray, truth: np.ndarray) -> float:
-    """``-log`` of the probability of the right class, on average."""
-    return float(-np.log(np.maximum(probability[np.arange(len(truth)), truth], 1e-30)).mean())
-
-
-def calibration_error(probability: np.ndarray, truth: np.ndarray, bins: int = BINS) -> float:
-    """Expected calibration error: how far the confidence in the predicted class is from the share of right answers.
-
-    ``sum over bins of (rows in the bin / rows) |share right - mean confidence|``, in bins of equal width (Guo et al., 2017).
-
-    Example:
-        >>> sure = np.array([[0.9, 0.1]] * 10)
-        >>> round(calibration_error(sure, np.array([0] * 7 + [1] * 3)), 2)  # 90 % sure, right in 7 of 10 rows
-        0.2
-    """
-    confidence, right = probability.max(1), probability.argmax(1) == truth
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    chosen = [place == number for number in range(bins)]
-    return float(sum(abs(right[each].sum() - confidence[each].sum()) for each in chosen if each.any()) / len(truth))
-
-
-@topic("calibration", "spambase", "letter", "example:digits")
-def _calibration(shelf: Shelf, seeds: int) -> str:
-    lines = []
-    for name in ("example:digits", "spambase", "letter"):
-        networks = train(shelf, name, {"base recipe": BASE}, seeds)["base recipe"]
-        temperatures, before, after = zip(*map(_calibrated, networks), strict=True)
-        before, after = np.array(before), np.array(after)
-        cells = [significant(float(np.mean(temperatures)))]
-        for at, write in ((0, significant), (1, percent)):
-            change = f"{write(after[:, at].mean())} ({difference(after[:, at], before[:, at], write)})"
-            cells += [write(before[:, at].mean()), f"**{change}**" if is_clear(after[:, at], before[:, at]) else change]
-        lines.append([f"`{name}`" if ":" in name else name, *cells, percent(before[:, 2].mean())])
-    headings = (
-        "table", "temperature", "log loss before", "log loss after", "calibration error before", "calibration error after", "error, before and after",
-    )  # fmt: skip
-    note = "Each network's last weights; the temperature fitted on the dev rows, everything else on the test rows; 10 bins of equal width."
-    return "\n\n".join([about(shelf, "letter", BASE, note, seeds=seeds), table(headings, lines)])
-
-
-def _calibrated(network: Network) -> tuple[float, tuple[float, float, float], tuple[float, float, float]]:
-    """The temperature, and log loss, calibration error and error on the test rows before and after."""
-    data = network.dataset
-    temperature = fit_temperature(network.outputs("dev").astype(float), data.truth["dev"], np.ones(len(data.truth["dev"])))
-    plain, truth = network.outputs("test").astype(float), data.truth["test"]
-    hot = scaled(plain, temperature)
-    of_plain, of_hot = (
-        (log_loss(each, truth), calibration_error(each, truth), float((each.argmax(1) != truth).mean())) for each in (plain, hot)
-    )
-    return temperature, of_plain, of_hot
-
-
 def balanced_error(network: Network) -> float:
-    """The mean over the classes of the share that is predicted wrongly."""
-    truth, predicted = network.dataset.truth["dev"], network.outputs("dev").argmax(1)
-    return float(np.mean([(predicted[truth == label] != label).mean() for label in np.unique(truth)]))
+    """1 minus the mean over the classes of the share of their dev rows that is found."""
+    return 1 - float(balanced_accuracy_score(network.dataset.targets["dev"], network.outputs("dev").argmax(1)))
 
 
-@topic("class-balance", "magic_telescope")
+@topic("class-balance", "magic_telescope", "spambase")
 def _class_balance(shelf: Shelf, seeds: int) -> str:
-    base = replace(BASE, epochs=20)
-    recipes = {f"`class_balance = {value}`": replace(base, class_balance=value) for value in (0.0, 0.5, 1.0)}
-    shown = columns("share", Column("mean error of the classes", balanced_error, percent))
-    counts = np.bincount(shelf.dataset("magic_telescope", 0).truth["train"])
-    note = f"The classes have {counts[0]:,} and {counts[1]:,} training rows."
-    return "\n\n".join([about(shelf, "magic_telescope", base, note, seeds=seeds), comparison(train(shelf, "magic_telescope", recipes, seeds), shown)])
+    blocks = []
+    for name in ("magic_telescope", "spambase"):
+        trained = train(shelf, name, variants(BASE, {"class_balance": 0.5}, {"class_balance": 1.0}), seeds)
+        shares = np.bincount(shelf.dataset(name, 0).targets["train"]) / len(shelf.dataset(name, 0).targets["train"])
+        shown = columns("share", Column("balanced dev error", balanced_error, percent))
+        note = f"The rarer class has {percent(float(shares.min()))} of the rows."
+        blocks += [about(shelf, name, BASE, note, seeds=seeds), comparison(trained, shown)]
+    return "\n\n".join(blocks)
 
 
-def answers(network: Network) -> tuple[np.ndarray, np.ndarray]:
-    """Truth and prediction of the dev rows in the target's own unit."""
-    target = network.dataset.preparation
-    return network.dataset.truth["dev"], network.outputs("dev") * target.target_sd + target.target_mean
+def calibration_error(probability: np.ndarray, truth: np.ndarray, bins: int = 15) -> float:
+    """Mean distance between how sure the predictions are and how often they are right (expected calibration error; Guo et al., 2017)."""
+    sure, right = probability.max(1), probability.argmax(1) == truth
+    which = np.minimum((sure * bins).astype(int), bins - 1)
+    return float(sum(abs(sure[which == each].sum() - right[which == each].sum()) for each in range(bins)) / len(truth))
 
 
-def root_mean_square(network: Network) -> float:
-    """Of the errors on the dev rows."""
-    truth, answer = answers(network)
-    return float(np.sqrt(np.square(truth - answer).mean()))
+@topic("calibration", "letter", "spambase")
+def _calibration(shelf: Shelf, seeds: int) -> str:
+    blocks = []
+    for name in ("letter", "spambase"):
+        changes = ({"mixup": 0.4}, {"label_smoothing": 0.1})
+        rows = []
+        for variant, networks in train(shelf, name, variants(replace(BASE, decay="constant"), *changes), seeds).items():
+            found = np.array([calibrated(network) for network in networks]).mean(0)
+            rows.append([variant, *(significant(value) for value in found[:3]), *(percent(value) for value in found[3:])])
+        headings = ("", "temperature", "test log loss before", "after", "calibration error before", "after")
+        note = "Fitted on the dev rows, judged on the test rows."
+        blocks += [about(shelf, name, replace(BASE, decay="constant"), note, seeds=seeds), table(headings, rows)]
+    return "\n\n".join(blocks)
 
 
-def mean_absolute(network: Network) -> float:
-    """Mean size of the errors on the dev rows."""
-    truth, answer = answers(network)
-    return float(np.abs(truth - answer).mean())
+def calibrated(network: Network) -> tuple[float, float, float, float, float]:
+    """The temperature; log loss and calibration error on the test rows before and after."""
+    dev, test = (network.outputs(part).astype(np.float64) for part in ("dev", "test"))
+    truth = network.dataset.targets["test"]
+    temperature = fit_temperature(dev, network.dataset.targets["dev"], np.ones(len(dev)))
+    after = scaled(test, temperature)
+
+    def log_loss(probability: np.ndarray) -> float:
+        return -float(np.log(np.maximum(probability[np.arange(len(truth)), truth], 1e-15)).mean())
+
+    return temperature, log_loss(test), log_loss(after), calibration_error(test, truth), calibration_error(after, truth)
 
 
-@topic("losses-of-quantities", "california_housing")
-def _quantities(shelf: Shelf, seeds: int) -> str:
-    base = replace(BASE, loss="squared_error", epochs=30)
-    changes = ({"loss": "huber"}, {"loss": "huber", "huber_delta": 0.3}, {"loss": "quantile"}, {"loss": "poisson"})
-    recipes = {"`squared_error`": base} | {
-        ", ".join([f"`{each['loss']}`", *(f"`{name} = {value}`" for name, value in each.items() if name != "loss")]): replace(base, **each)
-        for each in changes
-    }
-    recipes |= {f"`quantile`, `quantile = {value}`": replace(base, loss="quantile", quantile=value) for value in (0.1, 0.9)}
-    trained = train(shelf, "california_housing", recipes, seeds)
-    shown = (
-        Column("root mean square error, dollars", root_mean_square, significant),
-        Column("mean absolute error, dollars", mean_absolute, significant),
-        Column("truths below the prediction", lambda network: float(np.less(*answers(network)).mean()), percent, is_compared=False),
-    )
-    note = "Errors on the dev rows, in the target's own unit."
-    return "\n\n".join([about(shelf, "california_housing", base, note, seeds=seeds), comparison(trained, shown)])
+@topic("regression-losses", "california_housing")
+def _regression(shelf: Shelf, seeds: int) -> str:
+    recipes = {settings({"loss": name}): replace(BASE, loss=name) for name in ("squared_error", "huber", "poisson")}
+    recipes |= {settings({"loss": "quantile", "quantile": q}): replace(BASE, loss="quantile", quantile=q) for q in (0.5, 0.9)}
+    rows = []
+    for variant, networks in train(shelf, "california_housing", recipes, seeds).items():
+        rows.append([variant, *(form(float(np.mean([of(network) for network in networks]))) for of, form in MEASURES)])
+    headings = ("", "root mean squared error", "mean absolute error", "dev rows below the prediction")
+    return "\n\n".join([about(shelf, "california_housing", BASE, seeds=seeds), table(headings, rows)])
+
+
+def in_own_unit(network: Network) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions and truth of the dev rows."""
+    preparation = network.dataset.preparation
+    return network.outputs("dev") * preparation.target_sd + preparation.target_mean, network.dataset.truth["dev"]
+
+
+def _root_mean_square(network: Network) -> float:
+    predicted, truth = in_own_unit(network)
+    return float(np.sqrt(np.square(predicted - truth).mean()))
+
+
+def _mean_absolute(network: Network) -> float:
+    predicted, truth = in_own_unit(network)
+    return float(np.abs(predicted - truth).mean())
+
+
+def _below(network: Network) -> float:
+    predicted, truth = in_own_unit(network)
+    return float((truth < predicted).mean())
+
+
+MEASURES = ((_root_mean_square, significant), (_mean_absolute, significant), (_below, percent))

@@ -91,7 +91,7 @@ def steps_to_arrive(surface: Surface, walked: np.ndarray) -> np.ndarray:
     return np.where(inside.all((1, 2)) & (left <= MOST_STEPS - STAY), left, np.inf)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def best_paths(surface: Surface) -> dict[str, tuple[float, float, np.ndarray]]:
     """Of each optimiser, its learning rate of fewest steps, these steps, and the path ``[steps, 2]``."""
     recipes = [replace(Recipe(), optimiser=name, learning_rate=rate) for name in OPTIMISERS for rate in RATES]

@@ -12,6 +12,7 @@ import torch
 from scipy import stats
 
 from shoal.nets import layers
+from shoal.nets.initialisation import orthogonal
 from shoal.nets.network import Draws, Layout, corrected_statistics, draw, initialise, is_weight, outputs, train_outputs
 from shoal.recipe import INITIALISATIONS, Activation, Normalisation, Recipe, Shape, stack
 
@@ -117,6 +118,12 @@ def test_orthogonal_weights_are_orthonormal_on_their_smaller_side_whatever_the_p
         products = w.T @ w if n_out <= n_in else w @ w.T
         np.testing.assert_allclose(products, np.eye(min(n_in, n_out)), atol=1e-12)
         assert not np.delete(np.asarray(parameters[layer]["w"]), np.s_[:n_in], 0)[:, :n_out].any()
+
+
+def test_wide_weights_are_orthonormal_in_single_precision():
+    """The smallest singular value of a large square matrix is the hardest to bring to 1."""
+    w = np.asarray(jax.jit(jax.vmap(orthogonal))(np.random.default_rng(0).normal(size=(5, 160, 160)).astype(np.float32)))
+    np.testing.assert_allclose(w.transpose(0, 2, 1) @ w, np.broadcast_to(np.eye(160), w.shape), atol=1e-5)
 
 
 def test_orthogonal_weights_are_the_same_whatever_the_padding(float64):
