@@ -18,9 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import plotly.graph_objects as go
-from measuring.networks import Shelf, stages, train
-from measuring.normalisation import DEEP, sums
-from measuring.regularisation import BASES, first_sums
+from measuring.networks import Network, Shelf, stages, train
+from measuring.regularisation import BASES, first_sums, norm_of_weights
 from measuring.setting_up import norms_by_depth
 from measuring.surfaces import SURFACES, Surface, best_paths
 from plotly.subplots import make_subplots
@@ -29,6 +28,7 @@ import shoal
 from shoal import averages, devices, optimisers
 from shoal.data import read_table
 from shoal.data.normalise import Standardiser
+from shoal.nets.layers import ACTIVATIONS, NORMALISATION_EPSILON
 from shoal.recipe import DECAYS, INITIALISATIONS, Recipe, stack
 from shoal.schedules import learning_rate
 
@@ -65,7 +65,7 @@ def lambda_and_tanh() -> go.Figure:
     base = replace(BASES["example:diabetes"], activation="tanh", optimiser="adam")
     lambdas = (0.0, 1.0, 10.0, 100.0)
     trained = train(Shelf(), "example:diabetes", {str(value): replace(base, l2=value) for value in lambdas}, 1)
-    titles = [f"lambda = {value:g}: size of W {size_of(trained[str(value)][0]):.1f}" for value in lambdas]
+    titles = [f"lambda = {value:g}: size of W {norm_of_weights(trained[str(value)][0]):.1f}" for value in lambdas]
     figure = make_subplots(1, 4, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.02)
     z = np.linspace(-4, 4, 200)
     for column, value in enumerate(lambdas, 1):
@@ -87,11 +87,6 @@ def lambda_and_tanh() -> go.Figure:
     figure.update_yaxes(range=[-1.15, 1.15])
     figure.update_yaxes(title="A[1] = tanh(Z[1])", col=1)
     return figure.update_layout(title="The larger lambda, the smaller W and Z, and the straighter the part of tanh that is used", bargap=0)
-
-
-def size_of(network: Any) -> float:
-    """``sqrt(sum ||W[l]||^2)``."""
-    return float(np.sqrt(sum(np.square(layer["w"]).sum() for layer in network.parameters)))
 
 
 def descent(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -266,10 +261,22 @@ def decays() -> go.Figure:
     )
 
 
+def sums(network: Network, rows: int = 512) -> list[np.ndarray]:
+    """What the activation of each hidden layer is given ``[rows, units]``, normalised over these training rows under batch norm."""
+    a, found = network.dataset.inputs["train"][:rows], []
+    for layer in network.parameters[:-1]:
+        z = a @ layer["w"] + layer.get("b", 0.0)
+        if network.recipe.normalisation == "batch":
+            z = layer["gamma"] * (z - z.mean(0)) / np.sqrt(z.var(0) + NORMALISATION_EPSILON) + layer["beta"]
+        found.append(z)
+        a = np.asarray(ACTIVATIONS[network.recipe.activation](jnp.asarray(z)))
+    return found
+
+
 @picture("hidden-shift", 560)
 def hidden_shift() -> go.Figure:
     """The distribution of one unit's Z in early and late layers over the training, with and without batch norm."""
-    base = Recipe(hidden_units=DEEP, activation="relu", learning_rate=3e-3, decay="constant", epochs=40, batch_size=64)
+    base = Recipe(hidden_units=(64,) * 6, activation="relu", learning_rate=3e-3, decay="constant", epochs=40, batch_size=64)
     layers = (1, 5)
     names = {"none": "without batch norm", "batch": "with batch norm"}
     titles = [f"layer {layer + 1}, {name}" for layer in layers for name in names.values()]
@@ -374,7 +381,7 @@ def photograph(figure: go.Figure, path: Path, height: int) -> None:
         template="plotly_white", width=1000, height=height, font={"family": "DejaVu Sans, Arial, sans-serif", "size": 13},
         margin={"l": 70, "r": 20, "t": 90, "b": 60}, title_font_size=16, paper_bgcolor="white",
     )  # fmt: skip
-    if figure.layout.legend.x is None:
+    if figure.layout.to_plotly_json().get("legend", {}).get("x") is None:
         figure.update_layout(legend={"orientation": "h", "yref": "container", "y": 0.01, "yanchor": "bottom", "x": 0}, margin_b=120)
     figure.update_annotations(font_size=13)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""The pages of the method: their recipes are recipes, their Python runs, their commands exist, and every topic that is measured has a place."""
+"""The pages of the method: recipes are recipes, Python runs, commands exist, and every topic that is measured has a place."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def test_every_command_of_a_page_is_one_of_shoals():
 
     known = {command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback}
     known |= {group.name for group in app.registered_groups}
-    used = {line.split()[1] for block in BLOCKS if block.language == "bash" for line in block.text.splitlines() if line.startswith("shoal ")}
+    lines = [line for block in BLOCKS if block.language == "bash" for line in block.text.splitlines()]
+    used = {line.split()[1] for line in lines if line.startswith("shoal ")}
     assert used and used <= known
 
 

@@ -82,7 +82,7 @@ CASES: dict[str, tuple[Loss, dict[str, Any]]] = {
         "multi_label", {"activation": "gelu", "normalisation": "layer", "keep_prob": (0.8, 0.6), "input_keep_prob": 0.9},
     ),
     "L1, max-norm, square root of the step": (
-        "sigmoid", {"activation": "relu", "optimiser": "adam", "l1": 9.0, "max_norm": 0.9, "decay": "sqrt_step", "learning_rate": 0.05},
+        "sigmoid", {"activation": "relu", "optimiser": "adam", "l1": 4.0, "max_norm": 0.4, "decay": "sqrt_step", "learning_rate": 0.05},
     ),
     "balanced classes, momentum": (
         "softmax", {"activation": "identity", "optimiser": "momentum", "class_balance": 0.7, "learning_rate": 0.1},

@@ -88,7 +88,7 @@ def _surfaces(shelf: Shelf, seeds: int) -> str:
         cells = [f"{steps(taken)} (alpha {significant(rate, 2)})" for rate, taken, _ in (each[name] for each in found.values())]
         lines.append([f"`{name}`", *(cell if cell[0].isdigit() else "never" for cell in cells)])
     caption = (
-        f"*Steps to arrive for good, at the best of 25 learning rates from 0.001 to 10 whose path stays inside the picture; {MOST_STEPS} steps "
-        f"were made. {machine()}.*"
+        "*Steps to arrive for good, at the best of 25 learning rates from 0.001 to 10 whose path stays inside the picture; "
+        f"{MOST_STEPS} steps were made. {machine()}.*"
     )
     return "\n\n".join([caption, table(("optimiser", *found), lines)])

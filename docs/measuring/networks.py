@@ -89,7 +89,7 @@ class Network:
     dev_error: float
 
     @property
-    def parameters(self) -> tuple[dict[str, np.ndarray], ...]:
+    def parameters(self) -> tuple[dict[str, Any], ...]:
         """Of each layer, of the network's own units and inputs only."""
         sizes = (self.tables.columns, *self.recipe.hidden_units, self.layout.outputs)
         layers = []
@@ -186,7 +186,8 @@ def _measured(
 
     def member(of: Any, slot: int) -> Members:
         alone = jax.tree.map(lambda leaf: np.asarray(leaf)[slot : slot + 1], of)
-        return Members(*alone, np.asarray(recipes[slot].hidden_units, np.int32)[None])
+        parameters, statistics = alone
+        return Members(parameters, statistics, np.asarray(recipes[slot].hidden_units, np.int32)[None])
 
     return [
         Network(

@@ -85,7 +85,7 @@ def _shift(shelf: Shelf, seeds: int) -> str:
 
 def last_sums(network: Network) -> np.ndarray:
     """What the last hidden layer's activation is applied to, of the training rows ``[rows, units]``."""
-    a = jnp.asarray(network.dataset.inputs["train"])
+    a = z = jnp.asarray(network.dataset.inputs["train"])
     for number, layer in enumerate(network.parameters[:-1]):
         z = a @ layer["w"] + layer.get("b", 0.0)
         norm = network.recipe.normalisation

@@ -6,6 +6,7 @@ import functools
 from dataclasses import replace
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from measuring.comparison import (
     Column,
@@ -149,7 +150,7 @@ def _dropout(shelf: Shelf, seeds: int) -> str:
 @topic("dropout-expectation", "spambase")
 def _dropout_expectation(shelf: Shelf, seeds: int) -> str:
     network = train(shelf, "spambase", {"base recipe": BASES["spambase"]}, 1)["base recipe"][0]
-    a = np.asarray(ACTIVATIONS["relu"](first_sums(network)))
+    a = np.asarray(ACTIVATIONS["relu"](jnp.asarray(first_sums(network))))
     keep = np.random.default_rng(0).random((200, a.shape[1]))[:, None, :]
     lines = []
     for keep_prob in (0.8, 0.5):

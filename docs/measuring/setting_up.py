@@ -6,6 +6,7 @@ import functools
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from measuring.comparison import Column, about, at_rates, columns, comparison, machine, percent, significant, steps, table, variants
 from measuring.networks import Network, Shelf, train
@@ -93,7 +94,7 @@ def norms_by_depth(network: Network) -> tuple[list[float], list[float]]:
     x, target = network.dataset.inputs["train"][:256], network.dataset.targets["train"][:256]
     a, sizes = x, []
     for layer in network.parameters[:-1]:
-        a = np.asarray(ACTIVATIONS[network.recipe.activation](a @ layer["w"] + layer["b"]))
+        a = np.asarray(ACTIVATIONS[network.recipe.activation](jnp.asarray(a @ layer["w"] + layer["b"])))
         sizes.append(float(np.sqrt(np.square(a).mean())))
     padded = np.zeros((len(x), network.layout.columns), np.float32)
     padded[:, : x.shape[1]] = x
@@ -124,7 +125,7 @@ def dead_units(network: Network) -> float:
     """Share of the units of the last hidden layer that no training row moves: their activation is the same for all of them."""
     a = network.dataset.inputs["train"]
     for layer in network.parameters[:-1]:
-        a = np.asarray(ACTIVATIONS[network.recipe.activation](a @ layer["w"] + layer["b"]))
+        a = np.asarray(ACTIVATIONS[network.recipe.activation](jnp.asarray(a @ layer["w"] + layer["b"])))
     return float((np.ptp(a, axis=0) < 1e-6).mean())
 
 

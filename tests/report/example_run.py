@@ -125,8 +125,8 @@ def classification(trials: int = 40, test: bool = True, points: int = 120) -> Ru
         plan=Plan(
             "2m",
             (
-                ShoalPlan(1, 128, "relu", False, 128, 32, trials // 2, 0.0021),
-                ShoalPlan(2, 128, "silu", True, 256, 32, trials - trials // 2, 0.0043),
+                ShoalPlan(1, 128, "relu", "none", 128, 32, trials // 2, 0.0021),
+                ShoalPlan(2, 128, "silu", "batch", 256, 32, trials - trials // 2, 0.0043),
             ),
             RUNGS,
             trials,
