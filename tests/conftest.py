@@ -25,6 +25,13 @@ def started_devices(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     return devices.start()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def programs_of_one_module() -> Iterator[None]:
+    """Compiled programs are let go after each module: thousands of them would use up memory and the process's memory maps."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def float64() -> Iterator[None]:
     """Double precision, in which formulas can be compared to 1e-9."""

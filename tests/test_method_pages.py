@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from shoal.explanations import ITEMS
 from shoal.recipe import Recipe
@@ -74,3 +77,42 @@ def test_every_item_of_sections_2_3_4_6_and_7_that_an_explanation_names_has_a_he
     headings = re.findall(r"^## (\d\.\d)", "\n".join(page.read_text() for page in PAGES), re.MULTILINE)
     items = {number for number in ITEMS if number[0] in "23467"}
     assert items <= set(headings)
+
+
+def test_every_picture_is_shown_once_and_small():
+    shown = re.findall(r"\]\(\.\./images/method/([\w-]+\.png)\)", "".join(page.read_text() for page in PAGES))
+    pictures = {path.name: path.stat().st_size for path in (DOCS / "images" / "method").iterdir()}
+    assert sorted(shown) == sorted(pictures)
+    assert max(pictures.values()) < 150_000
+
+
+@pytest.fixture
+def measuring(monkeypatch: pytest.MonkeyPatch):
+    """The modules that ``python docs/measured.py`` finds beside itself."""
+    monkeypatch.syspath_prepend(DOCS)
+    return importlib.import_module
+
+
+def test_an_interval_is_the_paired_t_interval_of_scipy(measuring):
+    comparison = measuring("measuring.comparison")
+    rng = np.random.default_rng(0)
+    base, variant = rng.normal(size=8), rng.normal(0.3, size=8)
+    low, high = stats.ttest_rel(variant, base).confidence_interval(0.95)
+    assert comparison.half_width(variant - base) == pytest.approx((high - low) / 2)
+    for shift in (-3.0, -low + 1e-6, -high - 1e-6, 0.0):  # just outside and just inside the interval
+        moved = variant + shift
+        assert comparison.is_clear(moved, base) == (stats.ttest_rel(moved, base).pvalue < 0.05)
+
+
+def test_on_the_bowl_plain_descent_takes_the_steps_of_its_closed_form(measuring):
+    surfaces = measuring("measuring.surfaces")
+    bowl, rate = surfaces.SURFACES[0], 0.015
+    walked = surfaces.paths(bowl, [Recipe(optimiser="gradient_descent", learning_rate=rate)], count=60)[0]
+    turn = np.array([[np.cos(np.pi / 6), np.sin(np.pi / 6)], [-np.sin(np.pi / 6), np.cos(np.pi / 6)]])
+    along_and_across = turn @ np.array(bowl.start) * (1 - rate * np.array([1, 100])) ** np.arange(61)[:, None]
+    np.testing.assert_allclose(walked @ turn.T, along_and_across, atol=1e-5)
+
+
+def test_only_what_stands_between_the_markers_of_a_topic_is_replaced(measuring):
+    page = "before\n<!-- measured: a -->\nold\n<!-- end -->\n<!-- measured: b -->\n<!-- end -->\n"
+    assert measuring("measured").replaced(page, "a", "new") == page.replace("\nold\n", "\n\nnew\n\n")

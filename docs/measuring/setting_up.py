@@ -70,18 +70,9 @@ def _signals(shelf: Shelf, seeds: int) -> str:
         sizes, slopes = norms_by_depth(first[name][0])
         diverged = sum(network.diverged for network in networks)
         error = f"diverged ({diverged})" if diverged else percent(float(np.mean([network.dev_error for network in networks])))
-        factors = [(values[-1] / values[0]) ** (1 / (len(values) - 1)) for values in (sizes, slopes[:-1][::-1])]
-        lines.append([name, *map(significant, (sizes[0], sizes[-1], factors[0], slopes[0], slopes[-2], factors[1])), error])
-    headings = (
-        "",
-        "size of A[1]",
-        "size of A[8]",
-        "factor a layer",
-        "norm of dW[1]",
-        "norm of dW[8]",
-        "factor a layer, backwards",
-        "dev error",
-    )
+        factor = (sizes[-1] / sizes[0]) ** (1 / (len(sizes) - 1))
+        lines.append([name, *map(significant, (sizes[0], sizes[-1], factor, slopes[0], slopes[-2])), error])
+    headings = ("", "size of A[1]", "size of A[8]", "factor a layer", "norm of dW[1]", "norm of dW[8]", "dev error")
     note = "Sizes (root mean square) and norms before the first step, on 256 training rows; dev error after the training."
     return "\n\n".join([about(shelf, "example:digits", base, note, seeds=seeds), table(headings, lines)])
 

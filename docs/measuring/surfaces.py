@@ -50,8 +50,8 @@ SURFACES = (
     Surface("saddle", lambda w1, w2: 0.5 * (w1**2 - w2**2) + w2**4 / 16, (-2.5, 0.001), -0.99, (-3.0, 1.2, -0.6, 2.7)),
     Surface("plateau", lambda w1, w2: 1 - jnp.exp(-0.25 * (w1**2 + 2 * w2**2)), (-3.8, 0.8), 0.01, (-4.4, 2.0, -1.7, 1.7)),
 )
-"""The saddle's start is all but on the ridge; its minima, of cost -1, lie at w2 = 2 and -2. On the plateau the slope is a hundredth of
-what it is halfway down."""
+"""The saddle's start is all but on the ridge; its minima, of cost -1, lie at w2 = 2 and -2. On the plateau the slope at the start is a
+tenth of what it is halfway down."""
 
 RATES = tuple(float(rate) for rate in np.geomspace(0.001, 10, 25))
 MOST_STEPS = 500

@@ -16,6 +16,7 @@ from shoal.nets.initialisation import orthogonal
 from shoal.nets.network import Draws, Layout, corrected_statistics, draw, initialise, is_weight, outputs, train_outputs
 from shoal.recipe import INITIALISATIONS, Activation, Normalisation, Recipe, Shape, stack
 
+pytestmark = pytest.mark.usefixtures("float64")  # one precision, so that few programs are compiled
 BETA = Recipe().batch_norm_beta
 EPSILON = layers.NORMALISATION_EPSILON
 TORCH = {
@@ -34,12 +35,12 @@ def layout(
     return Layout(Shape(hidden_layers, activation, normalisation, batch_size), width, inputs, 0, outputs, "softmax", techniques)
 
 
-def numbers_of(units, seed=0, dtype=jnp.float32, **settings):
+def numbers_of(units, seed=0, dtype=jnp.float64, **settings):
     numbers = Recipe(tuple(units), **settings).numbers(seed)
     return jax.tree.map(lambda value: value.astype(dtype) if np.issubdtype(value.dtype, np.floating) else value, numbers)
 
 
-def begun(of, units, inputs, seed=0, dtype=jnp.float32, sample=None, **settings):
+def begun(of, units, inputs, seed=0, dtype=jnp.float64, sample=None, **settings):
     return initialise(of, numbers_of(units, seed, dtype, **settings), jnp.arange(of.inputs) < inputs, sample, dtype)
 
 
@@ -78,18 +79,15 @@ def test_he_of_the_output_layer_is_xavier_for_no_relu_follows_it():
 
 
 @pytest.mark.parametrize("name", [name for name in INITIALISATIONS if name != "lsuv"])
-def test_the_gain_is_a_factor_on_all_weights_and_on_nothing_else(float64, name):
-    once, twice = (
-        begun(layout(techniques=ORTHOGONAL), (7, 5), 8, dtype=jnp.float64, initialisation=name, initialisation_gain=gain)[0]
-        for gain in (1.0, 3.0)
-    )
+def test_the_gain_is_a_factor_on_all_weights_and_on_nothing_else(name):
+    once, twice = (begun(layout(techniques=ORTHOGONAL), (7, 5), 8, initialisation=name, initialisation_gain=gain)[0] for gain in (1.0, 3.0))
     for layer, other in zip(once, twice, strict=True):
         np.testing.assert_allclose(other["w"], 3 * layer["w"], rtol=1e-12)
         assert not np.asarray(layer["b"]).any() and not np.asarray(other["b"]).any()
         assert np.asarray(layer["w"]).any() == (name != "zeros")
 
 
-def test_kind_and_gain_are_data_of_one_program_and_a_network_begins_as_it_would_alone(float64):
+def test_kind_and_gain_are_data_of_one_program_and_a_network_begins_as_it_would_alone():
     of = layout(techniques=LSUV)
     sample = jnp.asarray(np.random.default_rng(0).normal(size=(40, 8)))
 
@@ -98,21 +96,19 @@ def test_kind_and_gain_are_data_of_one_program_and_a_network_begins_as_it_would_
     def begin(numbers):
         return initialise(of, numbers, jnp.ones(8, bool), sample, jnp.float64)[0]
 
-    numbers = [numbers_of((7, 5), initialisation=name, initialisation_gain=1.5, dtype=jnp.float64) for name in INITIALISATIONS]
+    numbers = [numbers_of((7, 5), initialisation=name, initialisation_gain=1.5) for name in INITIALISATIONS]
     together = begin(stack(numbers))
     for place, name in enumerate(INITIALISATIONS):
         used = layout(techniques={"orthogonal": ORTHOGONAL, "lsuv": LSUV}.get(name, ()))
-        alone, _ = begun(used, (7, 5), 8, sample=sample, dtype=jnp.float64, initialisation=name, initialisation_gain=1.5)
+        alone, _ = begun(used, (7, 5), 8, sample=sample, initialisation=name, initialisation_gain=1.5)
         jax.tree.map(lambda a, b, place=place: np.testing.assert_allclose(a[place], b, rtol=1e-10, atol=1e-13), together, alone)
     begin(stack(numbers[::-1]))
     assert begin._cache_size() == 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("units", [(7, 5), (5, 7), (12, 12), (1, 3)])
-def test_orthogonal_weights_are_orthonormal_on_their_smaller_side_whatever_the_padding(float64, units):
-    parameters, _ = begun(
-        layout(techniques=ORTHOGONAL), units, 6, seed=3, dtype=jnp.float64, initialisation="orthogonal", initialisation_gain=2.0
-    )
+def test_orthogonal_weights_are_orthonormal_on_their_smaller_side_whatever_the_padding(units):
+    parameters, _ = begun(layout(techniques=ORTHOGONAL), units, 6, seed=3, initialisation="orthogonal", initialisation_gain=2.0)
     for layer, (n_in, n_out) in enumerate(pairwise((6, *units, 3))):
         w = of_layer(parameters, layer, n_in, n_out) / 2
         products = w.T @ w if n_out <= n_in else w @ w.T
@@ -126,9 +122,9 @@ def test_wide_weights_are_orthonormal_in_single_precision():
     np.testing.assert_allclose(w.transpose(0, 2, 1) @ w, np.broadcast_to(np.eye(160), w.shape), atol=1e-5)
 
 
-def test_orthogonal_weights_are_the_same_whatever_the_padding(float64):
+def test_orthogonal_weights_are_the_same_whatever_the_padding():
     narrow, wide = (
-        begun(layout(width=width, inputs=inputs, techniques=ORTHOGONAL), (7, 5), 6, dtype=jnp.float64, initialisation="orthogonal")[0]
+        begun(layout(width=width, inputs=inputs, techniques=ORTHOGONAL), (7, 5), 6, initialisation="orthogonal")[0]
         for width, inputs in ((7, 6), (12, 8))
     )
     for layer, size in enumerate(pairwise((6, 7, 5, 3))):
@@ -162,11 +158,11 @@ LSUV_CASES = [(activation, "none") for activation in TORCH] + [
 
 
 @pytest.mark.parametrize(("activation", "normalisation"), LSUV_CASES)
-def test_lsuv_gives_every_layers_z_the_gains_variance_on_the_sample(float64, activation, normalisation):
+def test_lsuv_gives_every_layers_z_the_gains_variance_on_the_sample(activation, normalisation):
     """Layer by layer in PyTorch, with the weights that were found, on the network's own units only."""
     of = layout(activation=activation, normalisation=normalisation, techniques=LSUV)
     sample = np.random.default_rng(4).normal(size=(40, 8)) * [1, 2, 0.1, 5, 1, 1, 0, 0] + 0.5 * (np.arange(8) < 6)
-    parameters, _ = begun(of, (7, 5), 6, dtype=jnp.float64, sample=jnp.asarray(sample), initialisation="lsuv", initialisation_gain=1.5)
+    parameters, _ = begun(of, (7, 5), 6, sample=jnp.asarray(sample), initialisation="lsuv", initialisation_gain=1.5)
     a, units = torch.tensor(sample[:, :6]), (6, 7, 5, 3)
     for layer, size in enumerate(pairwise(units)):
         w = of_layer(parameters, layer, *size)
@@ -181,8 +177,8 @@ def test_lsuv_gives_every_layers_z_the_gains_variance_on_the_sample(float64, act
         a = TORCH[activation]()(z)
 
 
-def test_a_sample_of_zeros_leaves_lsuv_finite(float64):
-    parameters, _ = begun(layout(techniques=LSUV), (7, 5), 6, dtype=jnp.float64, sample=jnp.zeros((40, 8)), initialisation="lsuv")
+def test_a_sample_of_zeros_leaves_lsuv_finite():
+    parameters, _ = begun(layout(techniques=LSUV), (7, 5), 6, sample=jnp.zeros((40, 8)), initialisation="lsuv")
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(parameters))
 
 
@@ -254,9 +250,9 @@ OUTPUT_CASES = [(activation, "none") for activation in TORCH] + [
 
 
 @pytest.mark.parametrize(("activation", "normalisation"), OUTPUT_CASES)
-def test_outputs_are_those_of_pytorchs_modules_with_the_same_weights_and_no_padding(float64, activation, normalisation):
+def test_outputs_are_those_of_pytorchs_modules_with_the_same_weights_and_no_padding(activation, normalisation):
     of, generator = layout(activation=activation, normalisation=normalisation), np.random.default_rng(0)
-    parameters, statistics = begun(of, (7, 5), 6, dtype=jnp.float64)
+    parameters, statistics = begun(of, (7, 5), 6)
     # Any values where the network's own are not 0, as after training.
     own = [np.arange(12) < units for units in (7, 5)] + [np.ones(3, bool)]
     parameters = tuple(
@@ -277,18 +273,18 @@ def test_the_cases_of_pytorch_name_every_activation():
     assert set(TORCH) == set(get_args(Activation))
 
 
-def test_no_hidden_layer_is_softmax_regression(float64):
+def test_no_hidden_layer_is_softmax_regression():
     of = layout(hidden_layers=0)
-    parameters, statistics = begun(of, (), 8, dtype=jnp.float64)
+    parameters, statistics = begun(of, (), 8)
     x = np.random.default_rng(0).normal(size=(16, 8))
     ours = outputs(of, parameters, statistics, jnp.asarray(x), jnp.zeros(0, jnp.int32))
     np.testing.assert_allclose(ours, x @ np.asarray(parameters[0]["w"]), rtol=1e-10)
 
 
-def test_running_averages_are_pytorchs_with_the_bias_of_the_start_taken_away_and_the_variance_biased(float64, exact):
+def test_running_averages_are_pytorchs_with_the_bias_of_the_start_taken_away_and_the_variance_biased(exact):
     """PyTorch's running averages start anywhere and keep the unbiased variance; ours are corrected averages of the biased one."""
     of = layout(hidden_layers=1, activation="relu", normalisation="batch")
-    parameters, statistics = begun(of, (12,), 8, dtype=jnp.float64)
+    parameters, statistics = begun(of, (12,), 8)
     batches = np.random.default_rng(1).normal(size=(5, 16, 8)) * np.arange(1, 6)[:, None, None]
     w, numbers = np.asarray(parameters[0]["w"]), exact(Recipe((12,)))
     mean, variance = torch.zeros(12, dtype=torch.float64), torch.zeros(12, dtype=torch.float64)
@@ -304,11 +300,11 @@ def test_running_averages_are_pytorchs_with_the_bias_of_the_start_taken_away_and
     np.testing.assert_allclose(ours, np.maximum(expected, 0) @ np.asarray(head["w"]) + np.asarray(head["b"]), rtol=1e-9, atol=1e-12)
 
 
-def test_padding_rows_count_neither_in_the_batchs_outputs_nor_in_the_running_averages(float64):
+def test_padding_rows_count_neither_in_the_batchs_outputs_nor_in_the_running_averages():
     of = layout(hidden_layers=1, normalisation="batch")
-    parameters, statistics = begun(of, (12,), 8, dtype=jnp.float64)
+    parameters, statistics = begun(of, (12,), 8)
     x = np.random.default_rng(1).normal(size=(16, 8))
-    present, numbers = jnp.asarray(np.arange(16) < 9, float), numbers_of((12,), dtype=jnp.float64)
+    present, numbers = jnp.asarray(np.arange(16) < 9, float), numbers_of((12,))
     results = []
     for padding in (0.0, 1e5):
         padded = np.where(np.arange(16)[:, None] < 9, x, padding)
