@@ -74,8 +74,8 @@ def balancing_weights(target: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """``n / (C n_c)`` of each class ``[classes]``, scikit-learn's "balanced"; ``[1]`` for targets that are no classes.
 
     Example:
-        >>> balancing_weights(np.array([0, 0, 0, 1]), np.ones(4)).round(2).tolist()
-        [0.67, 2.0]
+        >>> balancing_weights(np.array([0, 0, 0, 1]), np.ones(4)).tolist()  # two rows of each class would be balanced
+        [0.6666666865348816, 2.0]
     """
     if target.ndim > 1 or not np.issubdtype(target.dtype, np.integer):
         return np.ones(1, np.float32)
