@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 import pytest
+import torch
 from hypothesis import settings
 
 from shoal import devices
@@ -14,6 +15,9 @@ from shoal.recipe import Numbers, Recipe
 # A busy machine is no reason for a law to fail.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# The networks of the tests are tiny: PyTorch's threads would wait for each other more than they work.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)

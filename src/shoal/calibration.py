@@ -21,6 +21,11 @@ FEWEST_ROWS = 20
 SMALLEST = 1e-30  # of a probability, before its logarithm is taken
 
 
+def _logit(probability: NDArray) -> NDArray:
+    # a probability that single precision rounds to 1 is as sure as the surest below it
+    return logit(np.clip(probability.astype(np.float64), SMALLEST, 1 - 2.0**-25))
+
+
 def scaled(probability: NDArray, temperature: float, is_multi_label: bool = False) -> NDArray:
     """Probabilities at a temperature; 1 leaves them as they are.
 
@@ -36,7 +41,7 @@ def scaled(probability: NDArray, temperature: float, is_multi_label: bool = Fals
     if temperature == 1:
         return probability
     if is_multi_label:
-        return expit(logit(np.clip(probability, SMALLEST, 1 - 1e-16)) / temperature)
+        return expit(_logit(probability) / temperature)
     return softmax(np.log(np.maximum(probability, SMALLEST)) / temperature, axis=-1)
 
 
@@ -60,7 +65,7 @@ def fit_temperature(probability: NDArray, truth: NDArray, weight: NDArray, is_mu
     if len(truth) < FEWEST_ROWS:
         return 1.0
     if is_multi_label:
-        logits = logit(np.clip(probability, SMALLEST, 1 - 1e-16))
+        logits = _logit(probability)
 
         def loss(log_temperature: float) -> float:
             z = np.where(truth == 1, logits, -logits) / np.exp(log_temperature)
