@@ -23,7 +23,7 @@ demo: .venv/.plain
 	$(BIN)/shoal improve example:breast-cancer --budget $(BUDGET)
 
 test: .venv/.dev browser
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 check: lint types test docs
 

@@ -20,13 +20,11 @@ settings.load_profile("no deadline")
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def started_devices(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple:
-    """JAX is started before any test can start it with fewer devices or without the cache."""
-    cache = getattr(request.config, "cache", None)
-    folder = cache.mkdir("programs") if cache is not None else tmp_path_factory.mktemp("programs")
-    os.environ.setdefault("SHOAL_CACHE_DIR", str(folder))
-    return devices.start()
+def pytest_configure(config: pytest.Config) -> None:
+    """JAX starts before any test module is imported, so that none can start it with fewer devices or without the cache."""
+    if cache := getattr(config, "cache", None):
+        os.environ.setdefault("SHOAL_CACHE_DIR", str(cache.mkdir("programs")))
+    devices.start()
 
 
 @pytest.fixture(scope="module", autouse=True)

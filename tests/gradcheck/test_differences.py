@@ -37,7 +37,7 @@ def test_the_step_is_in_proportion_to_a_large_parameter():
     assert (check.epsilon, check.refined) == (1e-5, 0)
 
 
-@pytest.mark.parametrize("name", SMOOTH.keys() - {"at its minimum"})
+@pytest.mark.parametrize("name", [name for name in SMOOTH if name != "at its minimum"])
 def test_a_gradient_1_percent_off_fails_at_every_scale(name):
     function, point = SMOOTH[name]
     check = check_gradients(function, point, gradient=lambda w: 1.01 * jax.grad(function)(w))
