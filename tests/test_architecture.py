@@ -15,12 +15,12 @@ PACKAGE = ROOT / "src" / "shoal"
 
 # A room imports from rows above its own and from rooms named earlier in its row. A room may be planned: named here before it exists.
 ROWS = (
-    ("errors", "recipe", "records", "space", "storage", "explanations", "recipe_file", "saved_run", "progress"),
+    ("errors", "interval", "measurements", "recipe", "records", "space", "storage", "explanations", "recipe_file", "saved_run", "progress"),
     ("data", "losses", "metrics", "averages", "noise", "calibration", "nets"),
     ("schedules", "optimisers", "probes"),
     ("training",),
-    ("devices", "population", "model"),
-    ("references", "gradcheck", "diagnose"),
+    ("devices", "population", "model", "trainer"),
+    ("references", "gradcheck", "experiments", "diagnose"),
     ("plan", "search", "winner", "run_folder", "improve"),
     ("estimators", "export", "report"),
     ("__init__", "commands", "cli"),

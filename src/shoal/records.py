@@ -9,22 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from shoal.interval import Interval
+from shoal.measurements import Measurements
 from shoal.recipe import Recipe
 
-RECORD_FORMAT = 1
+RECORD_FORMAT = 2
 """Version of the saved form of a ``Run``; a file with a higher one is refused."""
 
 Part = Literal["train", "train_dev", "dev", "test"]
 Task = Literal["classification", "regression", "multi_label"]
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A value with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +135,62 @@ class Finding:
     advice: str
     evidence: dict[str, Any] = field(default_factory=dict)
     outcome: Literal["found", "cannot tell", "not applicable"] = "found"
+    gain: float | None = None
+    """How much lower the dev error could be without it, at most, as far as the evidence tells."""
+
+    @property
+    def page(self) -> str:
+        """Where the documentation explains it."""
+        return f"findings/{self.code}"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One change that the recipe loop (or the user) tried, measured on seeds paired with those of the recipe it was made to.
+
+    Effects are "with the change minus without it": below 0 is better.
+    """
+
+    step: int
+    kind: Literal["proposal", "control", "user"]
+    """A control is a random change of the size of a proposal."""
+    code: str
+    """Of the finding that the change answers; empty where none was asked."""
+    reason: str
+    """What it answers, in words."""
+    change: str
+    """In words, such as ``"keep_prob 1 to 0.8"``."""
+    settings: dict[str, Any]
+    """The settings of the recipe that it changes."""
+    loss: Interval
+    """Effect on the dev loss as a share of it, with the interval that decides: widened for the number of changes planned."""
+    dev: Interval
+    """Effect on the dev error, with its 95 % interval over rows and seeds."""
+    train: Interval
+    """Effect on the train error, likewise."""
+    decision: Literal["kept", "rejected", "measured"]
+    """``measured`` where nothing was to be decided."""
+    why: str
+    """Of the decision."""
+    explanation: str
+    """The method behind the change, in two sentences."""
+    seeds: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The record of the recipe loop: where it began, what was tried and why, what was kept."""
+
+    begin: Recipe
+    result: Recipe
+    entries: tuple[LedgerEntry, ...]
+    stopped: str
+    """Why it ended, in words."""
+    changes_planned: int
+    """Comparisons that the intervals are corrected for (Bonferroni)."""
+    errors: dict[str, tuple[Interval, Interval]]
+    """``errors[part]`` in the run's metric as an error: of the first recipe, of the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,4 +262,8 @@ class Run:
     compilations: int
     temperature: float = 1.0
     """Of the final model's probabilities (see ``shoal.calibration``); 1 where they were left as they came."""
+    ledger: Ledger | None = None
+    """Of the recipe loop; ``None`` where one recipe was trained."""
+    measured: Measurements = field(default_factory=Measurements)
+    """What the experiments behind the findings measured."""
     format: int = RECORD_FORMAT

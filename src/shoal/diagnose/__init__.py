@@ -5,8 +5,9 @@ mean, ``checks`` looks for single diseases, ``advice`` names the one next step. 
 """
 
 from shoal.diagnose.advice import next_step
-from shoal.diagnose.checks import CHECKS, Case, Check, findings
+from shoal.diagnose.case import Case, Check, Outcome
+from shoal.diagnose.checks import CHECKS, findings
 from shoal.diagnose.gaps import Errors, PartError, PartPrediction, measure
 from shoal.diagnose.verdict import judge
 
-__all__ = ["CHECKS", "Case", "Check", "Errors", "PartError", "PartPrediction", "findings", "judge", "measure", "next_step"]
+__all__ = ["CHECKS", "Case", "Check", "Errors", "Outcome", "PartError", "PartPrediction", "findings", "judge", "measure", "next_step"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from shoal.diagnose.checks import Case, reference_ahead, still_improving
+from shoal.diagnose.case import Case
+from shoal.diagnose.checks.errors import reference_ahead
+from shoal.diagnose.checks.training import still_improving
 from shoal.diagnose.verdict import say
 
 REGULARISERS = {"l2": "highest", "weight_decay": "highest", "keep_prob": "lowest", "input_keep_prob": "lowest"}

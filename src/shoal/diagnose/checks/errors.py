@@ -1,0 +1,174 @@
+"""The four gaps of the verdict, and what can be wrong with the scores themselves: SH101 to SH199."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shoal.diagnose.case import Case, Check, Outcome, Severity, plain
+from shoal.diagnose.verdict import SOURCE, above, say, threshold, two_digits
+from shoal.records import Gap
+
+TOO_WIDE = 0.5
+LARGEST_CLASS = 0.8
+
+
+def reference_ahead(case: Case) -> str | None:
+    """The reference whose dev error is lowest among those clearly below the model's."""
+    ahead = [name for name, size in case.errors.behind.items() if size.low > 0]
+    return min(ahead, key=lambda name: case.errors.references[name].error.value) if ahead else None
+
+
+def _of_gap(name: str, missing: str) -> Callable[[Case], Outcome | None]:
+    def look(case: Case) -> Outcome | None:
+        gap: Gap | None = next((gap for gap in case.verdict.gaps if gap.name == name), None)
+        if gap is None:
+            return Outcome(missing, {}, "not applicable")
+        evidence = {"gap": plain(gap.size), "limit": gap.threshold}
+        if gap.high == "no":
+            return None
+        return Outcome(gap.explanation, evidence, "found" if gap.high == "yes" else "cannot tell")
+
+    return look
+
+
+def _few_dev_rows(case: Case) -> Outcome | None:
+    dev, metric = case.errors.parts["dev"], case.errors.metric
+    half = (dev.error.high - dev.error.low) / 2
+    # An error that is small in itself is well known even where it is known to its own size only.
+    wanted = max(TOO_WIDE * dev.error.value, 2 * threshold(case.errors))
+    if half <= wanted:
+        return None
+    rows = two_digits(dev.rows * (half / wanted) ** 2)
+    text = (
+        f"On {dev.rows:,} dev rows the error is known only as {say(dev.error, metric)}; about {rows:,} rows would make it tell something."
+    )
+    return Outcome(text, {"dev_error": plain(dev.error), "rows": dev.rows, "rows_needed": rows})
+
+
+def _no_test(case: Case) -> Outcome | None:
+    if "test" in case.errors.parts:
+        return None
+    tried = sum(trial.purpose == "search" for trial in case.trials)
+    chosen = f"the best of {tried:,} trials on these rows" if tried else "chosen on these rows"
+    return Outcome(f"There is no test part, and the dev score is that of {chosen}: it is optimistic.", {"trials": tried})
+
+
+def _reference_ahead(case: Case) -> Outcome | None:
+    learned = {name: size for name, size in case.errors.behind.items() if name != "trivial"}
+    if not learned:
+        return Outcome("No reference model was trained.", {}, "not applicable")
+    name = reference_ahead(case)
+    if name is None or name == "trivial":
+        return None
+    size, metric = case.errors.behind[name], case.errors.metric
+    theirs = say(case.errors.references[name].error, metric)
+    text = f"On the same dev rows {name} makes an error of {theirs}, {say(size, metric)} less than the network."
+    severity: Severity = "high" if size.value > threshold(case.errors) else "medium"
+    return Outcome(text, {"reference": name, "behind": plain(size)}, severity=severity)
+
+
+def _not_beating_trivial(case: Case) -> Outcome | None:
+    if "trivial" not in case.errors.behind:
+        return Outcome("No trivial reference was made.", {}, "not applicable")
+    size, metric = case.errors.behind["trivial"], case.errors.metric
+    if above(size, 0.0) == "no":
+        return None
+    trivial = say(case.errors.references["trivial"].error, metric)
+    text = f"The trivial answer makes an error of {trivial} on dev; the network's is {say(size, metric)} above that."
+    return Outcome(text, {"behind": plain(size)})
+
+
+def _imbalance(case: Case) -> Outcome | None:
+    if not case.class_shares:
+        return Outcome("The target has no classes.", {}, "not applicable")
+    name = max(case.class_shares, key=lambda each: case.class_shares[each])
+    share = case.class_shares[name]
+    if case.errors.metric.name not in ("error", "accuracy") or share <= LARGEST_CLASS:
+        return None
+    text = f"{share:.1%} of the training rows are {name!r}: always answering that is right as often, and says nothing about the other rows."
+    return Outcome(text, {"class": name, "share": share})
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "SH101",
+        "High bias",
+        "high",
+        "avoidable bias above the threshold",
+        SOURCE,
+        "A bigger network, longer training, or another architecture.",
+        _of_gap("avoidable bias", ""),
+    ),
+    Check(
+        "SH102",
+        "High variance",
+        "high",
+        "variance above the threshold",
+        SOURCE,
+        "More training rows, more regularisation, or another architecture.",
+        _of_gap("variance", ""),
+    ),
+    Check(
+        "SH103",
+        "Train and dev are not alike",
+        "high",
+        "mismatch above the threshold",
+        SOURCE,
+        "Make the training rows more like the dev rows, or collect rows like those.",
+        _of_gap("mismatch", "No train-dev part was carved out: train and dev come from one source."),
+    ),
+    Check(
+        "SH104",
+        "Overfitted to dev",
+        "medium",
+        "test minus dev above the threshold",
+        SOURCE,
+        "Take new or more dev rows before searching further, and check that test comes from the same source.",
+        _of_gap("overfitting to dev", "There is no test part."),
+    ),
+    Check(
+        "SH105",
+        "Too few dev rows to tell",
+        "medium",
+        f"half width of the dev error's interval above {TOO_WIDE:.0%} of it",
+        "a relative standard error above 25 %, from which statistical offices mark an estimate as unreliable",
+        "Give more dev rows, or use the scores as a rough guide only.",
+        _few_dev_rows,
+    ),
+    Check(
+        "SH106",
+        "The best figure is a dev score",
+        "note",
+        "no test part",
+        "Ng, Machine Learning Yearning, chapter 5",
+        "Keep rows apart with --test to have an honest figure.",
+        _no_test,
+    ),
+    Check(
+        "SH107",
+        "A reference model is ahead",
+        "medium",
+        "paired 95 % interval of the difference above 0",
+        "paired bootstrap on the same dev rows (Efron and Tibshirani 1993)",
+        "Give the search a larger budget; if the reference stays ahead, use the reference.",
+        _reference_ahead,
+    ),
+    Check(
+        "SH108",
+        "Not shown to beat the trivial answer",
+        "high",
+        "paired 95 % interval of the difference not below 0",
+        "paired bootstrap on the same dev rows (Efron and Tibshirani 1993)",
+        "Check that the columns can tell about the target at all, and that rows and target belong together.",
+        _not_beating_trivial,
+    ),
+    Check(
+        "SH109",
+        "Class imbalance hides in the metric",
+        "medium",
+        f"one class above {LARGEST_CLASS:.0%} of the rows, scored by error or accuracy",
+        "Google, Machine Learning Crash Course: a minority under 20 % is a moderate imbalance",
+        "Score with --metric balanced_accuracy, f1 or auc.",
+        _imbalance,
+    ),
+)

@@ -1,0 +1,26 @@
+"""What the experiments of a diagnosis measured: plain results that are saved with a run and judged by ``shoal.diagnose``.
+
+An experiment may train; what it leaves behind is one of these records. Each is ``None`` (or empty) where it was not carried out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shoal.measurements.data_faults import ColumnClue, DataFaults, Repeats, TwoSample
+from shoal.measurements.learning_curve import LearningCurve
+from shoal.measurements.rate_range import RateRange
+from shoal.measurements.signals import Signals
+
+__all__ = ["ColumnClue", "DataFaults", "LearningCurve", "Measurements", "RateRange", "Repeats", "Signals", "TwoSample"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """Everything that was measured for a diagnosis beyond the errors of the parts."""
+
+    signals: tuple[Signals, ...] = ()
+    """Of the final networks, one record per seed."""
+    rate_range: RateRange | None = None
+    learning_curve: LearningCurve | None = None
+    data: DataFaults | None = None
