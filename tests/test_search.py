@@ -11,8 +11,9 @@ from shoal.plan import HALVING, RETRAINS, Budget, plan_trials
 from shoal.population import Shoal, Tables, predict
 from shoal.recipe import Recipe
 from shoal.run_folder import FolderJournal, RunFolder
-from shoal.search import MOST_TRACE_POINTS, NoJournal, Search
+from shoal.search import Search
 from shoal.space import Family, Range
+from shoal.trainer import MOST_TRACE_POINTS, NoJournal
 from shoal.training import Batch
 
 ROWS, DEV_ROWS, COLUMNS, SLOTS, EPOCH = 120, 60, 4, 4, 4

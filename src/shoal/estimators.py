@@ -33,6 +33,7 @@ from shoal.plan import Budget
 from shoal.recipe import Recipe
 from shoal.records import Part, Task
 from shoal.space import Family, Space
+from shoal.trainer import Trainer
 from shoal.winner import Stages, Trained, silent, train_best
 
 MOST_COPIES = 10
@@ -114,7 +115,7 @@ class _ShoalEstimator(BaseEstimator):
             if problems := list(unsuited(recipe, self._task, len(dataset.classes))):
                 raise OptionError(*problems)
             budget, space = Budget("one recipe", trials=1), Space((Family(recipe, max(recipe.hidden_units, default=1), ()),))
-        trained = train_best(replace(dataset, weights=weights), budget, seed=seed, metric=metric, stages=stages, space=space)
+        trained = train_best(Trainer(replace(dataset, weights=weights), seed), budget, metric=metric, stages=stages, space=space)
         self._keep(trained, frame.columns)
         return self
 

@@ -32,6 +32,7 @@ from shoal.records import Interval, Part, Run
 from shoal.references import Reference, baselines, fit_references
 from shoal.run_folder import FolderJournal, RunFolder, cannot_create
 from shoal.space import Family, Range, Space
+from shoal.trainer import Trainer
 from shoal.winner import Stages, Trained, silent, train_best
 
 _SHOWN: tuple[Part, Part] = ("dev", "test")
@@ -302,15 +303,14 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     compiled_before = devices.compilations()
     budget, space, seeds = _effort(options)
     references = _references(dataset, budget, options["seed"], stages)
+    trainer = Trainer(dataset, options["seed"], FolderJournal(folder) if folder else None)
     trained = train_best(
-        dataset,
+        trainer,
         budget,
-        seed=options["seed"],
         metric=metric,
         stages=stages,
         plan=folder.plan() if folder else None,
         keep_plan=folder.save_plan if folder else lambda plan: None,
-        journal=FolderJournal(folder) if folder else None,
         space=space,
         retrains=seeds,
     )

@@ -19,7 +19,7 @@ import numpy as np
 
 from shoal import devices
 from shoal.errors import OptionError, Problem
-from shoal.population import BUFFER_STEPS, Shoal
+from shoal.population import Shoal, segment_steps
 from shoal.records import Plan, ShoalPlan
 from shoal.space import Family
 
@@ -66,11 +66,6 @@ class Budget:
                 raise OptionError(Problem("a number of trials is a whole number", repr(given), "Write, say, 200trials."))
             return cls(text.strip(), trials=int(match[1]))
         return cls(text.strip(), seconds=float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2][0]])
-
-
-def segment_steps(steps_per_epoch: int) -> int:
-    """Steps between two evaluations: an epoch, or an equal part of one where that is longer than the buffer."""
-    return math.ceil(steps_per_epoch / math.ceil(steps_per_epoch / BUFFER_STEPS))
 
 
 def families_within(budget: Budget, families: Sequence[Family]) -> tuple[Family, ...]:

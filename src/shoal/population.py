@@ -145,6 +145,11 @@ def default_slots(width: int) -> int:
     return per_device * len(devices.start())
 
 
+def segment_steps(steps_per_epoch: int) -> int:
+    """Steps between two evaluations: an epoch, or an equal part of one where that is longer than the buffer."""
+    return math.ceil(steps_per_epoch / math.ceil(steps_per_epoch / BUFFER_STEPS))
+
+
 class Shoal:
     """The compiled programs of one layout and number of slots, working on one pair of tables.
 

@@ -55,7 +55,7 @@ class Trial:
     best_step: int
     score: float | None
     """Its best dev loss; ``None`` if it diverged before the first evaluation."""
-    purpose: Literal["search", "retrain"] = "search"
+    purpose: Literal["search", "retrain", "loop"] = "search"
     trace: Trace = field(default_factory=Trace)
 
 

@@ -40,7 +40,7 @@ from shoal.saved_run import (
     read_record,
     remove_folders,
 )
-from shoal.search import JobResult
+from shoal.trainer import JobResult
 from shoal.training import State
 
 

@@ -10,94 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 
 from shoal.errors import DataError, Problem
-from shoal.plan import HALVING, rung_seconds, segment_steps
-from shoal.population import Members, Shoal, join, members, take
+from shoal.plan import HALVING, rung_seconds
+from shoal.population import Members, Shoal, join, members
 from shoal.progress import Event, Listener
 from shoal.recipe import Recipe
-from shoal.records import Plan, Trace, Trial, TrialStatus
+from shoal.records import Plan, Trial
 from shoal.space import Family
-from shoal.training import State
-
-MOST_TRACE_POINTS = 120
-Purpose = Literal["search", "retrain"]
-
-
-class JobResult(msgspec.Struct):
-    """What one shoal measured between two rungs; lists have one entry per network of the job."""
-
-    job: str
-    score: list[float | None]
-    best_step: list[int]
-    diverged: list[bool]
-    stopped: list[bool]
-    trace: list[Trace]
-
-
-class Journal(Protocol):
-    """Where finished jobs are kept, so that an interrupted run need not train them again."""
-
-    def find(self, job: str, shoal: Shoal) -> tuple[JobResult, State] | None:
-        """The result of a finished job and its networks, if it is there."""
-        ...
-
-    def add(self, result: JobResult, state: State) -> None:
-        """Keep a finished job."""
-        ...
-
-
-class NoJournal:
-    """Keeps nothing."""
-
-    def find(self, job: str, shoal: Shoal) -> None:
-        """Nothing is ever there."""
-
-    def add(self, result: JobResult, state: State) -> None:
-        """Nothing is kept."""
-
-
-@dataclass(eq=False)
-class _Runner:
-    """A trial on its way: what ``Trial`` will record, and the network on the host."""
-
-    number: int
-    seed: int
-    recipe: Recipe
-    family: int
-    rung: int = 0
-    steps: int = 0
-    score: float = math.inf
-    best_step: int = 0
-    diverged: bool = False
-    stopped: bool = False
-    traces: list[Trace] = field(default_factory=list)
-    state: State | None = None
-
-    def record(self, last_rung: int, purpose: Purpose) -> Trial:
-        """The trial as it is saved."""
-        status: TrialStatus = "finished" if self.rung == last_rung else "stopped at a rung"
-        status = "diverged" if self.diverged else "stopped early" if self.stopped else status
-        score = self.score if math.isfinite(self.score) else None
-        trace = _thinned(_joined(self.traces))
-        return Trial(
-            self.number,
-            self.seed,
-            self.recipe,
-            self.family,
-            status,
-            self.rung,
-            self.steps,
-            self.best_step,
-            score,
-            purpose,
-            trace,  # type: ignore[arg-type]
-        )
+from shoal.trainer import Journal, Network, Purpose, advance, own_seed
 
 
 @dataclass(frozen=True)
@@ -161,7 +85,7 @@ class Search:
         networks = members(join([runner.state for runner in of_winner if runner.state is not None]), units)
         return Searched(tuple(trials), winner.recipe, winner.family, networks, self._slots_filled / self._slots_trained)
 
-    def _compare(self, runners: list[_Runner]) -> list[_Runner]:
+    def _compare(self, runners: list[Network]) -> list[Network]:
         """The trials that reached the last rung, best first."""
         for rung in range(len(self.plan.rungs)):
             self._train(runners, rung, "search")
@@ -169,14 +93,14 @@ class Search:
                 runners = self._survivors(runners)
         return _ranked(runners)
 
-    def _draw(self) -> list[_Runner]:
-        runners: list[_Runner] = []
+    def _draw(self) -> list[Network]:
+        runners: list[Network] = []
         for number, (family, share) in enumerate(zip(self.families, self.plan.shoals, strict=True)):
             for recipe in family.draw(share.trials, self.seed * 1009 + number):
-                runners.append(_Runner(len(runners), _seed(self.seed, len(runners)), recipe, number))
+                runners.append(Network(len(runners), own_seed(self.seed, len(runners)), recipe, number))
         return runners
 
-    def _train(self, runners: Sequence[_Runner], rung: int, purpose: Purpose) -> None:
+    def _train(self, runners: Sequence[Network], rung: int, purpose: Purpose) -> None:
         """Bring runners from the rung before (or from the start) to this one, shoal by shoal."""
         done = 0
         for family in sorted({runner.family for runner in runners}):
@@ -201,37 +125,21 @@ class Search:
                     )
                 )
 
-    def _train_shoal(self, group: Sequence[_Runner], rung: int, purpose: Purpose) -> None:
+    def _train_shoal(self, group: Sequence[Network], rung: int, purpose: Purpose) -> None:
         shoal = self.shoal_of(group[0].family)
-        begin, end = (0 if rung == 0 or purpose == "retrain" else self.plan.rungs[rung - 1]), self.plan.rungs[rung]
-        job = f"{purpose}-{rung}-{group[0].number}-{group[-1].number}"
-        found = self.journal.find(job, shoal)
-        if found is None:
-            numbers = shoal.numbers([runner.recipe for runner in group], [runner.seed for runner in group])
-            state = shoal.put(join([runner.state for runner in group if runner.state is not None])) if begin else shoal.start(numbers)
-            segment = segment_steps(shoal.steps_per_epoch)
-            state, measured = shoal.advance(state, numbers, begin, segment, (end - begin) // segment)
-            kept = take(state, range(len(group)))
-            result = _result(job, kept, [_trace(measured, slot, begin, segment, shoal.steps_per_epoch) for slot in range(len(group))])
-            self.journal.add(result, kept)
-        else:
-            result, kept = found
-        for slot, runner in enumerate(group):
-            score = result.score[slot]
-            runner.rung, runner.steps, runner.best_step = rung, end, result.best_step[slot]
-            runner.score = math.inf if score is None else score
-            runner.diverged, runner.stopped = result.diverged[slot], result.stopped[slot]
-            runner.traces.append(result.trace[slot])
-            runner.state = take(kept, [slot])
+        begin, end = group[0].steps, self.plan.rungs[rung]
+        advance(f"{purpose}-{rung}-{group[0].number}-{group[-1].number}", shoal, group, end, self.journal, probed=purpose == "retrain")
+        for network in group:
+            network.rung = rung
         self._slots_trained += shoal.slots
         self._slots_filled += len(group)
         step_seconds = self.plan.shoals[group[0].family].step_seconds
         self._seconds_left = max(0.0, self._seconds_left - (end - begin) * (step_seconds or 0.0))
 
-    def _survivors(self, runners: Sequence[_Runner]) -> list[_Runner]:
+    def _survivors(self, runners: Sequence[Network]) -> list[Network]:
         """The best third over all families, and as many next best of each family as fill its last shoal."""
         ranked = _ranked(runners)
-        going_on: list[_Runner] = []
+        going_on: list[Network] = []
         best = ranked[: math.ceil(len(runners) / HALVING)]
         for family in range(len(self.families)):
             wanted = sum(runner.family == family for runner in best)
@@ -242,7 +150,7 @@ class Search:
             runner.state = None  # its record stays
         return sorted(going_on, key=lambda runner: runner.number)
 
-    def _retrain(self, finalists: Sequence[_Runner]) -> tuple[_Runner, list[_Runner]]:
+    def _retrain(self, finalists: Sequence[Network]) -> tuple[Network, list[Network]]:
         """Train the best recipe on fresh seeds, and as many next best of its family as the shoal has room for.
 
         Which of them wins is decided by the mean over the fresh seeds: the lowest single score of a search is lucky.
@@ -256,7 +164,7 @@ class Search:
                 recipes.append(runner.recipe)
         number = self.plan.trials
         fresh = [
-            _Runner(number + i * seeds + j, _seed(self.seed, 10**6 + j), recipe, first.family)
+            Network(number + i * seeds + j, own_seed(self.seed, 10**6 + j), recipe, first.family)
             for i, recipe in enumerate(recipes)
             for j in range(seeds)
         ]
@@ -269,12 +177,7 @@ class Search:
         return next(runner for runner in finalists if runner.recipe == best), fresh
 
 
-def _seed(seed: int, number: int) -> int:
-    """A network's own seed."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-
-
-def _ranked(runners: Sequence[_Runner]) -> list[_Runner]:
+def _ranked(runners: Sequence[Network]) -> list[Network]:
     """The runners that have a score, best first; ties go to the first drawn.
 
     Raises:
@@ -287,38 +190,3 @@ def _ranked(runners: Sequence[_Runner]) -> list[_Runner]:
             Problem("some network trains without diverging", received, "Look for extreme values in the target and the columns.")
         )
     return ranked
-
-
-def _result(job: str, state: State, traces: list[Trace]) -> JobResult:
-    scores = [float(score) if math.isfinite(score) else None for score in np.asarray(state.best.score)]
-    best_steps = [int(step) for step in np.asarray(state.best.age)]
-    return JobResult(job, scores, best_steps, np.asarray(state.diverged).tolist(), np.asarray(state.stopped).tolist(), traces)
-
-
-def _trace(measured, slot: int, begin: int, segment: int, steps_per_epoch: int) -> Trace:
-    def numbers(series) -> tuple[float | None, ...]:
-        return tuple(float(f"{value:.6g}") if math.isfinite(value) else None for value in series[:, slot].tolist())
-
-    steps = tuple(begin + (number + 1) * segment for number in range(len(measured.score)))
-    return Trace(
-        steps=steps,
-        epochs=tuple(round(step / steps_per_epoch, 4) for step in steps),
-        train_loss=numbers(measured.train_loss),
-        dev_loss=numbers(measured.dev_loss),
-        dev_error=numbers(measured.dev_error),
-        gradient_norm=numbers(measured.gradient_norm),
-    )
-
-
-def _joined(traces: Sequence[Trace]) -> Trace:
-    names = Trace.__dataclass_fields__
-    return Trace(**{name: tuple(value for trace in traces for value in getattr(trace, name)) for name in names})
-
-
-def _thinned(trace: Trace) -> Trace:
-    """At most ``MOST_TRACE_POINTS`` points, evenly spaced, the last one included."""
-    count = len(trace.steps)
-    if count <= MOST_TRACE_POINTS:
-        return trace
-    chosen = np.unique(np.linspace(0, count - 1, MOST_TRACE_POINTS).round().astype(int))
-    return replace(trace, **{name: tuple(getattr(trace, name)[i] for i in chosen) for name in Trace.__dataclass_fields__})

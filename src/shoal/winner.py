@@ -9,23 +9,17 @@ from dataclasses import dataclass, field, replace
 from shoal import devices
 from shoal.calibration import fit_temperature
 from shoal.data import Dataset
-from shoal.losses import loss_for, target_scaling
 from shoal.metrics import Metric
 from shoal.model import Model
 from shoal.plan import RETRAINS, Budget, families_within, plan_seconds, plan_trials, slots_needed, with_length
 from shoal.plan import measure as measure_speed
-from shoal.population import Shoal, Tables, slots_within
+from shoal.population import Shoal, slots_within
 from shoal.progress import Event, Listener
-from shoal.recipe import Recipe, Shape
-from shoal.records import Part, Plan
-from shoal.search import Journal, NoJournal, Search, Searched
+from shoal.recipe import Recipe
+from shoal.records import Plan
+from shoal.search import Search, Searched
 from shoal.space import Family, Space, default_space
-from shoal.training import Batch
-
-_TRAINED_ON: tuple[Part, Part] = ("train", "dev")
-
-MEMORY = 1 << 30
-"""Bytes that the networks of one shoal may take."""
+from shoal.trainer import MEMORY, Trainer
 
 
 def silent(event: Event) -> None:
@@ -73,48 +67,41 @@ class Trained:
 
 
 def train_best(
-    dataset: Dataset,
+    trainer: Trainer,
     budget: Budget,
     *,
-    seed: int,
     metric: Metric,
     stages: Stages,
     space: Space | None = None,
     plan: Plan | None = None,
     keep_plan: Callable[[Plan], None] = lambda plan: None,
-    journal: Journal | None = None,
     retrains: int = RETRAINS,
 ) -> Trained:
     """Search a space for a data set, and train the winner on fresh seeds.
 
     Args:
-        dataset: train and dev parts; other parts are not looked at.
+        trainer: of the data set.
         budget: what may be spent; time counts from the beginning of ``stages``.
-        seed: of the draws, the networks and the mini-batches.
         metric: what counts in the end; it decides what the space holds.
         stages: is told what is going on.
         space: what to search; by default ``default_space`` of the data.
         plan: a plan made earlier, to be kept to; by default it is made here.
         keep_plan: is given the plan before the search begins.
-        journal: where finished jobs are kept.
         retrains: fresh seeds on which the winner is trained.
     """
     stages.enter("starting JAX", f"{len(devices.start())} device(s)")
-    prepared = _Prepared(dataset)
     if space is None:
-        _, tables = prepared.of(Recipe().shape)
-        space = default_space(dataset.task, tables.train_rows, len(tables.encoding.columns) > 0, metric.unit == "share")
+        _, tables = trainer.prepared(Recipe().shape)
+        space = default_space(trainer.dataset.task, tables.train_rows, len(tables.encoding.columns) > 0, metric.unit == "share")
     families = families_within(budget, space.families) if plan is None else space.families[: len(plan.shoals)]
     shoals: dict[int, Shoal] = {}
 
     def shoal_of(number: int) -> Shoal:
         if number not in shoals:
             family = families[number]
-            _, tables = prepared.of(family.shape)
-            loss, outputs = loss_for(dataset.task, len(dataset.classes), family.shape.loss)
-            layout = tables.layout(family.shape, family.width, outputs, loss, family.techniques)
+            layout = trainer.layout(family.shape, family.width, family.techniques)
             slots = min(slots_within(layout, MEMORY), slots_needed(budget, retrains)) if plan is None else plan.shoals[number].slots
-            shoals[number] = Shoal(layout, slots, tables, seed)
+            shoals[number] = Shoal(layout, slots, trainer.prepared(family.shape)[1], trainer.seed)
         return shoals[number]
 
     steps_per_epoch = shoal_of(0).steps_per_epoch
@@ -123,30 +110,14 @@ def train_best(
         keep_plan(plan)
     families = tuple(with_length(family, plan.rungs[-1] / steps_per_epoch) for family in families[: len(plan.shoals)])
     stages.enter("search", plan.reason)
-    search = Search(families, shoal_of, plan, seed, journal or NoJournal(), stages.listener)
+    search = Search(families, shoal_of, plan, trainer.seed, trainer.journal, stages.listener)
     searched = search.run()
-    dataset, tables = prepared.of(searched.recipe.shape)
+    dataset, tables = trainer.prepared(searched.recipe.shape)
     model = Model(dataset.preparation, searched.recipe, shoal_of(searched.family).layout, searched.networks, tables.encoding)
     if dataset.task != "regression" and searched.recipe.calibration == "temperature":
         model = _calibrated(model, dataset)
     stages.leave()
     return Trained(model, searched, plan, families, dataset)
-
-
-class _Prepared:
-    """The data set as the networks of a shape see it, with its rows on the devices; each made when it is first asked for."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-        self._made: dict[tuple[str, str], tuple[Dataset, Tables]] = {}
-
-    def of(self, shape: Shape) -> tuple[Dataset, Tables]:
-        wanted = (shape.input_normalisation, target_scaling(shape.loss))
-        if wanted not in self._made:
-            dataset = self._dataset.prepared(*wanted)
-            parts = (Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON)
-            self._made[wanted] = dataset, Tables.load(*parts)
-        return self._made[wanted]
 
 
 def _calibrated(model: Model, dataset: Dataset) -> Model:
