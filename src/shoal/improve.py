@@ -7,40 +7,35 @@ winner on fresh seeds; open the test rows once; judge; save.
 from __future__ import annotations
 
 import datetime
-import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from shoal import data, devices
+from shoal.assessment import assess, train_references
 from shoal.data import Dataset
-from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_step
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
+from shoal.loop import RecipeLoop, sound_baseline
 from shoal.losses import target_scaling, unsuited
-from shoal.metrics import METRICS, Metric, check_metric, interval
+from shoal.metrics import METRICS, Metric, check_metric
 from shoal.model import Model
-from shoal.plan import RETRAINS, Budget
-from shoal.progress import Event, Listener
+from shoal.plan import LOOP_SHARE, RETRAINS, Budget, plan_loop
+from shoal.plan import measure as measure_speed
+from shoal.progress import Listener
 from shoal.recipe import Recipe
-from shoal.records import Interval, Part, Run
-from shoal.references import Reference, baselines, fit_references
+from shoal.records import Ledger, LoopPlan, Run
+from shoal.references import Reference
 from shoal.run_folder import FolderJournal, RunFolder, cannot_create
-from shoal.space import Family, Range, Space
-from shoal.trainer import Trainer
-from shoal.winner import Stages, Trained, silent, train_best
+from shoal.space import Family, Space, around, default_batch_size, default_epochs, default_space
+from shoal.trainer import Trainer, width_class
+from shoal.winner import Stages, silent, train_best
 
-_SHOWN: tuple[Part, Part] = ("dev", "test")
-
-MOST_TRAIN_ROWS_SCORED = 50_000
 MOST_SEEDS = 1000
-REFERENCES_SHARE = 0.1
-"""Of a budget in time, for the models to compare with."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +90,7 @@ def improve(
     test_size: float | int | None = None,
     metric: str | None = None,
     target_error: float | None = None,
+    begin: Recipe | None = None,
     budget: Any = "2m",
     seed: int = 0,
     out: str | Path | None = None,
@@ -119,6 +115,7 @@ def improve(
         test_size: the same of the test part; 0 does without one.
         metric: what counts, ``error`` or ``rmse`` by default.
         target_error: the error that is possible, as far as is known: human level or better.
+        begin: the recipe that the recipe loop begins with, instead of a sound small network: what you have so far.
         budget: ``90s``, ``5m``, ``1h`` or ``200trials``. Runs of the same seed and the same budget in trials are identical.
         seed: of the split, the draws, the networks and the mini-batches.
         out: folder to save the run in; it must not exist. Without it nothing is saved.
@@ -139,7 +136,7 @@ def improve(
     options: dict[str, Any] = {
         "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
         "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
-        "budget": budget, "seed": seed,
+        "budget": budget, "seed": seed, "begin": None if begin is None else begin.to_dict(),
     }  # fmt: skip
     return _begin(source, y, sample_weight, options, out, listener, command or "shoal.improve(...)")
 
@@ -278,14 +275,15 @@ def _load(source: Any, y: Any, sample_weight: Any, options: Mapping[str, Any], p
 
 
 def _recipe(options: Mapping[str, Any]) -> Recipe | None:
-    """The recipe to train; ``None`` where one is searched for."""
-    return Recipe.from_dict(options["recipe"]) if options.get("recipe") is not None else None
+    """The recipe that was given: to train, or to begin with."""
+    given = options.get("recipe") or options.get("begin")
+    return None if given is None else Recipe.from_dict(given)
 
 
 def _effort(options: Mapping[str, Any]) -> tuple[Budget, Space | None, int]:
     """The budget, the space to search where it is not the default one, and the fresh seeds of the winner."""
     recipe = _recipe(options)
-    if recipe is None:
+    if recipe is None or options.get("recipe") is None:
         return Budget.parse(options["budget"]), None, RETRAINS
     return Budget("one recipe", trials=1), Space((Family(recipe, max(recipe.hidden_units, default=1), ()),)), options["seeds"]
 
@@ -302,8 +300,13 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     compiled_before = devices.compilations()
     budget, space, seeds = _effort(options)
-    references = _references(dataset, budget, options["seed"], stages)
+    references = train_references(dataset, budget, options["seed"], stages)
     trainer = Trainer(dataset, options["seed"], FolderJournal(folder) if folder else None)
+    ledger = None
+    if space is None:
+        loop = _recipe_loop(trainer, budget, metric, options, references, stages, folder)
+        ledger = loop.run()
+        space = _around(trainer, metric, ledger)
     trained = train_best(
         trainer,
         budget,
@@ -315,7 +318,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         retrains=seeds,
     )
     stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs else "")
-    judged = _judged(trained.dataset, metric, trained, references, str(options.get("budget", budget.text)), options)
+    judged = assess(trained.dataset, metric, trained, references, str(options.get("budget", budget.text)), options)
     stages.leave()
     record = Run(
         name=folder.path.name if folder else dataset.source,
@@ -341,6 +344,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         seconds=stages.total,
         stages=dict(stages.seconds),
         compilations=devices.compilations() - compiled_before,
+        ledger=ledger,
         **judged,
     )
     if folder is not None:
@@ -348,87 +352,43 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     return Result(record, trained.model, folder.path if folder else None)
 
 
-def _judged(
-    dataset: Dataset, metric: Metric, trained: Trained, references: tuple[Reference, ...], budget: str, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What the run's record says about the final model: scores, baselines, verdict, next step and findings."""
-    seed = options["seed"]
-    parts: dict[Part, PartPrediction] = {part: _predicted(dataset, part, trained.model, seed) for part in dataset.inputs}
-    dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
-    errors = measure(parts, metric, dev_predictions, seed=seed)
-    verdict = judge(errors, options["target_error"])
-    case = Case(
-        errors, verdict, trained.searched.trials, _class_shares(dataset), _at_edge(trained), budget, searched=options.get("recipe") is None
-    )
-    truth: dict[Part, np.ndarray] = {part: dataset.truth[part] for part in _SHOWN if part in dataset.truth}
-    weights: dict[Part, np.ndarray] = {part: dataset.weights[part] for part in truth}
-    return {
-        "scores": _scores(parts, metric, dataset, seed),
-        "baselines": baselines(references, truth, metric, weights, seed=seed),
-        "verdict": verdict,
-        "next_step": next_step(case),
-        "findings": findings(case),
-    }
+def _recipe_loop(
+    trainer: Trainer,
+    budget: Budget,
+    metric: Metric,
+    options: Mapping[str, Any],
+    references: tuple[Reference, ...],
+    stages: Stages,
+    folder: RunFolder | None,
+) -> RecipeLoop:
+    """The recipe loop with its plan: the one that the folder keeps, or one that is made here and kept."""
+    stages.enter("recipe loop", "compiling and measuring")
+    begun = stages.total
+    _, tables = trainer.prepared(Recipe().shape)
+    batch_size = default_batch_size(tables.train_rows)
+    full = default_epochs(tables.train_rows, batch_size)
+    begin = Recipe.from_dict(options["begin"]) if options.get("begin") is not None else sound_baseline(tables.train_rows, batch_size, full)
+    steps_per_epoch = tables.steps_per_epoch(tables.batch_size(begin.shape))
+    plan = folder.loop_plan() if folder else None
+    if plan is None:
+        speed = None
+        if budget.seconds is not None:
+            shoal = RecipeLoop(trainer, metric, LoopPlan(0, full, RETRAINS, 0.0, 0.0), begin).shoal()
+            speed = measure_speed(shoal, begin) / shoal.slots
+        plan = plan_loop(budget, LOOP_SHARE * (budget.seconds or 0.0) - (stages.total - begun), full, steps_per_epoch, speed)
+        if folder:
+            folder.save_loop_plan(plan)
+    begin = replace(begin, epochs=plan.epochs, warm_up=min(begin.warm_up, plan.epochs / 2))
+    others = {reference.name: reference.predictions["dev"] for reference in references}
+    return RecipeLoop(trainer, metric, plan, begin, options["target_error"], others, stages.listener)
 
 
-def _references(dataset: Dataset, budget: Budget, seed: int, stages: Stages) -> tuple[Reference, ...]:
-    stages.enter("references", "models to compare with, on the same rows")
-    return fit_references(
-        dataset.inputs["train"],
-        dataset.truth["train"],
-        dataset.weights["train"],
-        task=dataset.task,
-        n_classes=len(dataset.classes),
-        evaluate={part: dataset.inputs[part] for part in _SHOWN if part in dataset.inputs},
-        seed=seed,
-        seconds=None if budget.seconds is None else min(max(REFERENCES_SHARE * budget.seconds, 2.0), 10.0),
-        listener=lambda name: stages.listener(Event("references", name)),
-    )
-
-
-def _predicted(dataset: Dataset, part: Part, model: Model, seed: int) -> PartPrediction:
-    """The model's predictions of a part; of very many training rows a sample, whose error is as good as known."""
-    rows = np.arange(len(dataset.truth[part]))
-    if part == "train" and len(rows) > MOST_TRAIN_ROWS_SCORED:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_TRAIN_ROWS_SCORED, replace=False))
-    members = model.member_outputs(dataset.inputs[part][rows])
-    return PartPrediction(dataset.truth[part][rows], members, model.combined(members), dataset.weights[part][rows])
-
-
-def _scores(parts: Mapping[Any, PartPrediction], metric: Metric, dataset: Dataset, seed: int) -> dict[str, dict[str, Interval]]:
-    """The run's metric on every part, and the task's other metrics on dev and test."""
-    scores: dict[str, dict[str, Interval]] = {}
-    for part, prediction in parts.items():
-        others = (other for other in METRICS.values() if other.task == dataset.task and other != metric and part in ("dev", "test"))
-        spans = {
-            each.name: interval(each, prediction.truth, prediction.members, prediction.weight, ensemble=prediction.answer, seed=seed)
-            for each in (metric, *others)
-        }
-        scores[part] = {name: span for name, span in spans.items() if math.isfinite(span.value)}
-    return scores
+def _around(trainer: Trainer, metric: Metric, ledger: Ledger) -> Space:
+    """What is left to search once the loop has come to its result."""
+    _, tables = trainer.prepared(Recipe().shape)
+    space = default_space(trainer.dataset.task, tables.train_rows, len(tables.encoding.columns) > 0, metric.unit == "share")
+    return around(space, ledger.begin, ledger.result, width_class(ledger.result))
 
 
 def _versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in ("shoal", "jax", "numpy", "scikit-learn", "polars")}
-
-
-def _class_shares(dataset: Dataset) -> dict[str, float]:
-    if dataset.task != "classification":
-        return {}
-    counts = np.bincount(dataset.truth["train"], weights=dataset.weights["train"], minlength=len(dataset.classes))
-    return {name: float(count / counts.sum()) for name, count in zip(dataset.classes, counts, strict=True)}
-
-
-def _at_edge(trained: Trained) -> dict[str, Any]:
-    """Settings of the winner within 5 % of an end of their range."""
-    recipe, edges = trained.searched.recipe, {}
-    for bounds in (each for each in trained.families[trained.searched.family].ranges if isinstance(each, Range)):
-        value = recipe.hidden_units[0] if bounds.name == "units" and recipe.hidden_units else getattr(recipe, bounds.name, None)
-        if value is None:
-            continue
-        low, high = bounds.value(0.05), bounds.value(0.95)
-        if value <= low:
-            edges["hidden_units" if bounds.name == "units" else bounds.name] = "lowest"
-        elif value >= high:
-            edges["hidden_units" if bounds.name == "units" else bounds.name] = "highest"
-    return edges

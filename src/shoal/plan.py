@@ -20,7 +20,8 @@ import numpy as np
 from shoal import devices
 from shoal.errors import OptionError, Problem
 from shoal.population import Shoal, segment_steps
-from shoal.records import Plan, ShoalPlan
+from shoal.recipe import Recipe
+from shoal.records import LoopPlan, Plan, ShoalPlan
 from shoal.space import Family
 
 HALVING = 3
@@ -32,6 +33,14 @@ MOST_ROUNDS = 27
 RETRAINS = 8
 """Fresh seeds on which the winner is trained again; their predictions are averaged in the final model."""
 
+LOOP_SHARE = 0.3
+"""Of a budget in time, for the recipe loop."""
+
+_LOOP_STEPS, _FEWEST_LOOP_STEPS = 1000, 200  # of one network: enough for effects to show, few enough to try many changes
+_MOST_LOOP_ROUNDS, _WANTED_ROUNDS = 8, 4
+_NETWORKS_A_ROUND = 64  # four proposals and their controls, on eight seeds
+_TRIALS_A_ROUND = 32
+_COMPILATION_SECONDS = 7.0  # of a program to train and one to predict
 _TRAINING_SHARE = 0.85  # of the time left after measuring; the rest is for scoring, saving and a machine that slows down
 _FEWEST_STEPS = 100
 _MEASURED_STEPS = 24
@@ -83,9 +92,9 @@ def slots_needed(budget: Budget, retrains: int) -> int:
     return math.ceil(max(budget.trials, retrains) / count) * count
 
 
-def measure(shoal: Shoal, family: Family) -> float:
+def measure(shoal: Shoal, recipe: Recipe) -> float:
     """Seconds per step of the whole shoal, evaluation included; the networks trained for it are thrown away."""
-    numbers = shoal.numbers([family.base] * shoal.slots, range(shoal.slots))
+    numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
     state = shoal.start(numbers)
     state, _ = shoal.advance(state, numbers, 0, 1, 1)  # compiles, or reads from the cache, and pages everything in
     seconds = {}
@@ -187,6 +196,35 @@ def rung_seconds(shoals: Sequence[ShoalPlan], rungs: Sequence[int], retrains: in
         seconds.append((end - begin) * sum(turns))
     retraining = max(math.ceil(retrains / shoal.slots) * (shoal.step_seconds or 0.0) for shoal in shoals)
     return [*seconds, retraining * rungs[-1]]
+
+
+def plan_loop(budget: Budget, seconds: float, full_epochs: float, steps_per_epoch: int, network_step_seconds: float | None) -> LoopPlan:
+    """What the recipe loop may spend.
+
+    Args:
+        budget: as the user gave it.
+        seconds: that the loop may take, for a budget in time.
+        full_epochs: length of a full training.
+        steps_per_epoch: of the first recipe.
+        network_step_seconds: measured seconds per step and network of the first recipe, for a budget in time.
+    """
+    longest = min(_LOOP_STEPS, full_epochs * steps_per_epoch)
+    if budget.trials is not None:
+        steps = min(_MOST_LOOP_ROUNDS, budget.trials // _TRIALS_A_ROUND)
+        return _loop_plan(steps, longest, steps_per_epoch, 4.0 * (steps + 1) * _NETWORKS_A_ROUND * longest, 0.0)
+    assert network_step_seconds is not None
+    allowance = max(0.0, seconds) / network_step_seconds
+    length = allowance / (_WANTED_ROUNDS * _NETWORKS_A_ROUND)
+    if length < _FEWEST_LOOP_STEPS / 2:
+        return _loop_plan(0, longest, steps_per_epoch, allowance, 0.0)
+    length = min(longest, max(length, _FEWEST_LOOP_STEPS))
+    return _loop_plan(_MOST_LOOP_ROUNDS, length, steps_per_epoch, allowance, _COMPILATION_SECONDS / network_step_seconds)
+
+
+def _loop_plan(rounds: int, steps: float, steps_per_epoch: int, network_steps: float, compilation: float) -> LoopPlan:
+    segment = segment_steps(steps_per_epoch)
+    epochs = max(1, math.ceil(steps / segment)) * segment / steps_per_epoch
+    return LoopPlan(rounds, epochs, RETRAINS, network_steps, compilation)
 
 
 def with_length(family: Family, epochs: float) -> Family:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shoal.records import LedgerEntry
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -21,6 +23,7 @@ class Event:
         best: best dev score so far.
         metric: what ``best`` is measured in.
         seconds_left: estimate of the time left for the whole job.
+        entry: a line of the ledger that was just written.
 
     Example:
         >>> Event("search", rung=1, rungs=4, best=0.31, metric="log loss").stage
@@ -37,6 +40,7 @@ class Event:
     best: float | None = None
     metric: str = ""
     seconds_left: float | None = None
+    entry: LedgerEntry | None = None
 
 
 Listener = Callable[[Event], None]

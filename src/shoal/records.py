@@ -55,7 +55,7 @@ class Trial:
     best_step: int
     score: float | None
     """Its best dev loss; ``None`` if it diverged before the first evaluation."""
-    purpose: Literal["search", "retrain", "loop"] = "search"
+    purpose: Literal["search", "retrain"] = "search"
     trace: Trace = field(default_factory=Trace)
 
 
@@ -176,6 +176,22 @@ class LedgerEntry:
     """The method behind the change, in two sentences."""
     seeds: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoopPlan:
+    """What the recipe loop may spend, fixed before it begins."""
+
+    steps: int
+    """Rounds of proposals and their controls, at most."""
+    epochs: float
+    """Length of each network's training."""
+    seeds: int
+    """Networks of each recipe, paired with those of the others."""
+    network_steps: float
+    """Steps of networks as large as the first, added up over all networks, that may be trained in all."""
+    compilation: float
+    """What compiling a program for another shape of network counts for, in the same unit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 ::
 
     options.json     the command's options and the data's fingerprint: enough to start again
-    plan.json        what the budget was turned into
+    loop.json        what the recipe loop may spend
+    plan.json        what the rest of the budget was turned into
     trials           one checksummed line per finished job, appended
     checkpoint/      the networks of finished jobs, removed at the end
     model/           model.json and weights.safetensors
@@ -27,7 +28,7 @@ from shoal import storage
 from shoal.errors import OptionError, Problem, RunFolderError
 from shoal.model import Model
 from shoal.population import Shoal, state_structure
-from shoal.records import RECORD_FORMAT, Plan, Run
+from shoal.records import RECORD_FORMAT, LoopPlan, Plan, Run
 from shoal.saved_run import (
     MODEL,
     OPTIONS,
@@ -103,6 +104,15 @@ class RunFolder:
         """The plan, if it was made."""
         path = self.path / "plan.json"
         return as_written(storage.read_json(path, RECORD_FORMAT)["plan"], Plan, path) if path.is_file() else None
+
+    def save_loop_plan(self, plan: LoopPlan) -> None:
+        """Fix what the recipe loop may spend."""
+        storage.write_json(self.path / "loop.json", {"format": RECORD_FORMAT, "plan": msgspec.to_builtins(plan)})
+
+    def loop_plan(self) -> LoopPlan | None:
+        """What the recipe loop may spend, if that was fixed."""
+        path = self.path / "loop.json"
+        return as_written(storage.read_json(path, RECORD_FORMAT)["plan"], LoopPlan, path) if path.is_file() else None
 
     def finish(self, run: Run, model: Model) -> None:
         """Write the model, then the record, and clear the checkpoints away."""

@@ -49,6 +49,20 @@ class Range:
             value = self.low + (self.high - self.low) * position
         return round(value) if self.scale in ("integer", "log_integer") else float(value)
 
+    def position(self, value: float) -> float:
+        """Where a value lies in the range, from 0 to 1; beyond an end, that end. The inverse of ``value``.
+
+        Example:
+            >>> Range("learning_rate", 1e-4, 1.0, "log", "").position(1e-2)
+            0.5
+        """
+        value = min(max(value, self.low), self.high)
+        if self.scale == "log_one_minus":
+            return math.log((1 - value) / (1 - self.low)) / math.log((1 - self.high) / (1 - self.low))
+        if self.scale in ("log", "log_integer"):
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -80,6 +94,8 @@ class Family:
     base: Recipe
     width: int
     ranges: tuple[Range | Choice, ...]
+    begins_with_base: bool = False
+    """The first draw is the base itself."""
 
     @property
     def shape(self) -> Shape:
@@ -100,7 +116,8 @@ class Family:
         if not self.ranges:
             return [self.base] * count
         points = qmc.Sobol(len(self.ranges), rng=np.random.default_rng(seed)).random_base2(math.ceil(math.log2(max(count, 1))))
-        return [self.at(point) for point in points[:count]]
+        drawn = [self.at(point) for point in points[:count]]
+        return [self.base, *drawn[1:]] if self.begins_with_base else drawn
 
     def at(self, point: Sequence[float]) -> Recipe:
         """The recipe at a point of the unit cube."""
@@ -166,6 +183,59 @@ def default_space(task: Task, train_rows: int, has_bins: bool, selects_by_error:
         units = Range("units", width // 4, width, "log_integer", "the widest fits the shoal")
         families.append(Family(base, width, (units, *ranges)))
     return Space(tuple(families))
+
+
+FEWEST_FOR_A_BATCH = 16
+
+
+def around(space: Space, begin: Recipe, result: Recipe, width: int) -> Space:
+    """The space that is left to search once the recipe loop has come to a result.
+
+    What the loop kept holds for every family: a number that a family draws is drawn from a range that holds the kept value, any other
+    setting is taken over. A family of the result's own shape comes second, drawn from close around the result, which is its first trial.
+
+    Args:
+        space: what would be searched without the loop.
+        begin: the loop's first recipe.
+        result: its last.
+        width: units that the layers of the result's shoal have room for.
+    """
+    kept = {name: value for name, (_, value) in begin.diff(result).items() if name not in ("hidden_units", "epochs", *_OF_SHAPE)}
+    families = [_with_kept(family, kept) for family in space.families]
+    base = families[0].base
+    if result.batch_size == "all" or result.batch_size < FEWEST_FOR_A_BATCH or not result.hidden_units:
+        return Space(tuple(families))
+    families = [replace(family, base=replace(family.base, batch_size=result.batch_size)) for family in families]
+    centre = replace(result, epochs=base.epochs, warm_up=0.0)
+    ranges = tuple(each for each in (_close_to(range_, getattr(centre, range_.name, None)) for range_ in families[0].ranges) if each)
+    own = Family(centre, width, ranges, begins_with_base=True)
+    return Space((families[0], own, *families[1:]))
+
+
+_OF_SHAPE = ("activation", "normalisation", "numeric_encoding", "input_normalisation", "loss", "batch_size")
+
+
+def _with_kept(family: Family, kept: dict[str, Any]) -> Family:
+    """A family that takes over what the loop kept."""
+    drawn = {each.name for each in family.ranges}
+    base = replace(family.base, **{name: value for name, value in kept.items() if name not in drawn})
+    ranges = tuple(_holding(each, kept[each.name]) if each.name in kept else each for each in family.ranges)
+    return replace(family, base=base, ranges=ranges)
+
+
+def _holding(each: Range | Choice, value: Any) -> Range | Choice:
+    if isinstance(each, Choice) or not isinstance(value, int | float):
+        return each
+    return replace(each, low=min(each.low, value), high=max(each.high, value))
+
+
+def _close_to(each: Range | Choice, value: Any) -> Range | None:
+    """The half of a range around a value."""
+    if isinstance(each, Choice) or not isinstance(value, int | float):
+        return None
+    at = each.position(value)
+    low, high = (each.value(min(max(at + way, 0.0), 1.0)) for way in (-0.25, 0.25))
+    return replace(each, low=low, high=high, reason="close to what the recipe loop kept")
 
 
 def default_batch_size(train_rows: int) -> int:

@@ -28,8 +28,9 @@ from shoal.training import Batch, State
 MOST_TRACE_POINTS = 120
 MEMORY = 1 << 30
 """Bytes that the networks of one shoal may take."""
+MOST_ROWS_FOR_SCALES = 50_000
 
-Purpose = Literal["search", "retrain", "loop"]
+Purpose = Literal["search", "retrain"]
 _TRAINED_ON: tuple[Part, Part] = ("train", "dev")
 
 
@@ -156,6 +157,13 @@ class Trainer:
             parts = (Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON)
             self._prepared[wanted] = dataset, Tables.load(*parts)
         return self._prepared[wanted]
+
+    def input_scales(self, shape: Shape) -> tuple[float, float]:
+        """The smallest and the largest root mean square of an input over the training rows, those that are always 0 left out."""
+        x = self.prepared(shape)[0].inputs["train"]
+        scales = np.sqrt(np.mean(np.square(x[:MOST_ROWS_FOR_SCALES], dtype=np.float64), axis=0))
+        scales = scales[scales > 0]
+        return (float(scales.min()), float(scales.max())) if len(scales) else (0.0, 0.0)
 
     def layout(self, shape: Shape, width: int, techniques: Sequence[str]) -> Layout:
         """The layout of networks of a shape, up to ``width`` units wide."""

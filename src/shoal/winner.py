@@ -136,5 +136,5 @@ def _make_plan(
     speeds = []
     for number, family in enumerate(families):
         stages.enter("compiling and measuring", f"network shape {number + 1} of {len(families)}")
-        speeds.append(measure_speed(shoal_of(number), family))
+        speeds.append(measure_speed(shoal_of(number), family.base))
     return plan_seconds(budget, (budget.seconds or 0.0) - stages.total, families, slots, speeds, steps_per_epoch)

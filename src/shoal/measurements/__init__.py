@@ -24,3 +24,5 @@ class Measurements:
     rate_range: RateRange | None = None
     learning_curve: LearningCurve | None = None
     data: DataFaults | None = None
+    input_scales: tuple[float, float] | None = None
+    """The smallest and the largest root mean square of a network's input over the training rows."""

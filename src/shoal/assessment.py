@@ -1,0 +1,109 @@
+"""What a run's record says about its final model: scores, the models it is compared with, verdict, findings, next step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from shoal.data import Dataset
+from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_step
+from shoal.metrics import METRICS, Metric, interval
+from shoal.model import Model
+from shoal.plan import Budget
+from shoal.progress import Event
+from shoal.records import Interval, Part
+from shoal.references import Reference, baselines, fit_references
+from shoal.space import Range
+from shoal.winner import Stages, Trained
+
+_SHOWN: tuple[Part, Part] = ("dev", "test")
+
+MOST_TRAIN_ROWS_SCORED = 50_000
+REFERENCES_SHARE = 0.1
+"""Of a budget in time, for the models to compare with."""
+
+
+def assess(
+    dataset: Dataset, metric: Metric, trained: Trained, references: tuple[Reference, ...], budget: str, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Scores, baselines, verdict, next step and findings of the final model, as fields of a ``Run``."""
+    seed = options["seed"]
+    parts: dict[Part, PartPrediction] = {part: _predicted(dataset, part, trained.model, seed) for part in dataset.inputs}
+    dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
+    errors = measure(parts, metric, dev_predictions, seed=seed)
+    verdict = judge(errors, options["target_error"])
+    case = Case(
+        errors, verdict, trained.searched.trials, _class_shares(dataset), _at_edge(trained), budget, searched=options.get("recipe") is None
+    )
+    truth: dict[Part, np.ndarray] = {part: dataset.truth[part] for part in _SHOWN if part in dataset.truth}
+    weights: dict[Part, np.ndarray] = {part: dataset.weights[part] for part in truth}
+    return {
+        "scores": _scores(parts, metric, dataset, seed),
+        "baselines": baselines(references, truth, metric, weights, seed=seed),
+        "verdict": verdict,
+        "next_step": next_step(case),
+        "findings": findings(case),
+    }
+
+
+def train_references(dataset: Dataset, budget: Budget, seed: int, stages: Stages) -> tuple[Reference, ...]:
+    """The models to compare with, trained on the same rows in a tenth of the budget."""
+    stages.enter("references", "models to compare with, on the same rows")
+    return fit_references(
+        dataset.inputs["train"],
+        dataset.truth["train"],
+        dataset.weights["train"],
+        task=dataset.task,
+        n_classes=len(dataset.classes),
+        evaluate={part: dataset.inputs[part] for part in _SHOWN if part in dataset.inputs},
+        seed=seed,
+        seconds=None if budget.seconds is None else min(max(REFERENCES_SHARE * budget.seconds, 2.0), 10.0),
+        listener=lambda name: stages.listener(Event("references", name)),
+    )
+
+
+def _predicted(dataset: Dataset, part: Part, model: Model, seed: int) -> PartPrediction:
+    """The model's predictions of a part; of very many training rows a sample, whose error is as good as known."""
+    rows = np.arange(len(dataset.truth[part]))
+    if part == "train" and len(rows) > MOST_TRAIN_ROWS_SCORED:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_TRAIN_ROWS_SCORED, replace=False))
+    members = model.member_outputs(dataset.inputs[part][rows])
+    return PartPrediction(dataset.truth[part][rows], members, model.combined(members), dataset.weights[part][rows])
+
+
+def _scores(parts: Mapping[Any, PartPrediction], metric: Metric, dataset: Dataset, seed: int) -> dict[str, dict[str, Interval]]:
+    """The run's metric on every part, and the task's other metrics on dev and test."""
+    scores: dict[str, dict[str, Interval]] = {}
+    for part, prediction in parts.items():
+        others = (other for other in METRICS.values() if other.task == dataset.task and other != metric and part in ("dev", "test"))
+        spans = {
+            each.name: interval(each, prediction.truth, prediction.members, prediction.weight, ensemble=prediction.answer, seed=seed)
+            for each in (metric, *others)
+        }
+        scores[part] = {name: span for name, span in spans.items() if math.isfinite(span.value)}
+    return scores
+
+
+def _class_shares(dataset: Dataset) -> dict[str, float]:
+    if dataset.task != "classification":
+        return {}
+    counts = np.bincount(dataset.truth["train"], weights=dataset.weights["train"], minlength=len(dataset.classes))
+    return {name: float(count / counts.sum()) for name, count in zip(dataset.classes, counts, strict=True)}
+
+
+def _at_edge(trained: Trained) -> dict[str, Any]:
+    """Settings of the winner within 5 % of an end of their range."""
+    recipe, edges = trained.searched.recipe, {}
+    for bounds in (each for each in trained.families[trained.searched.family].ranges if isinstance(each, Range)):
+        value = recipe.hidden_units[0] if bounds.name == "units" and recipe.hidden_units else getattr(recipe, bounds.name, None)
+        if value is None:
+            continue
+        low, high = bounds.value(0.05), bounds.value(0.95)
+        if value <= low:
+            edges["hidden_units" if bounds.name == "units" else bounds.name] = "lowest"
+        elif value >= high:
+            edges["hidden_units" if bounds.name == "units" else bounds.name] = "highest"
+    return edges

@@ -1,0 +1,6 @@
+"""The recipe loop: what to change, a random change beside it, what either did, and the decision."""
+
+from shoal.loop.changes import Change, Facts
+from shoal.loop.recipe_loop import RecipeLoop, ledger_line, sound_baseline
+
+__all__ = ["Change", "Facts", "RecipeLoop", "ledger_line", "sound_baseline"]
