@@ -21,7 +21,7 @@ ROWS = (
     ("training",),
     ("devices", "population", "model", "trainer"),
     ("references", "gradcheck", "experiments", "diagnose"),
-    ("plan", "search", "winner", "loop", "assessment", "run_folder", "improve"),
+    ("plan", "search", "winner", "loop", "assessment", "run_folder", "improve", "try_change"),
     ("estimators", "export", "report"),
     ("__init__", "commands", "cli"),
 )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shoal.recipe import Recipe
     from shoal.recipe_file import read_recipe, write_recipe
     from shoal.report import write_report
+    from shoal.try_change import try_change
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,7 @@ _HOMES = {
     "read_recipe": "recipe_file",
     "resume": "improve",
     "train": "improve",
+    "try_change": "try_change",
     "write_recipe": "recipe_file",
     "write_report": "report",
 }
@@ -63,6 +65,7 @@ __all__ = [
     "read_recipe",
     "resume",
     "train",
+    "try_change",
     "write_recipe",
     "write_report",
 ]

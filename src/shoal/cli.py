@@ -21,7 +21,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import shoal  # its names load the engine when they are first asked for: see its table of contents
-from shoal.commands import options, recipes
+from shoal.commands import ledger, options, recipes
 from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems
 from shoal.errors import InputError, OptionError, Problem, ShoalError
 from shoal.report import Progress, as_json, summary, write_report
@@ -126,9 +126,21 @@ def improve(
     stratify: options.Stratify = None,
     metric: options.Metric = None,
     target_error: options.TargetError = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What you have so far: where the recipe loop begins, instead of a sound small network.",
+            show_default=False,
+            rich_help_panel=options.GOAL,
+        ),
+    ] = None,
     budget: Annotated[
         str, typer.Option(metavar="AMOUNT", help="How long to work: 90s, 5m, 1h or 200trials.", rich_help_panel=options.GOAL)
     ] = "2m",
+    explain: Annotated[
+        bool, typer.Option("--explain", metavar="", help="Give the method's reasoning for each step.", rich_help_panel=options.OUTPUT)
+    ] = False,
     seed: options.Seed = "0",
     out: options.Out = None,
     as_object: options.Json = False,
@@ -137,11 +149,15 @@ def improve(
 ) -> None:
     """Make a network for a table, and say what limits it.
 
-    Reads the table, splits its rows, trains many networks at once, trains the
-    best recipe again on fresh seeds, and scores the test rows once. The model
-    and a report are saved in a folder of their own.
+    Reads the table, splits its rows, and carries out the basic recipe: finds what
+    is wrong, changes one thing at a time, keeps what provably helps. Then it
+    searches around the result with many networks at once, trains the best recipe
+    again on fresh seeds, and scores the test rows once. The model and a report
+    are saved in a folder of their own.
     """
-    _run(context, "improve", [], budget=budget)
+    problems: list[Problem] = []
+    begin = None if recipe is None else recipes.read(recipe, problems)
+    _run(context, "improve", problems, budget=budget, begin=begin)
 
 
 @app.command(
@@ -244,6 +260,8 @@ def show(run: RunArgument, as_object: options.Json = False, verbose: options.Ver
         Console().print(summary(record, run, verbose))
 
 
+app.command("ledger", epilog="Example:  [bold cyan]shoal ledger runs/adult --explain[/]")(ledger.ledger)
+app.command("try", epilog="Example:  [bold cyan]shoal try runs/adult --change keep_prob=0.8[/]")(ledger.try_change)
 app.command("check-gradients", epilog="Example:  [bold cyan]shoal check-gradients recipe.toml[/]")(recipes.check_gradients)
 app.add_typer(recipes.app, name="recipe")
 
@@ -267,7 +285,7 @@ def _run(context: typer.Context, job: Literal["improve", "train"], problems: lis
         raise OptionError(*problems)
     folder = Path(typed["out"]) if typed["out"] is not None else default_path(Path(source).name, datetime.datetime.now())
     made = missing_folders(folder) if cannot_create(folder) is None else ()
-    with _keeping(folder, made), Progress(quiet) as progress:
+    with _keeping(folder, made), Progress(quiet, explain=typed.get("explain", False)) as progress:
         result = getattr(shoal, job)(
             source,
             target=_one_or_all(typed["target"]),

@@ -26,7 +26,7 @@ from shoal.metrics import METRICS, Metric, check_metric
 from shoal.model import Model
 from shoal.plan import LOOP_SHARE, RETRAINS, Budget, plan_loop
 from shoal.plan import measure as measure_speed
-from shoal.progress import Listener
+from shoal.progress import Event, Listener
 from shoal.recipe import Recipe
 from shoal.records import Ledger, LoopPlan, Run
 from shoal.references import Reference
@@ -225,15 +225,31 @@ def resume(path: str | Path, *, listener: Listener = silent) -> Result:
     if folder.is_complete:
         return Result(folder.run(), folder.model(), folder.path)
     options = folder.options()
-    if not options["resumable"]:
-        raise RunFolderError(Problem("the data of a run to resume is a file", "data given in memory", "Run shoal.improve again."))
     stages = Stages(listener)
     stages.enter("reading", data.source_name(options["source"]))
+    return _work(load_again(folder, listener), options, stages, folder, options["command"])
+
+
+def load_again(folder: RunFolder, listener: Listener = silent) -> Dataset:
+    """The data that a run began with, split and encoded as then.
+
+    Args:
+        folder: of the run.
+        listener: is told about it.
+
+    Raises:
+        RunFolderError: the data was not a file, or has changed since.
+        InputError: it cannot be read any more.
+    """
+    options = folder.options()
+    if not options["resumable"]:
+        raise RunFolderError(Problem("the data of a run is a file", "data given in memory", "Run shoal.improve again."))
+    listener(Event("reading", data.source_name(options["source"])))
     dataset = _load(options["source"], None, None, options, [])
     if dataset.fingerprint != options["fingerprint"]:
         received = f"{options['source']}, whose content has changed"
         raise RunFolderError(Problem("the data is what the run began with", received, "Restore the file, or start a new run."))
-    return _work(dataset, options, stages, folder, options["command"])
+    return dataset
 
 
 def _option_problems(options: Mapping[str, Any], out: str | Path | None):

@@ -13,9 +13,9 @@ import msgspec
 
 from shoal import storage
 from shoal.errors import Problem, RunFolderError
-from shoal.records import RECORD_FORMAT, Run
+from shoal.records import RECORD_FORMAT, LedgerEntry, Run
 
-OPTIONS, RECORD, MODEL, REPORT = "options.json", "run.json", "model", "report.html"
+OPTIONS, RECORD, MODEL, REPORT, TRIES = "options.json", "run.json", "model", "report.html", "tries.json"
 """Names of what lies in the folder."""
 
 Content = TypeVar("Content")
@@ -52,6 +52,21 @@ def read_record(path: Path) -> Run:
         received = f"{path}, which was interrupted"
         raise RunFolderError(Problem("the run is complete", received, f"Continue it: shoal resume {path}"))
     return as_written(storage.read_json(path / RECORD, RECORD_FORMAT), Run, path / RECORD)
+
+
+def read_tries(path: Path) -> tuple[LedgerEntry, ...]:
+    """The changes that a person has tried on a run (``shoal try``), oldest first.
+
+    Raises:
+        RunFolderError: the file is damaged or of a newer format.
+    """
+    file = path / TRIES
+    return as_written(storage.read_json(file, RECORD_FORMAT)["entries"], tuple[LedgerEntry, ...], file) if file.is_file() else ()
+
+
+def to_plain(record: Any) -> Any:
+    """A record as plain data for JSON; ``as_written`` is its inverse."""
+    return msgspec.to_builtins(record)
 
 
 def as_written(content: Any, kind: type[Content], path: Path) -> Content:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from shoal.errors import Problem, did_you_mean
+from shoal.recipe import OPTIONAL_NUMBERS
+from shoal.report.wording import one_line
 
 DATA, SPLIT, GOAL, OUTPUT = "Data", "Parts", "Goal and effort", "Output"
 """Headings of the help."""
@@ -141,3 +145,42 @@ def unwritable(name: str, out: Path, force: bool) -> Iterator[Problem]:
         yield Problem(f"{name} is a new file", f"{out}, which exists", "Choose another name, or replace it with --force.")
     if not out.parent.is_dir():
         yield Problem(f"{name} is in a folder that exists", repr(str(out.parent)), "Make that folder first, or choose another.")
+
+
+def settings(option: str, given: list[str], problems: list[Problem]) -> dict[str, Any]:
+    """The settings of a recipe typed as NAME=VALUE; what cannot be read joins the problems.
+
+    Args:
+        option: that they were given with.
+        given: as typed.
+        problems: what is known to be wrong already.
+    """
+    read: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals):
+            problems.append(Problem(f"{option} has the form NAME=VALUE", repr(one_line(text)), f"Write, say, {option} keep_prob=0.8."))
+        elif name in read:
+            problems.append(Problem("a setting is given once", f"{option} {one_line(name)} twice", "Leave one out."))
+        else:
+            read[name] = _value(name, value)
+    return read
+
+
+def _value(name: str, text: str) -> Any:
+    """A value as a shell lets it be typed: a text without quotes, a list without brackets, ``none`` for what is off."""
+    if name in OPTIONAL_NUMBERS and text.lower() in ("none", "off"):
+        return None
+    return next(_readings(text), text)
+
+
+def _readings(text: str) -> Iterator[Any]:
+    for candidate in (text, f"[{text}]") if "," in text else (text,):
+        try:
+            read = tomllib.loads(f"value = {candidate}")
+        except (ValueError, RecursionError):
+            continue
+        if read.keys() == {"value"}:  # and no second line
+            yield read["value"]
+    with suppress(ValueError):
+        yield float(text)  # .5, which is none in TOML

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator
-from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +17,7 @@ from shoal.commands import options
 from shoal.commands.messages import BUG
 from shoal.errors import OptionError, Problem
 from shoal.explanations import LETTERS, Explanation, describe_diff, explain
-from shoal.recipe import OPTIONAL_NUMBERS, Recipe
+from shoal.recipe import Recipe
 from shoal.recipe_file import SUFFIXES, from_settings, read_recipe, write_recipe
 from shoal.report.wording import one_line, recipe_line
 
@@ -47,7 +44,7 @@ def new(
     problems = list(options.unwritable("OUT", out, force))
     if out.suffix.lower() not in SUFFIXES:
         problems.append(Problem("OUT ends in .toml or .json", repr(str(out)), "Choose one of these formats, say recipe.toml."))
-    recipe = _from_options(sets or [], problems)
+    recipe = from_settings(options.settings("--set", sets or [], problems), problems)
     write_recipe(recipe, out, commented=True)
     print(out)  # noqa: T201
 
@@ -135,35 +132,3 @@ def _indented(text: Text) -> RenderableType:
 def _print(content: RenderableType) -> None:
     console = Console(highlight=False)
     console.print(content, width=min(console.width, WIDEST))
-
-
-def _from_options(sets: list[str], problems: list[Problem]) -> Recipe:
-    settings: dict[str, Any] = {}
-    for text in sets:
-        name, equals, value = (part.strip() for part in text.partition("="))
-        if not (name and equals):
-            problems.append(Problem("--set has the form NAME=VALUE", repr(one_line(text)), "Write, say, --set keep_prob=0.8."))
-        elif name in settings:
-            problems.append(Problem("a setting is given once", f"--set {one_line(name)} twice", "Leave one out."))
-        else:
-            settings[name] = _value(name, value)
-    return from_settings(settings, problems)
-
-
-def _value(name: str, text: str) -> Any:
-    """A value as a shell lets it be typed: a text without quotes, a list without brackets, ``none`` for what is off."""
-    if name in OPTIONAL_NUMBERS and text.lower() in ("none", "off"):
-        return None
-    return next(_readings(text), text)
-
-
-def _readings(text: str) -> Iterator[Any]:
-    for candidate in (text, f"[{text}]") if "," in text else (text,):
-        try:
-            read = tomllib.loads(f"value = {candidate}")
-        except (ValueError, RecursionError):
-            continue
-        if read.keys() == {"value"}:  # and no second line
-            yield read["value"]
-    with suppress(ValueError):
-        yield float(text)  # .5, which is none in TOML

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -157,7 +158,13 @@ class RecipeLoop:
         return Ledger(self.begin, current.recipe, tuple(self.entries), stopped, self.changes_planned, compared)
 
     def step(
-        self, step: int, question: Question, changes: Sequence[Change], current: Tried, rate_range: RateRange | None = None
+        self,
+        step: int,
+        question: Question,
+        changes: Sequence[Change],
+        current: Tried,
+        rate_range: RateRange | None = None,
+        kind: Literal["proposal", "user"] = "proposal",
     ) -> Tried | None:
         """Try changes to the current recipe, each with its control; returns the best one that is kept, if any."""
         started = time.perf_counter()
@@ -176,7 +183,7 @@ class RecipeLoop:
             is_control = number >= len(changes)
             entry = LedgerEntry(
                 step=step,
-                kind="control" if is_control else "proposal",
+                kind="control" if is_control else kind,
                 code=question.code,
                 reason=question.reason,
                 change=change.words(current.recipe),
@@ -184,8 +191,8 @@ class RecipeLoop:
                 loss=effects[number],
                 dev=self.error_effect("dev", each, current),
                 train=self.error_effect("train", each, current),
-                decision="measured" if is_control else "kept" if number == kept else "rejected",
-                why=_why(effects[number], is_control, number == kept, each),
+                decision="measured" if is_control or kind == "user" else "kept" if number == kept else "rejected",
+                why=_why(effects[number], is_control, number == kept, each, decides=kind == "proposal"),
                 explanation=change.explanation,
                 seeds=len(each.networks),
                 seconds=seconds,
@@ -193,6 +200,12 @@ class RecipeLoop:
             self.entries.append(entry)
             self.listener(Event("recipe loop", ledger_line(entry), entry=entry))
         return None if kept is None else tried[kept]
+
+    def measure_change(self, change: Change) -> list[LedgerEntry]:
+        """What one change does to the first recipe, and what a random one of its size does; nothing is decided."""
+        current = self.tried("try-0", [self.begin])[0]
+        self.step(0, Question("", "your own idea", lambda recipe, facts: [change]), [change], current, kind="user")
+        return self.entries
 
     def questions(self, current: Tried, errors: Errors, verdict: Verdict, rate_range: RateRange | None) -> list[Question]:
         """What to ask, in the order of the basic recipe: broken training, then bias, then variance."""
@@ -307,11 +320,15 @@ def _listed(changes) -> Callable[[Recipe, Facts], Sequence[Change]]:
     return lambda recipe, facts: suitable(changes(recipe, facts), recipe, facts)
 
 
-def _why(effect: Interval, is_control: bool, is_kept: bool, tried: Tried) -> str:
+def _why(effect: Interval, is_control: bool, is_kept: bool, tried: Tried, decides: bool) -> str:
     diverged = sum(network.diverged for network in tried.networks)
     lost = f"; {diverged} of {len(tried.networks)} networks diverged" if diverged else ""
     if is_control:
         return "a random change of the same size, for comparison" + lost
+    if not decides:
+        return (
+            "it helps" if effect.high < 0 else "it makes the dev loss worse" if effect.low > 0 else "not shown to help or to harm"
+        ) + lost
     if is_kept:
         return "its whole interval lies below 0, and it is the best of those tried" + lost
     if effect.high < 0:

@@ -14,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from shoal.progress import Event
+from shoal.records import LedgerEntry
+from shoal.report.ledger import effect_span
 from shoal.report.wording import duration, metric_name, number, one_line
 
 SECONDS_BETWEEN_LINES = 2.0
@@ -26,14 +28,21 @@ class Progress:
         quiet: show nothing.
         console: where to, standard error unless stated.
         clock: seconds, for tests.
+        explain: give the reasoning of each change of the recipe loop.
 
     Example:
         >>> with Progress(quiet=True) as progress:
         ...     progress(Event("search", done=3, trials=64))
     """
 
-    def __init__(self, quiet: bool = False, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._quiet = quiet
+    def __init__(
+        self,
+        quiet: bool = False,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        explain: bool = False,
+    ) -> None:
+        self._quiet, self._explain = quiet, explain
         self._console = console or Console(stderr=True)
         self._clock = clock
         self._live: Live | None = None
@@ -58,6 +67,9 @@ class Progress:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         self._event = event
+        if event.entry is not None and not self._quiet:
+            self._say_entry(event.entry)
+            return
         if self._quiet or self._live is not None:
             return
         now = self._clock()
@@ -65,6 +77,16 @@ class Progress:
             self._said = (event.stage, now)
             text = "  ".join([f"[{duration(now - self._started)}]", event.stage, *_facts(event)])
             self._console.print(Text(text), soft_wrap=True)
+
+    def _say_entry(self, entry: LedgerEntry) -> None:
+        """A line of the ledger, which stays above the live display; controls are left to the ledger itself."""
+        if entry.kind == "control":
+            return
+        tone = {"kept": "bold green", "rejected": "dim"}.get(entry.decision, "")
+        line = Text.assemble(f"step {entry.step}  {one_line(entry.reason)}: ", (one_line(entry.change), "bold"))
+        self._console.print(line.append(f"  dev loss {effect_span(entry.loss)}  ").append(entry.decision, tone), soft_wrap=True)
+        if self._explain and entry.explanation:
+            self._console.print(Text(f"  {entry.explanation}", "italic"), soft_wrap=True)
 
     def _display(self) -> Group | Text:
         event = self._event

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shoal.records import Run
+from shoal.report.ledger import ledger_summary
 from shoal.report.wording import (
     NOTHING,
     PARTS,
@@ -48,6 +49,8 @@ def summary(run: Run, folder: Path, verbose: bool = False) -> RenderableType:
         >>> Console().print(summary(run, Path("runs/adult")))  # doctest: +SKIP
     """
     blocks: list[RenderableType] = [_verdict(run, verbose), _scores(run), _recipe(run)]
+    if (tried := ledger_summary(run)) is not None:
+        blocks.append(tried)
     if by_severity(run.findings):
         blocks.append(_findings(run))
     if run.notes:
@@ -164,6 +167,7 @@ def _paths(run: Run, folder: Path) -> RenderableType:
         ("report", folder / "report.html"),
         ("model", folder / "model"),
         ("predict", f"shoal predict {quote(str(folder))} NEW_FILE"),
+        *([("ledger", f"shoal ledger {quote(str(folder))}")] if run.ledger is not None and run.ledger.entries else []),
     ):
         grid.add_row(name, Text(one_line(str(path))))
     return grid
