@@ -17,8 +17,8 @@ PACKAGE = ROOT / "src" / "shoal"
 ROWS = (
     ("errors", "interval", "measurements", "recipe", "records", "space", "storage", "explanations", "recipe_file", "saved_run", "progress"),
     ("data", "losses", "metrics", "averages", "noise", "calibration", "nets"),
-    ("schedules", "optimisers", "probes"),
-    ("training",),
+    ("schedules", "optimisers"),
+    ("training", "probes"),
     ("devices", "population", "model", "trainer"),
     ("references", "gradcheck", "experiments", "diagnose"),
     ("plan", "search", "winner", "loop", "assessment", "run_folder", "improve", "try_change"),

@@ -25,6 +25,7 @@ from shoal import devices, training
 from shoal.losses import Loss, activate_output
 from shoal.nets.encoding import Encoding, fit
 from shoal.nets.network import Layout, draw, network_inputs, outputs
+from shoal.probes import Probe, probe
 from shoal.recipe import TECHNIQUES, WHOLE_BATCH, Numbers, Recipe, Shape, stack, techniques_of
 from shoal.training import Batch, Scale, State
 
@@ -35,6 +36,8 @@ EVALUATION_ROWS = 256
 """Dev rows evaluated at once. Sums over blocks of one size come out the same to the last bit whatever the padding."""
 
 PREDICTION_ROWS = 1024
+PROBED_ROWS = 256
+"""Training rows on which the signals through a network are measured."""
 SAMPLE_ROWS = 512
 """Training rows that a data-dependent initialisation looks at."""
 
@@ -173,6 +176,7 @@ class Shoal:
         present = np.concatenate([np.arange(layout.columns) < tables.columns, tables.encoding.used if layout.encoded else []]).astype(bool)
         steps = np.float32(self.steps_per_epoch)
         self._scale = self._replicate(Scale(np.float32(tables.train_rows), steps, present, tables.class_weight, np.float32(error_share)))
+        self._probed = self._replicate(np.linspace(0, tables.train_rows - 1, PROBED_ROWS).astype(np.int32))
         self._sample = self._replicate(np.linspace(0, tables.train_rows - 1, SAMPLE_ROWS).astype(np.int32))
 
     def _replicate(self, value: Any) -> Any:
@@ -192,6 +196,13 @@ class Shoal:
     def start(self, numbers: Numbers) -> State:
         """The networks before their first step."""
         return self._programs.start(numbers, self._scale, self._train.x, self._sample, self._encoding)
+
+    def probe(self, state: State, numbers: Numbers, step: int) -> Probe:
+        """How signals pass through every network as it would take the step; on the host, each ``[slots]`` or ``[slots, layers]``."""
+        clock = self._replicate(np.int32(step))
+        return jax.device_get(
+            self._programs.probe(state, numbers, self._scale, self._noise_seed, clock, self._train, self._probed, self._encoding)
+        )
 
     def put(self, states: State) -> State:
         """States kept on the host, as ``take`` gives them, back on the devices; the last is repeated in empty slots."""
@@ -281,6 +292,7 @@ def _shuffled(seed: int, epoch: int, rows: int, batch: int) -> np.ndarray:
 class _Programs(NamedTuple):
     start: Any
     advance: Any
+    probe: Any
 
 
 @functools.lru_cache(maxsize=64)
@@ -292,11 +304,19 @@ def _programs(layout: Layout, mesh: jax.sharding.Mesh) -> _Programs:
         inputs = network_inputs(layout, rows[sample], encoding)
         return jax.vmap(functools.partial(training.start, layout), (0, None, None))(numbers, scale, inputs)
 
+    def look(
+        state: State, numbers: Numbers, scale: Scale, noise_seed: Array, clock: Array, rows: Batch, chosen: Array, encoding: Encoding
+    ) -> Probe:
+        batch = Batch(network_inputs(layout, rows.x[chosen], encoding), rows.target[chosen], rows.weight[chosen])
+        draws = draw(replace(layout, shape=replace(layout.shape, batch_size=PROBED_ROWS)), noise_seed, clock)
+        return jax.vmap(functools.partial(probe, layout), (0, 0, None, None, None))(state, numbers, scale, batch, draws)
+
     advance = functools.partial(_advance, layout)
     by_segment = PartitionSpec(None, devices.AXIS)
     return _Programs(
         jax.jit(over_networks(start, in_specs=(networks,) + (shared,) * 4, out_specs=networks)),
         jax.jit(over_networks(advance, in_specs=(networks, networks) + (shared,) * 10, out_specs=(networks, by_segment)), donate_argnums=0),
+        jax.jit(over_networks(look, in_specs=(networks, networks) + (shared,) * 6, out_specs=networks)),
     )
 
 

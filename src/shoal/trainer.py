@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal, Protocol
 
 import msgspec
@@ -21,6 +22,7 @@ from shoal.measurements import Signals
 from shoal.model import Model
 from shoal.nets.network import Layout
 from shoal.population import Shoal, Tables, join, members, segment_steps, slots_within, take
+from shoal.probes import signals
 from shoal.recipe import Recipe, Shape, techniques_of
 from shoal.records import Part, Trace, Trial, TrialStatus
 from shoal.training import Batch, State
@@ -28,6 +30,8 @@ from shoal.training import Batch, State
 MOST_TRACE_POINTS = 120
 MEMORY = 1 << 30
 """Bytes that the networks of one shoal may take."""
+MOMENTS = 7
+"""At which the signals through a network are measured over a training, its start and its first evaluation beside them."""
 MOST_ROWS_FOR_SCALES = 50_000
 
 Purpose = Literal["search", "retrain"]
@@ -95,6 +99,15 @@ class Network:
         return Trial(self.number, self.seed, self.recipe, self.family, status, self.rung, self.steps, self.best_step, score, purpose, trace)
 
 
+def _moments(begin: int, end: int, segment: int, pieces: int) -> list[int]:
+    """Where the training from ``begin`` to ``end`` is cut: after its first segment, then evenly, at whole segments."""
+    segments = (end - begin) // segment
+    cuts = {0, segments}
+    if pieces > 1:
+        cuts |= {min(1, segments), *(round(segments * number / pieces) for number in range(1, pieces))}
+    return [begin + cut * segment for cut in sorted(cuts)]
+
+
 def own_seed(seed: int, number: int) -> int:
     """A network's own seed, from that of the run."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
@@ -117,10 +130,20 @@ def advance(job: str, shoal: Shoal, networks: Sequence[Network], end: int, journ
         numbers = shoal.numbers([network.recipe for network in networks], [network.seed for network in networks])
         state = shoal.put(join([network.state for network in networks if network.state is not None])) if begin else shoal.start(numbers)
         segment = segment_steps(shoal.steps_per_epoch)
-        state, measured = shoal.advance(state, numbers, begin, segment, (end - begin) // segment)
+        moments, probes, pieces = [], [], []
+        for first, last in pairwise(_moments(begin, end, segment, MOMENTS if probed else 1)):
+            if probed:
+                moments.append(first)
+                probes.append(shoal.probe(state, numbers, first))
+            state, measured = shoal.advance(state, numbers, first, segment, (last - first) // segment)
+            pieces.append((measured, first))
         kept = take(state, range(len(networks)))
-        traces = [_trace(measured, slot, begin, segment, shoal.steps_per_epoch) for slot in range(len(networks))]
+        traces = [
+            _joined([_trace(measured, slot, first, segment, shoal.steps_per_epoch) for measured, first in pieces])
+            for slot in range(len(networks))
+        ]
         result = _result(job, kept, traces)
+        result.signals = signals(moments, probes, range(len(networks))) if probed else []
         journal.add(result, kept)
     else:
         result, kept = found

@@ -6,6 +6,7 @@ the layout uses (see ``shoal.recipe.TECHNIQUES``) is not computed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +16,18 @@ from jax import Array
 from shoal import averages, optimisers
 from shoal.losses import error_per_example, per_example
 from shoal.nets import layers
-from shoal.nets.network import Draws, Layout, Parameters, Statistics, corrected_statistics, initialise, is_weight, outputs, train_outputs
+from shoal.nets.network import (
+    Draws,
+    Hidden,
+    Layout,
+    Parameters,
+    Statistics,
+    corrected_statistics,
+    initialise,
+    is_weight,
+    outputs,
+    train_outputs,
+)
 from shoal.recipe import Numbers
 from shoal.schedules import learning_rate
 
@@ -82,10 +94,25 @@ def start(layout: Layout, numbers: Numbers, scale: Scale, sample: Array | None =
     return State(parameters, optimisers.start(parameters, layout.techniques), average, statistics, plateau, never, no, no, best)
 
 
+class Passed(NamedTuple):
+    """What a mini-batch leaves behind beside its cost."""
+
+    statistics: Statistics  # batch norm's running averages after it
+    z: Array  # [rows, outputs]
+    hidden: tuple[Hidden, ...]
+
+
 def cost(
-    layout: Layout, numbers: Numbers, scale: Scale, statistics: Statistics, parameters: Parameters, batch: Batch, draws: Draws
-) -> tuple[Array, Statistics]:
-    """The mini-batch's mean loss (without the L2 term), and batch norm's running averages after it."""
+    layout: Layout,
+    numbers: Numbers,
+    scale: Scale,
+    statistics: Statistics,
+    parameters: Parameters,
+    batch: Batch,
+    draws: Draws,
+    nudges: Sequence[Array] | None = None,
+) -> tuple[Array, Passed]:
+    """The mini-batch's mean loss (without the L2 term), and what it leaves behind; ``nudges`` as for ``train_outputs``."""
     used = layout.techniques
     present = (batch.weight > 0).astype(batch.x.dtype)
     x, weight = batch.x, batch.weight
@@ -100,7 +127,7 @@ def cost(
         x = share * x + (1 - share) * x[partner]
     if "input_noise" in used:
         x = x + numbers.input_noise * draws.normal * scale.present
-    z, statistics = train_outputs(layout, parameters, statistics, numbers, x, present, draws)
+    z, statistics, hidden = train_outputs(layout, parameters, statistics, numbers, x, present, draws, nudges)
 
     def mean_loss(target: Array, weight: Array) -> Array:
         smoothing = numbers.label_smoothing if "label_smoothing" in used else None
@@ -111,7 +138,7 @@ def cost(
     loss = mean_loss(batch.target, weight)
     if partner is not None:
         loss = share * loss + (1 - share) * mean_loss(batch.target[partner], jnp.where(present > 0, weight[partner], 0.0))
-    return loss, statistics
+    return loss, Passed(statistics, z, hidden)
 
 
 def penalty(numbers: Numbers, scale: Scale, parameters: Parameters) -> Array:
@@ -125,21 +152,33 @@ def gradient(
     """The gradient of ``cost + penalty``, before clipping; and the cost and the running averages."""
 
     def of(parameters: Parameters) -> tuple[Array, Statistics]:
-        return cost(layout, numbers, scale, statistics, parameters, batch, draws)
+        loss, passed = cost(layout, numbers, scale, statistics, parameters, batch, draws)
+        return loss, passed.statistics
 
     (loss, statistics), slope = jax.value_and_grad(of, has_aux=True)(parameters)
-    if "l2" in layout.techniques:
-        pull = numbers.l2 / scale.rows  # dW += (lambda/m) W
-        slope = jax.tree.map(lambda dw, w, is_decayed: dw + pull * w if is_decayed else dw, slope, parameters, is_weight(parameters))
-    return slope, loss, statistics
+    return with_l2(layout, numbers, scale, slope, parameters), loss, statistics
+
+
+def with_l2(layout: Layout, numbers: Numbers, scale: Scale, slope: Parameters, parameters: Parameters) -> Parameters:
+    """The gradient of the cost and the L2 term, from that of the cost: ``dW += (lambda/m) W``."""
+    if "l2" not in layout.techniques:
+        return slope
+    pull = numbers.l2 / scale.rows
+    return jax.tree.map(lambda dw, w, is_decayed: dw + pull * w if is_decayed else dw, slope, parameters, is_weight(parameters))
 
 
 def step(layout: Layout, state: State, numbers: Numbers, scale: Scale, batch: Batch, draws: Draws) -> tuple[State, Array, Array]:
     """One update; returns the next state, the mini-batch's loss (without the L2 term) and the gradient's norm before clipping."""
-    used = layout.techniques
     slope, loss, statistics = gradient(layout, numbers, scale, state.statistics, state.parameters, batch, draws)
     norm = optimisers.global_norm(slope)
-    clipped_norm = norm
+    diverged = state.diverged | ~jnp.isfinite(loss)
+    now = descend(layout, state, numbers, scale, slope, norm)
+    return now._replace(statistics=statistics, diverged=diverged), loss, norm
+
+
+def descend(layout: Layout, state: State, numbers: Numbers, scale: Scale, slope: Parameters, norm: Array) -> State:
+    """The state after one update with a gradient and its global ``norm``."""
+    used, clipped_norm = layout.techniques, norm
     if "clip_value" in used:
         slope = optimisers.clip_by_value(slope, numbers.clip_value)
         clipped_norm = optimisers.global_norm(slope)
@@ -153,9 +192,7 @@ def step(layout: Layout, state: State, numbers: Numbers, scale: Scale, batch: Ba
     average = state.average
     if "weight_average" in used:
         average = jax.tree.map(lambda past, now: averages.update(past, now, numbers.weight_average), average, parameters)
-    diverged = state.diverged | ~jnp.isfinite(loss)
-    now = state._replace(parameters=parameters, moments=moments, average=average, statistics=statistics, diverged=diverged)
-    return now._replace(age=state.age + 1), loss, norm
+    return state._replace(parameters=parameters, moments=moments, average=average, age=state.age + 1)
 
 
 def _constrained(layout: Layout, parameters: Parameters, numbers: Numbers, alpha_over_rows: Array) -> Parameters:

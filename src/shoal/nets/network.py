@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -132,10 +133,24 @@ def is_weight(parameters: Parameters) -> tuple[dict[str, bool], ...]:
     return tuple({name: name == "w" for name in layer} for layer in parameters)
 
 
+class Hidden(NamedTuple):
+    """One hidden layer on a mini-batch, each ``[rows, width]``."""
+
+    z: Array  # what the activation is applied to
+    a: Array  # what it gives, before dropout
+
+
 def train_outputs(
-    layout: Layout, parameters: Parameters, statistics: Statistics, numbers: Numbers, x: Array, present: Array, draws: Draws
-) -> tuple[Array, Statistics]:
-    """Outputs ``[rows, outputs]`` of one mini-batch in training, and the running averages after it.
+    layout: Layout,
+    parameters: Parameters,
+    statistics: Statistics,
+    numbers: Numbers,
+    x: Array,
+    present: Array,
+    draws: Draws,
+    nudges: Sequence[Array] | None = None,
+) -> tuple[Array, Statistics, tuple[Hidden, ...]]:
+    """Outputs ``[rows, outputs]`` of one mini-batch in training, the running averages after it, and what the hidden layers held.
 
     Args:
         layout: the static part.
@@ -145,8 +160,9 @@ def train_outputs(
         x: ``[rows, inputs]``.
         present: ``[rows]``, 1 for an example, 0 for padding.
         draws: the random numbers of this step, the same for every network.
+        nudges: added to ``Z[l]`` of each layer: zeros, to have the gradient with respect to it.
     """
-    seen = []
+    seen, hidden = [], []
     if "input_dropout" in layout.techniques:
         x = layers.dropout(x, draws.inputs, numbers.keep_prob[0])
     for layer, weights in enumerate(parameters[:-1]):
@@ -156,10 +172,15 @@ def train_outputs(
             batch = layers.batch_statistics(z, present)
             past = statistics[layer]
             seen.append({name: averages.update(past[name], now, numbers.batch_norm_beta) for name, now in zip(past, batch, strict=True)})
-        x = _activate(layout, _normalised(layout, z, weights, batch, numbers.units[layer]), numbers.units[layer])
+        z = _normalised(layout, z, weights, batch, numbers.units[layer])
+        if nudges is not None:
+            z = z + nudges[layer]
+        x = _activate(layout, z, numbers.units[layer])
+        hidden.append(Hidden(z, x))
         if "dropout" in layout.techniques:
             x = layers.dropout(x, draws.hidden[layer], numbers.keep_prob[layer + 1])
-    return x @ parameters[-1]["w"] + parameters[-1]["b"], tuple(seen)
+    z = x @ parameters[-1]["w"] + parameters[-1]["b"]
+    return (z if nudges is None else z + nudges[-1]), tuple(seen), tuple(hidden)
 
 
 def outputs(layout: Layout, parameters: Parameters, statistics: Statistics, x: Array, units: Array) -> Array:
