@@ -10,6 +10,8 @@ import numpy as np
 
 from shoal.data import Dataset
 from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_step
+from shoal.experiments.rate_range import measure_rate_range
+from shoal.measurements import Measurements
 from shoal.metrics import METRICS, Metric, interval
 from shoal.model import Model
 from shoal.plan import Budget
@@ -17,6 +19,7 @@ from shoal.progress import Event
 from shoal.records import Interval, Part
 from shoal.references import Reference, baselines, fit_references
 from shoal.space import Range
+from shoal.trainer import Trainer
 from shoal.winner import Stages, Trained
 
 _SHOWN: tuple[Part, Part] = ("dev", "test")
@@ -27,16 +30,31 @@ REFERENCES_SHARE = 0.1
 
 
 def assess(
-    dataset: Dataset, metric: Metric, trained: Trained, references: tuple[Reference, ...], budget: str, options: Mapping[str, Any]
+    trainer: Trainer, metric: Metric, trained: Trained, references: tuple[Reference, ...], budget: str, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Scores, baselines, verdict, next step and findings of the final model, as fields of a ``Run``."""
-    seed = options["seed"]
+    """Scores, baselines, verdict, next step and findings of the final model, and what they rest on, as fields of a ``Run``."""
+    dataset, seed, searched = trained.dataset, options["seed"], options.get("recipe") is None
     parts: dict[Part, PartPrediction] = {part: _predicted(dataset, part, trained.model, seed) for part in dataset.inputs}
     dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
     errors = measure(parts, metric, dev_predictions, seed=seed)
     verdict = judge(errors, options["target_error"])
+    recipe = trained.searched.recipe
+    measured = Measurements(
+        signals=trained.searched.signals,
+        # a search has tried learning rates already
+        rate_range=None if searched else measure_rate_range(trainer, recipe, seed),
+        input_scales=trainer.input_scales(recipe.shape),
+    )
     case = Case(
-        errors, verdict, trained.searched.trials, _class_shares(dataset), _at_edge(trained), budget, searched=options.get("recipe") is None
+        errors,
+        verdict,
+        trained.searched.trials,
+        _class_shares(dataset),
+        _at_edge(trained),
+        budget,
+        searched=searched,
+        recipe=recipe,
+        measured=measured,
     )
     truth: dict[Part, np.ndarray] = {part: dataset.truth[part] for part in _SHOWN if part in dataset.truth}
     weights: dict[Part, np.ndarray] = {part: dataset.weights[part] for part in truth}
@@ -46,6 +64,7 @@ def assess(
         "verdict": verdict,
         "next_step": next_step(case),
         "findings": findings(case),
+        "measured": measured,
     }
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shoal.errors import DataError, Problem
+from shoal.measurements import Signals
 from shoal.plan import HALVING, rung_seconds
 from shoal.population import Members, Shoal, join, members
 from shoal.progress import Event, Listener
@@ -34,6 +35,7 @@ class Searched:
         family: its family's number.
         networks: the winner's networks on fresh seeds, each at its best evaluation.
         shoals_used: share of the slots that trained a network of their own.
+        signals: how signals pass through each of the winner's networks.
     """
 
     trials: tuple[Trial, ...]
@@ -41,6 +43,7 @@ class Searched:
     family: int
     networks: Members
     shoals_used: float
+    signals: tuple[Signals, ...] = ()
 
 
 class Search:
@@ -83,7 +86,8 @@ class Search:
         of_winner = [runner for runner in trained if runner.recipe == winner.recipe]
         units = np.stack([runner.recipe.numbers(runner.seed).units for runner in of_winner])
         networks = members(join([runner.state for runner in of_winner if runner.state is not None]), units)
-        return Searched(tuple(trials), winner.recipe, winner.family, networks, self._slots_filled / self._slots_trained)
+        signals = tuple(runner.signals for runner in of_winner if runner.signals is not None)
+        return Searched(tuple(trials), winner.recipe, winner.family, networks, self._slots_filled / self._slots_trained, signals)
 
     def _compare(self, runners: list[Network]) -> list[Network]:
         """The trials that reached the last rung, best first."""

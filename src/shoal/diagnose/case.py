@@ -33,6 +33,10 @@ class Case:
     """Of the final networks; ``None`` for a model that is not shoal's own."""
     measured: Measurements = field(default_factory=Measurements)
     """What the experiments found."""
+    noun: str = "network"
+    """What the model is called in sentences."""
+    dev_chooses: bool = True
+    """Whether the dev rows had a say in what the model is: which trial, when to stop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.metrics import Metric, bootstrap, paired_bootstrap, score, seed_scatter, spanned
+from shoal.diagnose.reliability import Calibration, measure_calibration
+from shoal.metrics import Metric, paired_bootstrap, score, seed_scatter, spanned
 from shoal.records import Interval, Part
 
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -27,11 +28,20 @@ class PartPrediction:
     members: NDArray
     ensemble: NDArray | None = None
     weight: NDArray | None = None
+    one_by_one: bool = False
+    """Whether the members are used alone: the error is then the mean of theirs, not that of their common answer."""
+    has_probabilities: bool = True
+    """Whether answers about classes are probabilities, not bare decisions."""
 
     @property
     def answer(self) -> NDArray:
-        """The prediction that is judged."""
+        """The common answer of the members."""
         return np.asarray(self.members.mean(axis=0)) if self.ensemble is None else self.ensemble
+
+    @property
+    def judged(self) -> tuple[NDArray, ...]:
+        """The answers whose mean error is judged."""
+        return tuple(self.members) if self.one_by_one else (self.answer,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +79,8 @@ class Errors:
     scale: float = 1.0
     """What an error can be compared with: 1 for shares and nats, the standard deviation of the truth for values."""
     seed: int = 0
+    calibration: Calibration | None = None
+    """Of the probabilities on dev; ``None`` where there are none."""
 
     def difference(self, later: Part, earlier: Part) -> Difference:
         """The error on one part minus that on another.
@@ -125,22 +137,33 @@ def measure(
     for part, prediction in parts.items():
         # Parts hold different rows and are drawn independently.
         own_seed = len(PARTS) * seed + PARTS.index(part)
-        draws = bootstrap(metric, prediction.truth, prediction.answer, prediction.weight, resamples=resamples, seed=own_seed)
+        draws, _ = _draws(metric, prediction, None, resamples, own_seed)
         members = [score(metric, prediction.truth, member, prediction.weight) for member in prediction.members]
-        value = score(metric, prediction.truth, prediction.answer, prediction.weight)
+        value = float(np.mean([score(metric, prediction.truth, answer, prediction.weight) for answer in prediction.judged]))
         measured[part] = _part_error(metric, value, draws, np.array(members), len(prediction.truth), own_seed)
 
     dev = parts["dev"]
+    calibration = None
+    if metric.task == "classification" and dev.has_probabilities:
+        calibration = measure_calibration(dev.judged[0], dev.truth, dev.weight, resamples=resamples, seed=seed)
     others: dict[str, PartError] = {}
     behind: dict[str, Interval] = {}
     scatter = seed_scatter(measured["dev"].members, resamples=resamples, seed=seed)
     for name, prediction in (references or {}).items():
-        pair = paired_bootstrap(metric, dev.truth, (dev.answer, prediction), dev.weight, resamples=resamples, seed=seed)
-        own, other = metric.as_error(pair[0]), metric.as_error(pair[1])
+        draws, reference = _draws(metric, dev, prediction, resamples, seed)
+        own, other = metric.as_error(draws), metric.as_error(reference)
         value = score(metric, dev.truth, prediction, dev.weight)
-        others[name] = _part_error(metric, value, pair[1], np.array([]), len(dev.truth), seed)
+        others[name] = _part_error(metric, value, reference, np.array([]), len(dev.truth), seed)
         behind[name] = spanned(measured["dev"].error.value - others[name].error.value, own - other + scatter)
-    return Errors(metric, measured, others, behind, _scale(metric, dev.truth), seed)
+    return Errors(metric, measured, others, behind, _scale(metric, dev.truth), seed, calibration)
+
+
+def _draws(metric: Metric, prediction: PartPrediction, other: NDArray | None, resamples: int, seed: int) -> tuple[NDArray, NDArray]:
+    """The model's score, and another model's, on the same resampled examples, ``[resamples]`` each."""
+    own = prediction.judged
+    models, groups = (own, [0] * len(own)) if other is None else ((*own, other), [0] * len(own) + [1])
+    draws = paired_bootstrap(metric, prediction.truth, models, prediction.weight, resamples=resamples, seed=seed, groups=groups)
+    return draws[: len(own)].mean(axis=0), draws[-1]
 
 
 def _part_error(metric: Metric, value: float, draws: NDArray, members: NDArray, rows: int, seed: int) -> PartError:

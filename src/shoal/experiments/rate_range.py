@@ -14,8 +14,8 @@ from shoal.trainer import Network, Trainer, own_seed
 RATES = 64
 LOWEST, HIGHEST = 1e-6, 10.0
 STEPS = 200
-NEAR = 0.5
-"""Rates count as good that reach at least this share of the best rate's improvement."""
+NEAR = 0.9
+"""Rates count as good that reach at least this share of the best rate's improvement in that time."""
 _SEED_NUMBER = 3_000_000
 
 

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-from scipy import stats
 
 from shoal.diagnose.case import Case, Check, Outcome, Severity, plain
-from shoal.records import Interval, Trial
+from shoal.diagnose.seeds import over_seeds
+from shoal.diagnose.verdict import say, threshold
+from shoal.interval import Interval
+from shoal.measurements import RateRange
+from shoal.recipe import Recipe
+from shoal.records import Trial
 
 MANY_DIVERGED = 0.1
 LATE_FALL = 0.01
 LAST_PART = 0.2
+FAR_BELOW = 30
+WASTED = 0.05
+"""Share of the range test's fall by which the whole training stays above it."""
+NOT_LEARNED = 0.97
+NOISY = 1.0
+FEWEST_EVALUATIONS = 5
+ROSE_AGAIN, ROSE_FAR = 0.05, 0.5
+FEWEST_FOR_BATCH_NORM = 16
+LARGE_INPUTS = 10.0
 
 
 def late_fall(trials: tuple[Trial, ...]) -> tuple[Interval, int] | None:
@@ -28,9 +43,7 @@ def late_fall(trials: tuple[Trial, ...]) -> tuple[Interval, int] | None:
     falls = [fall for trial in final if (fall := _late_fall(trial)) is not None]
     if not falls:
         return None
-    mean = float(np.mean(falls))
-    half = float(stats.t.ppf(0.975, len(falls) - 1) * np.std(falls, ddof=1) / np.sqrt(len(falls))) if len(falls) > 1 else 0.0
-    return Interval(mean, mean - half, mean + half), len(falls)
+    return over_seeds(falls), len(falls)
 
 
 def _late_fall(trial: Trial) -> float | None:
@@ -72,6 +85,170 @@ def _still_improving(case: Case) -> Outcome | None:
     return Outcome(text, {"fall": plain(size), "networks": networks})
 
 
+def final_networks(case: Case) -> list[Trial]:
+    """The networks of the final recipe: those trained on fresh seeds."""
+    return [trial for trial in case.trials if trial.purpose == "retrain" and (case.recipe is None or trial.recipe == case.recipe)]
+
+
+def _losses(trial: Trial, name: str = "train_loss") -> list[float]:
+    return [loss for loss in getattr(trial.trace, name) if loss is not None]
+
+
+def _final_train_loss(case: Case) -> Interval | None:
+    """The train loss at the end, over the final networks."""
+    ends = [losses[-1] for trial in final_networks(case) if (losses := _losses(trial))]
+    return over_seeds(ends) if ends else None
+
+
+def _rate_too_high(case: Case) -> Outcome | None:
+    rates = case.measured.rate_range
+    if rates is None:
+        return Outcome("No range of learning rates was measured.", {}, "not applicable")
+    if rates.used <= rates.highest:
+        return None
+    text = (
+        f"The learning rate {rates.used:.2g} lies above the range from {rates.lowest:.2g} to {rates.highest:.2g} in which "
+        f"{rates.steps} steps at a constant rate lower the loss nearly as far as at the best, {rates.best:.2g}."
+    )
+    return Outcome(text, _of_range(rates))
+
+
+def _rate_too_low(case: Case) -> Outcome | None:
+    rates = case.measured.rate_range
+    end = _final_train_loss(case)
+    if rates is None or end is None:
+        return Outcome("No range of learning rates was measured.", {}, "not applicable")
+    best = min((loss for loss in rates.losses if loss is not None), default=rates.start)
+    if rates.used * FAR_BELOW >= rates.best or end.low <= best + WASTED * (rates.start - best):
+        return None
+    text = (
+        f"At the learning rate {rates.used:.2g} the training loss ended at {end.value:.3g} ({end.low:.3g} to {end.high:.3g}); "
+        f"a mere {rates.steps} steps at {rates.best:.2g} bring it to {best:.3g}."
+    )
+    return Outcome(text, {**_of_range(rates), "final_train_loss": plain(end), "best_in_range": best})
+
+
+def _of_range(rates: RateRange) -> dict[str, float]:
+    return {"used": rates.used, "best": rates.best, "lowest": rates.lowest, "highest": rates.highest, "steps": rates.steps}
+
+
+def trivial_loss(case: Case) -> float | None:
+    """The loss of the best constant answer: the entropy of the classes, or the variance of a standardised quantity."""
+    if case.class_shares:
+        shares = np.array([share for share in case.class_shares.values() if share > 0])
+        return float(-(shares * np.log(shares)).sum())
+    is_squared = case.recipe is not None and case.recipe.loss in ("auto", "squared_error") and case.errors.metric.task == "regression"
+    return 1.0 if is_squared else None
+
+
+def _flat(case: Case) -> Outcome | None:
+    trivial = trivial_loss(case)
+    lowest = [min(losses) for trial in final_networks(case) if (losses := _losses(trial, "dev_loss"))]
+    if trivial is None or not lowest:
+        return Outcome("No loss of the trivial answer is known to compare with.", {}, "not applicable")
+    size = over_seeds(lowest)
+    if size.low < NOT_LEARNED * trivial:
+        return None
+    text = (
+        f"The lowest dev loss, {size.value:.3g} ({size.low:.3g} to {size.high:.3g}), is not below that of a constant answer, "
+        f"{trivial:.3g}: the network has learned next to nothing."
+    )
+    return Outcome(text, {"dev_loss": plain(size), "trivial": trivial})
+
+
+def _noisy(case: Case) -> Outcome | None:
+    shares = [share for trial in final_networks(case) if (share := _rises(_losses(trial))) is not None]
+    if not shares:
+        return Outcome(f"It takes at least {FEWEST_EVALUATIONS} evaluations to see noise.", {}, "not applicable")
+    share = over_seeds(shares)
+    if share.low <= NOISY:
+        return None
+    text = (
+        f"Between evaluations the training loss rose by {share.value:.1f} ({share.low:.1f} to {share.high:.1f}) times as much in all as it "
+        "fell in the end."
+    )
+    return Outcome(text, {"rises": plain(share)})
+
+
+def _rises(losses: list[float]) -> float | None:
+    """All rises of a series over its fall from the first to the last value."""
+    if len(losses) < FEWEST_EVALUATIONS:
+        return None
+    steps = np.diff(losses)
+    return float(np.maximum(steps, 0).sum() / max(losses[0] - losses[-1], 0.01 * abs(losses[0]), 1e-12))
+
+
+def _past_best(case: Case) -> Outcome | None:
+    rises, ends = [], []
+    for trial in final_networks(case):
+        losses = _losses(trial, "dev_loss")
+        if len(losses) >= FEWEST_EVALUATIONS and trial.steps:
+            rises.append(losses[-1] / min(losses) - 1 if min(losses) > 0 else 0.0)
+            ends.append(trial.best_step / trial.steps)
+    if not rises:
+        return Outcome(f"It takes at least {FEWEST_EVALUATIONS} evaluations to see a minimum.", {}, "not applicable")
+    rise, at = over_seeds(rises), over_seeds(ends)
+    if rise.low <= ROSE_AGAIN:
+        return None
+    text = (
+        f"The dev loss was lowest after {at.value:.0%} ({at.low:.0%} to {at.high:.0%}) of the training and rose by {rise.value:.0%} "
+        f"({rise.low:.0%} to {rise.high:.0%}) since. The weights of the lowest dev loss are the ones kept."
+    )
+    return Outcome(text, {"rise": plain(rise), "best_at": plain(at)}, severity="low" if rise.low > ROSE_FAR else "note")
+
+
+def _small_batch_for_norm(case: Case) -> Outcome | None:
+    recipe = case.recipe
+    if recipe is None or recipe.normalisation != "batch":
+        return Outcome("No batch norm is used.", {}, "not applicable")
+    if recipe.batch_size == "all" or recipe.batch_size >= FEWEST_FOR_BATCH_NORM:
+        return None
+    size = recipe.batch_size
+    severity: Severity = "high" if size < FEWEST_FOR_BATCH_NORM / 2 else "medium"
+    return Outcome(f"Batch norm estimates each unit's mean and variance from {size} examples.", {"batch_size": size}, severity=severity)
+
+
+def _inputs_not_normalised(case: Case) -> Outcome | None:
+    scales = case.measured.input_scales
+    if scales is None or case.recipe is None:
+        return Outcome("The inputs' scales were not measured.", {}, "not applicable")
+    if case.recipe.input_normalisation != "none" or scales[1] <= LARGE_INPUTS:
+        return None
+    text = f"The inputs go into the network as they are; their root mean squares lie between {scales[0]:.2g} and {scales[1]:.2g}."
+    return Outcome(text, {"smallest": scales[0], "largest": scales[1]})
+
+
+def _over_regularised(case: Case) -> Outcome | None:
+    if case.recipe is None:
+        return Outcome("The recipe is not known.", {}, "not applicable")
+    strong = strong_regularisers(case.recipe, case.errors.parts["train"].rows)
+    behind = {name: size for name, size in case.errors.behind.items() if size.low > 0}
+    if not strong or not behind or case.errors.difference("dev", "train").size.low > threshold(case.errors):
+        return None
+    name = max(behind, key=lambda each: behind[each].value)
+    text = (
+        f"{' and '.join(strong)} hold the network back: its train and dev errors are alike, and {name} makes an error that is "
+        f"{say(behind[name], case.errors.metric)} lower on the same dev rows."
+    )
+    return Outcome(text, {"settings": list(strong), "behind": plain(behind[name]), "reference": name}, gain=behind[name].value)
+
+
+def strong_regularisers(recipe: Recipe, rows: int) -> dict[str, float]:
+    """The regularisers of a recipe that are far stronger than is usual, by name, with their value."""
+    values = {
+        "keep_prob": (min(recipe.keep_probs[1:], default=1.0), "<", 0.35),
+        "input_keep_prob": (recipe.input_keep_prob, "<", 0.35),
+        "l2": (recipe.l2, ">", 0.01 * rows),
+        "l1": (recipe.l1, ">", 0.001 * rows),
+        "weight_decay": (recipe.weight_decay, ">", 3.0),
+        "input_noise": (recipe.input_noise, ">", 1.0),
+        "mixup": (recipe.mixup, ">", 2.0),
+        "label_smoothing": (recipe.label_smoothing, ">", 0.4),
+        "max_norm": (recipe.max_norm if recipe.max_norm is not None else math.inf, "<", 0.3),
+    }
+    return {name: value for name, (value, way, limit) in values.items() if (value < limit if way == "<" else value > limit)}
+
+
 CHECKS: tuple[Check, ...] = (
     Check(
         "SH201",
@@ -90,5 +267,77 @@ CHECKS: tuple[Check, ...] = (
         "house convention",
         "Train longer: give a larger --budget, or a recipe of more epochs.",
         _still_improving,
+    ),
+    Check(
+        "SH203",
+        "Learning rate too high",
+        "high",
+        "above every rate that reaches 90 % of the best one's fall in a range test",
+        "Smith 2017, cyclical learning rates, section 3.3; the share is our convention",
+        "Take a rate inside the range, near the best or a little below.",
+        _rate_too_high,
+    ),
+    Check(
+        "SH204",
+        "Learning rate too low",
+        "high",
+        f"below a {FAR_BELOW}th of the best rate of a range test, which reaches a lower loss in its few steps than the whole training",
+        "Smith 2017; the factor is our convention",
+        "Take a rate inside the range, near the best or a little below.",
+        _rate_too_low,
+    ),
+    Check(
+        "SH205",
+        "Nothing is learned",
+        "high",
+        f"lowest dev loss not below {NOT_LEARNED:.0%} of the best constant answer's",
+        "the entropy of the classes, or the variance of the target, is what knowing nothing costs",
+        "Look at the other findings first; where there are none, the columns may not tell about the target.",
+        _flat,
+    ),
+    Check(
+        "SH206",
+        "The training loss is noisy",
+        "low",
+        "its rises add up to more than its fall",
+        "house convention",
+        "Lower the learning rate, let it decay, or use larger mini-batches.",
+        _noisy,
+    ),
+    Check(
+        "SH207",
+        "Past its best",
+        "note",
+        f"dev loss over {ROSE_AGAIN:.0%} above its minimum at the end",
+        "Prechelt 1998, early stopping",
+        "Stop earlier (patience) to save time, or regularise more so that later weights are worth having.",
+        _past_best,
+    ),
+    Check(
+        "SH208",
+        "Batch too small for batch norm",
+        "medium",
+        f"fewer than {FEWEST_FOR_BATCH_NORM} examples a mini-batch; high below {FEWEST_FOR_BATCH_NORM // 2}",
+        "Wu and He 2018, group normalization: the error rises from 16 examples downwards",
+        "Use mini-batches of 32 or more, or layer norm.",
+        _small_batch_for_norm,
+    ),
+    Check(
+        "SH209",
+        "Inputs are not normalised",
+        "high",
+        f"an input whose root mean square is above {LARGE_INPUTS:g}, and input_normalisation none",
+        "LeCun et al. 1998, efficient backprop: inputs of mean 0 and variance 1",
+        "Set input_normalisation to smooth or standard.",
+        _inputs_not_normalised,
+    ),
+    Check(
+        "SH210",
+        "Regularised too much",
+        "high",
+        "an unusually strong regulariser, no gap between train and dev, and a reference model clearly ahead",
+        "paired 95 % interval of the difference above 0; what is unusual is our convention",
+        "Weaken the regulariser that is named, or take it away.",
+        _over_regularised,
     ),
 )
