@@ -56,14 +56,15 @@ def assess(
         recipe=recipe,
         measured=measured,
     )
+    found = findings(case)
     truth: dict[Part, np.ndarray] = {part: dataset.truth[part] for part in _SHOWN if part in dataset.truth}
     weights: dict[Part, np.ndarray] = {part: dataset.weights[part] for part in truth}
     return {
         "scores": _scores(parts, metric, dataset, seed),
         "baselines": baselines(references, truth, metric, weights, seed=seed),
         "verdict": verdict,
-        "next_step": next_step(case),
-        "findings": findings(case),
+        "next_step": next_step(case, found),
+        "findings": found,
         "measured": measured,
     }
 

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shoal.diagnose.case import Case
 from shoal.diagnose.checks.errors import reference_ahead
 from shoal.diagnose.checks.training import still_improving
 from shoal.diagnose.verdict import say
+from shoal.records import Finding
 
 REGULARISERS = {"l2": "highest", "weight_decay": "highest", "keep_prob": "lowest", "input_keep_prob": "lowest"}
 CAPACITY = ("hidden_units", "hidden_layers", "epochs")
 
 
-def next_step(case: Case) -> str:
+CAUSES = (
+    "SH307", "SH308", "SH304", "SH306", "SH405", "SH406", "SH402", "SH401", "SH209", "SH208", "SH210", "SH203", "SH204", "SH403", "SH404",
+    "SH301", "SH303", "SH310",
+)  # fmt: skip
+"""Findings that explain others, the deepest first: while one of them stands, bias and variance say little about the network."""
+
+
+def next_step(case: Case, found: Sequence[Finding] = ()) -> str:
     """The recommended next step in plain words.
 
-    High bias asks for longer training, a bigger network or another architecture, high variance for more rows or more
-    regularisation; which of them is chosen from what the run has seen.
+    Where something is broken (a leak, weights that never part, a learning rate far off), mending it comes first. Then high bias
+    asks for longer training, a bigger network or another architecture, high variance for more rows or more regularisation; which
+    of them is chosen from what the run has seen.
 
     Args:
         case: the verdict with the run's measurements and records.
+        found: the findings about it.
 
     Returns:
         One or two sentences.
@@ -33,6 +45,10 @@ def next_step(case: Case) -> str:
         >>> next_step(Case(errors, judge(errors)))
         'Nothing stands out: use the model. For a lower error, add columns that tell more about the target.'
     """
+    broken = {finding.code: finding for finding in found if finding.outcome == "found" and finding.severity in ("high", "medium")}
+    for code in CAUSES:
+        if code in broken:
+            return f"{broken[code].title}: {broken[code].advice[0].lower()}{broken[code].advice[1:]}"
     title = case.verdict.title
     if title in ("high bias", "high bias and high variance"):
         first = "Bias first: " if title != "high bias" else ""

@@ -1,6 +1,7 @@
 """The recipe loop: what to change, a random change beside it, what either did, and the decision."""
 
 from shoal.loop.changes import Change, Facts
+from shoal.loop.controls import random_change
 from shoal.loop.recipe_loop import RecipeLoop, ledger_line, sound_baseline
 
-__all__ = ["Change", "Facts", "RecipeLoop", "ledger_line", "sound_baseline"]
+__all__ = ["Change", "Facts", "RecipeLoop", "ledger_line", "random_change", "sound_baseline"]

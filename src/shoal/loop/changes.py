@@ -131,7 +131,7 @@ def against_variance(recipe: Recipe, facts: Facts) -> Iterator[Change]:
     if recipe.keep_prob == 1.0 and recipe.hidden_units:
         yield _dropout(0.8)
         yield _dropout(0.5)
-    elif isinstance(recipe.keep_prob, float) and recipe.keep_prob > 0.45:
+    elif recipe.hidden_units and isinstance(recipe.keep_prob, float) and recipe.keep_prob > 0.45:
         yield _dropout(round(max(0.4, recipe.keep_prob - 0.2), 2))
     if recipe.optimiser == "adamw":
         yield Change(
@@ -311,13 +311,13 @@ REMEDIES: dict[str, Callable[[Recipe, Facts], Iterator[Change]]] = {
     "SH406": lambda recipe, facts: _initialised(recipe),
     "SH402": _clipped,
     "SH401": _vanished,
+    "SH209": _scaled_inputs,
+    "SH208": _bigger_batches,
+    "SH210": lambda recipe, facts: _less_regularisation(recipe),
     "SH203": _calmer,
     "SH204": _faster,
     "SH403": _other_activation,
     "SH404": _vanished,
-    "SH209": _scaled_inputs,
-    "SH208": _bigger_batches,
-    "SH210": lambda recipe, facts: _less_regularisation(recipe),
     "SH201": _calmer,
     "SH205": _faster,
     "SH202": _longer,

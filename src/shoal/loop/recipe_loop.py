@@ -123,10 +123,12 @@ class RecipeLoop:
 
     def run(self) -> Ledger:
         """Train the first recipe, then change one thing at a time."""
-        current = first = self.tried("loop-0", [self.begin], probed=True)[0]
-        errors = begun_with = self.errors_of(first)
-        stopped = "the budget has no room for a change" if not self.plan.steps else "the budget for changes was used up"
-        rate_range = measure_rate_range(self.trainer, self.begin, self.trainer.seed) if self.plan.steps else None
+        if not self.plan.steps:
+            return Ledger(self.begin, self.begin, (), "the budget has no room for a change", self.changes_planned, {})
+        current = self.tried("loop-0", [self.begin], probed=True)[0]
+        errors = begun_with = self.errors_of(current)
+        stopped = "the budget for changes was used up"
+        rate_range = measure_rate_range(self.trainer, self.begin, self.trainer.seed)
         failures, failed_last = 0, ""
         for step in range(1, self.plan.steps + 1):
             verdict = judge(errors, self.target_error)

@@ -20,6 +20,7 @@ SATURATED = 0.5
 ALIKE = 0.9
 SURE = 5.0
 """Root mean square of the outputs before the first step: a logit of 5 is a probability of 99 %, before anything was learned."""
+LITTLE_KEPT = 0.5
 SATURATING = ("tanh", "sigmoid")
 
 
@@ -99,6 +100,8 @@ def _alike(case: Case, signals: tuple[Signals, ...]) -> Outcome | None:
 
 
 def _too_large(case: Case, signals: tuple[Signals, ...]) -> Outcome | None:
+    if case.recipe is not None and min(case.recipe.keep_probs) < LITTLE_KEPT:
+        return Outcome("Dropout this strong makes the outputs large by itself.", {}, "not applicable")
     outputs = over_seeds([_known(each.activation[0][-1]) for each in signals])
     if above(outputs, SURE) == "no":
         return None
