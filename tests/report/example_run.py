@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 from shoal.recipe import Recipe
 from shoal.records import (
@@ -13,6 +14,8 @@ from shoal.records import (
     Finding,
     Gap,
     Interval,
+    Ledger,
+    LedgerEntry,
     Plan,
     Run,
     ShoalPlan,
@@ -69,6 +72,25 @@ def drawn_trial(number: int, random: Random, recipe: Recipe | None = None, purpo
     recorded = None if diverges and number % 2 else score
     kind = "retrain" if purpose == "retrain" else "search"
     return Trial(number, number * 7 + 1, recipe, number % 3, status, rung, steps[-1], steps[best], recorded, kind, trace)
+
+
+def ledger(result: Recipe) -> Ledger:
+    """Two steps: one change was kept, one was not; each beside its control."""
+
+    def entry(step: int, kind: Any, change: str, loss: Interval, decision: Any) -> LedgerEntry:
+        reason = ("SH405", "units that never part") if step == 1 else ("SH102", "high variance")
+        why = "its whole interval lies below 0, and it is the best of those tried" if decision == "kept" else "its interval holds 0"
+        words = "Equal weights never part. Random ones do."
+        return LedgerEntry(step, kind, *reason, change, {}, loss, around(-0.031, 0.01), around(-0.04, 0.01), decision, why, words, 8, 1.5)
+
+    entries = (
+        entry(1, "proposal", "initialisation zeros to he", around(-0.32, 0.05), "kept"),
+        entry(1, "control", "beta1 0.9 to 0.8", around(0.001, 0.02), "measured"),
+        entry(2, "proposal", "keep_prob 1.0 to 0.8", around(0.012, 0.03), "rejected"),
+        entry(2, "control", "clip_norm off to 3.2", around(-0.002, 0.02), "measured"),
+    )
+    errors = {part: (around(0.24, 0.01), around(0.13, 0.01)) for part in ("train", "dev")}
+    return Ledger(Recipe(initialisation="zeros"), result, entries, "nothing helped twice in a row", 8, errors)
 
 
 def classification(trials: int = 40, test: bool = True, points: int = 120) -> Run:
@@ -171,6 +193,7 @@ def classification(trials: int = 40, test: bool = True, points: int = 120) -> Ru
             Finding("O-300", "Vanishing gradients", "low", "Gradient norms are even over the layers.", "", {}, "not applicable"),
         ),
         trials=(*searched, *retrains),
+        ledger=ledger(winner.recipe),
         seconds=131.4,
         stages={"read": 0.9, "split": 0.1, "plan": 6.2, "search": 88.0, "retrain": 31.2, "score": 1.1, "baselines": 3.9},
         compilations=2,
@@ -232,4 +255,9 @@ def hostile() -> Run:
         baselines=tuple(replace(baseline, name=baseline.name + HOSTILE, detail=HOSTILE) for baseline in run.baselines),
         plan=replace(run.plan, budget=HOSTILE, reason=HOSTILE),
         stages={HOSTILE: 1.0},
+        ledger=replace(
+            ledger(run.recipe),
+            stopped=HOSTILE,
+            entries=tuple(replace(e, change=HOSTILE, reason=HOSTILE, why=HOSTILE, explanation=HOSTILE) for e in ledger(run.recipe).entries),
+        ),
     )

@@ -188,3 +188,20 @@ def test_a_run_with_next_to_nothing_is_still_a_page(tmp_path):
 def test_a_source_that_is_not_utf8_can_be_reported(tmp_path):
     write_report(replace(classification(1), source="caf\udce9.csv"), tmp_path / "report.html")
     assert "caf\\udce9.csv" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_ledger_is_shown_step_by_step_with_effects_controls_and_decisions():
+    texts = " ".join(" ".join(Page(report_page(classification(8))).texts).split())
+    for words in (
+        "units that never part",
+        "initialisation zeros to he",
+        "-32.0 % (-37.0 to -27.0)",
+        "random: beta1 0.9 to 0.8",
+        "-3.1 points",
+    ):
+        assert words in texts
+    assert "kept: its whole interval lies below 0" in texts and "rejected: its interval holds 0" in texts
+
+
+def test_a_run_without_a_loop_has_no_ledger():
+    assert 'id="ledger"' not in report_page(replace(classification(8), ledger=None))

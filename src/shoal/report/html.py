@@ -9,6 +9,7 @@ import json
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from markupsafe import Markup
 from shoal.errors import ShoalError
 from shoal.recipe import Recipe
 from shoal.recipe_file import to_toml
-from shoal.records import Run, Trial
+from shoal.records import LedgerEntry, Run, Trial
 from shoal.report import wording
 from shoal.report.figures import figures
 from shoal.storage import write_atomically
@@ -76,6 +77,7 @@ def report_page(run: Run) -> str:
         recipe_json=json.dumps(run.recipe.to_dict(), indent=2),
         recipe_toml=to_toml(run.recipe),
         tried=_tried(run),
+        ledger_steps=_ledger_steps(run),
         found=wording.by_severity(run.findings),
         unfound=[finding for finding in run.findings if finding.outcome != "found"],
         rows_shown=ROWS_SHOWN,
@@ -169,6 +171,13 @@ def _tried(run: Run) -> dict[str, Any]:
         "counts": {status: sum(trial.status == status for trial in trials) for status in dict.fromkeys(trial.status for trial in trials)},
         "retrains": [trial for trial in run.trials if trial.purpose == "retrain"],
     }
+
+
+def _ledger_steps(run: Run) -> list[tuple[int, str, str, list[LedgerEntry]]]:
+    """The entries of the ledger, step by step, with what each step answered."""
+    entries = run.ledger.entries if run.ledger is not None else ()
+    steps = groupby(entries, lambda entry: (entry.step, entry.reason, entry.code))
+    return [(step, reason, code, list(group)) for (step, reason, code), group in steps]
 
 
 def _sort_key(value: Any) -> str:

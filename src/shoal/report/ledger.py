@@ -11,9 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shoal.interval import Interval
 from shoal.records import Ledger, LedgerEntry, Run
-from shoal.report.wording import difference, duration, one_line, recipe_line, score_span
+from shoal.report.wording import difference, duration, effect, one_line, recipe_line, score_span
 
 TONES = {"kept": "bold green", "rejected": "", "measured": "dim"}
 
@@ -49,7 +48,7 @@ def ledger_summary(run: Run) -> RenderableType | None:
         return None
     proposals = [entry for entry in ledger.entries if entry.kind == "proposal"]
     kept = [entry for entry in proposals if entry.decision == "kept"]
-    lines = [Text.assemble("  ", (one_line(entry.change), "bold"), f"  dev loss {effect_span(entry.loss)}") for entry in kept]
+    lines = [Text.assemble("  ", (one_line(entry.change), "bold"), f"  dev loss {effect(entry.loss)}") for entry in kept]
     counted = f"{len(proposals)} change{'s' * (len(proposals) != 1)} tried beside as many random ones, {len(kept)} kept; {ledger.stopped}."
     return Group(Text("Recipe loop", "bold cyan"), *lines, Text(counted, "dim"))
 
@@ -81,17 +80,7 @@ def _cells(entry: LedgerEntry, metric: str) -> tuple[Text, ...]:
     name = f"random: {entry.change}" if entry.kind == "control" else entry.change
     errors = [Text(difference(each, metric).replace(" (", "\n(")) for each in (entry.dev, entry.train)]
     decision = "" if entry.kind == "control" else entry.decision if entry.decision != "measured" else entry.why.partition(";")[0]
-    return Text(one_line(name)), Text(effect_span(entry.loss).replace(" (", "\n(")), *errors, Text(decision)
-
-
-def effect_span(effect: Interval) -> str:
-    """An effect that is a share of the dev loss.
-
-    Example:
-        >>> effect_span(Interval(-0.032, -0.051, -0.013))
-        '-3.2 % (-5.1 to -1.3)'
-    """
-    return f"{100 * effect.value:+.1f} % ({100 * effect.low:+.1f} to {100 * effect.high:+.1f})"
+    return Text(one_line(name)), Text(effect(entry.loss).replace(" (", "\n(")), *errors, Text(decision)
 
 
 def _end(ledger: Ledger, metric: str) -> RenderableType:

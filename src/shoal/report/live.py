@@ -15,8 +15,7 @@ from rich.text import Text
 
 from shoal.progress import Event
 from shoal.records import LedgerEntry
-from shoal.report.ledger import effect_span
-from shoal.report.wording import duration, metric_name, number, one_line
+from shoal.report.wording import duration, effect, metric_name, number, one_line
 
 SECONDS_BETWEEN_LINES = 2.0
 
@@ -84,7 +83,7 @@ class Progress:
             return
         tone = {"kept": "bold green", "rejected": "dim"}.get(entry.decision, "")
         line = Text.assemble(f"step {entry.step}  {one_line(entry.reason)}: ", (one_line(entry.change), "bold"))
-        self._console.print(line.append(f"  dev loss {effect_span(entry.loss)}  ").append(entry.decision, tone), soft_wrap=True)
+        self._console.print(line.append(f"  dev loss {effect(entry.loss)}  ").append(entry.decision, tone), soft_wrap=True)
         if self._explain and entry.explanation:
             self._console.print(Text(f"  {entry.explanation}", "italic"), soft_wrap=True)
 

@@ -139,6 +139,16 @@ def difference(interval: Interval, metric: str) -> str:
     return f"{signed(interval.value)}{unit} ({signed(interval.low)} to {signed(interval.high)})"
 
 
+def effect(size: Interval) -> str:
+    """What a change did to the dev loss, as a share of it.
+
+    Example:
+        >>> effect(Interval(-0.032, -0.051, -0.013))
+        '-3.2 % (-5.1 to -1.3)'
+    """
+    return f"{100 * size.value:+.1f} % ({100 * size.low:+.1f} to {100 * size.high:+.1f})"
+
+
 def plain_error(value: float, metric: str) -> str:
     """An error without an interval, such as the target error."""
     return f"{value * 100:.3g} %" if metric in SHARES else number(value)
