@@ -299,6 +299,64 @@ def test_predictions_do_not_depend_on_how_many_rows_are_predicted_at_once(usual,
     assert predict(LAYOUT, networks, tables.encoding, x[:0]).shape == (4, 0, CLASSES)
 
 
+OWN = [np.random.default_rng(slot).permutation(ROWS)[:count] for slot, count in enumerate((40, 300, 7, 150))]
+
+
+def test_networks_with_all_rows_in_their_order_as_their_own_are_those_without(tables, usual):
+    everything = Shoal(LAYOUT, 4, tables, seed=5, own_rows=[np.arange(ROWS)] * 4)
+    state, trace = trained(everything)
+    assert_close(state.parameters, usual[0].parameters, 1e-5)
+    assert_close(trace, usual[1], 1e-5)
+
+
+def test_a_network_with_rows_of_its_own_is_the_one_trained_alone_on_a_table_of_them(tables):
+    """The table holds at position p the row that the network has there, so the usual program makes the same mini-batches of it."""
+    state, trace = trained(Shoal(LAYOUT, 4, tables, seed=5, own_rows=OWN), segments=2)
+    for slot, mine in enumerate(OWN):
+        rows = mine[np.arange(ROWS) % len(mine)]
+        repeated = Tables.load(Batch(TRAIN.x[rows], TRAIN.target[rows], TRAIN.weight[rows]), DEV)
+        alone = Shoal(LAYOUT, 1, repeated, seed=5)
+        own, own_trace = trained(alone, RECIPES[slot : slot + 1], SEEDS[slot : slot + 1], segments=2)
+        assert_close(own.parameters, only(state, [slot]).parameters, 5e-5)
+        assert_close(own_trace, only(trace, [slot]), 2e-4)
+
+
+def test_rows_that_are_not_a_networks_own_do_not_touch_it(tables):
+    state, trace = trained(Shoal(LAYOUT, 4, tables, seed=5, own_rows=OWN))
+    x = TRAIN.x.copy()
+    x[np.setdiff1d(np.arange(ROWS), OWN[0])] = 1e6
+    spoilt, spoilt_trace = trained(Shoal(LAYOUT, 4, Tables.load(TRAIN._replace(x=x), DEV), seed=5, own_rows=OWN))
+    assert_identical(only(spoilt.parameters, [0]), only(state.parameters, [0]))
+    assert_identical(only(spoilt_trace, [0]), only(trace, [0]))
+    assert not np.allclose(spoilt_trace.train_loss[:, 1], trace.train_loss[:, 1])
+
+
+def test_an_encoding_is_made_of_a_networks_own_rows(tables):
+    recipe = replace(BASE, numeric_encoding="piecewise")
+    layout = tables.layout(recipe.shape, 8, CLASSES, "softmax", recipe.techniques)
+    without = trained(Shoal(layout, 2, tables, seed=5), [recipe] * 2, SEEDS[:2])
+    everything = trained(Shoal(layout, 2, tables, seed=5, own_rows=[np.arange(ROWS)] * 2), [recipe] * 2, SEEDS[:2])
+    assert_close(everything[1], without[1], 1e-5)
+
+
+@pytest.mark.skipif(devices.cores() < 2, reason="one core is one device")
+def test_one_device_and_two_give_networks_the_same_rows_of_their_own(tables, monkeypatch):
+    usual = trained(Shoal(LAYOUT, 4, tables, seed=5, own_rows=OWN))
+    first = jax.sharding.Mesh(np.array(devices.start()[:1]), (devices.AXIS,))
+    monkeypatch.setattr(devices, "mesh", lambda networks: first)
+    single = trained(Shoal(LAYOUT, 4, Tables.load(TRAIN, DEV), seed=5, own_rows=OWN))
+    assert_close(single[0].parameters, usual[0].parameters, 1e-5)
+    assert_close(single[1], usual[1], 1e-5)
+
+
+def test_other_rows_of_their_own_compile_nothing(tables):
+    trained(Shoal(LAYOUT, 4, tables, seed=5, own_rows=OWN))
+    before = devices.compilations()
+    trained(Shoal(LAYOUT, 4, tables, seed=6, own_rows=[np.arange(count) for count in (3, 299, 20, 21)]))
+    trained(Shoal(LAYOUT, 4, Tables.load(part(311, 1), DEV), seed=5, own_rows=OWN[:2]), RECIPES[:2], SEEDS[:2])
+    assert devices.compilations() == before
+
+
 USING = {
     "accumulate": {"optimiser": "adagrad"}, "class_balance": {"class_balance": 0.5}, "clip_norm": {"clip_norm": 1.0},
     "clip_value": {"clip_value": 1.0}, "dropout": {"keep_prob": 0.5}, "first_moment": {"optimiser": "momentum"},

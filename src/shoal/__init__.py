@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shoal.diagnosis import diagnose, diagnose_estimator
     from shoal.errors import DataError, InputError, OptionError, RunFolderError, ShoalError
     from shoal.estimators import ShoalClassifier, ShoalRegressor
     from shoal.gradcheck import GradientCheck, check_gradients
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from shoal.model import Model
     from shoal.recipe import Recipe
     from shoal.recipe_file import read_recipe, write_recipe
+    from shoal.records import Diagnosis
     from shoal.report import write_report
     from shoal.try_change import try_change
 
@@ -25,6 +27,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "DataError": "errors",
+    "Diagnosis": "records",
     "GradientCheck": "gradcheck",
     "InputError": "errors",
     "Model": "model",
@@ -36,6 +39,8 @@ _HOMES = {
     "ShoalError": "errors",
     "ShoalRegressor": "estimators",
     "check_gradients": "gradcheck",
+    "diagnose": "diagnosis",
+    "diagnose_estimator": "diagnosis",
     "improve": "improve",
     "read_recipe": "recipe_file",
     "resume": "improve",
@@ -50,6 +55,7 @@ _MODULES = ("averages",)
 
 __all__ = [
     "DataError",
+    "Diagnosis",
     "GradientCheck",
     "InputError",
     "Model",
@@ -61,6 +67,8 @@ __all__ = [
     "ShoalError",
     "ShoalRegressor",
     "check_gradients",
+    "diagnose",
+    "diagnose_estimator",
     "improve",
     "read_recipe",
     "resume",

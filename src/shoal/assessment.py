@@ -10,11 +10,13 @@ import numpy as np
 
 from shoal.data import Dataset
 from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_step
+from shoal.experiments.data_faults import measure_data_faults, sure_error
+from shoal.experiments.learning_curve import measure_learning_curve
 from shoal.experiments.rate_range import measure_rate_range
 from shoal.measurements import Measurements
 from shoal.metrics import METRICS, Metric, interval
 from shoal.model import Model
-from shoal.plan import Budget
+from shoal.plan import Budget, curve_epochs
 from shoal.progress import Event
 from shoal.records import Interval, Part
 from shoal.references import Reference, baselines, fit_references
@@ -25,33 +27,38 @@ from shoal.winner import Stages, Trained
 _SHOWN: tuple[Part, Part] = ("dev", "test")
 
 MOST_TRAIN_ROWS_SCORED = 50_000
+FEWEST_ROWS_FOR_A_CURVE = 200
 REFERENCES_SHARE = 0.1
 """Of a budget in time, for the models to compare with."""
 
 
 def assess(
-    trainer: Trainer, metric: Metric, trained: Trained, references: tuple[Reference, ...], budget: str, options: Mapping[str, Any]
+    trainer: Trainer, metric: Metric, trained: Trained, references: tuple[Reference, ...], budget: Budget, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Scores, baselines, verdict, next step and findings of the final model, and what they rest on, as fields of a ``Run``."""
+    """Scores, baselines, verdict, next step and findings of the final model, and what they rest on, as fields of a ``Run``.
+
+    Args:
+        trainer: of the data set.
+        metric: what counts.
+        trained: the model, and how it was found.
+        references: models to compare with.
+        budget: what may be spent.
+        options: of the command.
+    """
     dataset, seed, searched = trained.dataset, options["seed"], options.get("recipe") is None
     parts: dict[Part, PartPrediction] = {part: _predicted(dataset, part, trained.model, seed) for part in dataset.inputs}
     dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
     errors = measure(parts, metric, dev_predictions, seed=seed)
     verdict = judge(errors, options["target_error"])
     recipe = trained.searched.recipe
-    measured = Measurements(
-        signals=trained.searched.signals,
-        # a search has tried learning rates already
-        rate_range=None if searched else measure_rate_range(trainer, recipe, seed),
-        input_scales=trainer.input_scales(recipe.shape),
-    )
+    measured = _experiments(trainer, metric, trained, parts["dev"], budget if searched else None, seed)
     case = Case(
         errors,
         verdict,
         trained.searched.trials,
         _class_shares(dataset),
         _at_edge(trained),
-        budget,
+        budget.text if searched else "",
         searched=searched,
         recipe=recipe,
         measured=measured,
@@ -67,6 +74,23 @@ def assess(
         "findings": found,
         "measured": measured,
     }
+
+
+def _experiments(trainer: Trainer, metric: Metric, trained: Trained, dev: PartPrediction, budget: Budget | None, seed: int) -> Measurements:
+    """What the findings rest on beyond the errors; ``budget`` is that of a search, which has tried learning rates already."""
+    dataset, recipe = trained.dataset, trained.searched.recipe
+    surest = sure_error(dev.answer, dev.truth, dev.weight) if dataset.task == "classification" else None
+    _, tables = trainer.prepared(recipe.shape)
+    epochs = None
+    if budget is not None and tables.train_rows >= FEWEST_ROWS_FOR_A_CURVE:
+        epochs = curve_epochs(budget, trained.plan, trained.searched.family, tables.steps_per_epoch(tables.batch_size(recipe.shape)))
+    return Measurements(
+        signals=trained.searched.signals,
+        rate_range=measure_rate_range(trainer, recipe, seed) if budget is None else None,
+        learning_curve=None if epochs is None else measure_learning_curve(trainer, recipe, metric, seed, epochs),
+        data=measure_data_faults(dataset, seed=seed, sure_error=surest),
+        input_scales=trainer.input_scales(recipe.shape),
+    )
 
 
 def train_references(dataset: Dataset, budget: Budget, seed: int, stages: Stages) -> tuple[Reference, ...]:

@@ -21,7 +21,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import shoal  # its names load the engine when they are first asked for: see its table of contents
-from shoal.commands import ledger, options, recipes
+from shoal.commands import diagnose, ledger, options, recipes
 from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems
 from shoal.errors import InputError, OptionError, Problem, ShoalError
 from shoal.report import Progress, as_json, summary, write_report
@@ -260,6 +260,12 @@ def show(run: RunArgument, as_object: options.Json = False, verbose: options.Ver
         Console().print(summary(record, run, verbose))
 
 
+app.command(
+    "diagnose",
+    epilog="Example:  [bold cyan]shoal diagnose runs/adult[/]  or  [bold cyan]shoal diagnose adult.csv.gz --target income --model "
+    "sklearn:ensemble.RandomForestClassifier[/]",
+    context_settings=options.ANY_OPTION,
+)(diagnose.diagnose)
 app.command("ledger", epilog="Example:  [bold cyan]shoal ledger runs/adult --explain[/]")(ledger.ledger)
 app.command("try", epilog="Example:  [bold cyan]shoal try runs/adult --change keep_prob=0.8[/]")(ledger.try_change)
 app.command("check-gradients", epilog="Example:  [bold cyan]shoal check-gradients recipe.toml[/]")(recipes.check_gradients)

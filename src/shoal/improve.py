@@ -334,7 +334,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         retrains=seeds,
     )
     stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs else "")
-    judged = assess(trainer, metric, trained, references, str(options.get("budget", budget.text)), options)
+    judged = assess(trainer, metric, trained, references, budget, options)
     stages.leave()
     record = Run(
         name=folder.path.name if folder else dataset.source,

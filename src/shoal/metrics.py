@@ -267,8 +267,12 @@ def paired_bootstrap(
     *,
     resamples: int = 1000,
     seed: int = 0,
+    groups: Sequence[int] | None = None,
 ) -> Floats:
     """Scores of several models ``[models, resamples]`` on the same resampled examples, so that differences are paired.
+
+    ``groups`` numbers the models from 0, alike for those that differ in their seeds only: the half examples that are added for
+    rates are then right or wrong for a whole group, so that many refits of one model do not add many examples.
 
     Example:
         >>> truth, same = np.arange(10.0), np.ones(10)
@@ -281,7 +285,7 @@ def paired_bootstrap(
     truth, _, weight = checked[0]
     predictions = [prediction for _, prediction, _ in checked]
     if metric.terms is None:
-        return _rate_draws(metric, truth, predictions, weight, resamples, rng)
+        return _rate_draws(metric, truth, predictions, weight, resamples, rng, range(len(predictions)) if groups is None else groups)
     terms = [metric.terms(truth, prediction, weight) for prediction in predictions]
     sums = _mean_draws(np.concatenate(terms, axis=1), resamples, rng)
     draws = np.stack([metric.combine(each) for each in np.split(sums, len(predictions), axis=1)])
@@ -382,12 +386,18 @@ def _class_sums(truth: NDArray, predicted: NDArray, classes: int) -> scipy.spars
 
 
 def _rate_draws(
-    metric: Metric, truth: NDArray, predictions: Sequence[NDArray], weight: Floats, resamples: int, rng: np.random.Generator
+    metric: Metric,
+    truth: NDArray,
+    predictions: Sequence[NDArray],
+    weight: Floats,
+    resamples: int,
+    rng: np.random.Generator,
+    groups: Sequence[int],
 ) -> Floats:
     """Posterior draws of the shares of (truth, prediction of each model), ``[models, resamples]``.
 
-    Half an example is added for each pattern of right and wrong answers, spread evenly over the classes that occur; the
-    wrong answer is the next of those classes.
+    Half an example is added for each pattern of right and wrong answers of the groups, spread evenly over the classes that occur;
+    the wrong answer is the next of those classes.
     """
     classes = predictions[0].shape[1]
     cells = np.stack([truth, *(prediction.argmax(axis=1) for prediction in predictions)])
@@ -400,8 +410,10 @@ def _rate_draws(
 
     present = np.unique(cells[0])
     wrong = np.roll(present, -1) if len(present) > 1 else (present + 1) % classes
-    patterns = list(product((True, False), repeat=len(predictions)))
-    added = np.concatenate([np.stack([present, *(present if right else wrong for right in pattern)]) for pattern in patterns], axis=1)
+    patterns = list(product((True, False), repeat=max(groups) + 1))
+    added = np.concatenate(
+        [np.stack([present, *(present if pattern[group] else wrong for group in groups)]) for pattern in patterns], axis=1
+    )
     seen = np.concatenate([np.stack(np.unravel_index(codes, sizes)), added], axis=1)
     shares = rng.dirichlet(np.concatenate([counts, np.full(added.shape[1], 0.5 / len(present))]), size=resamples)
     return np.stack([metric.combine(shares @ _class_sums(seen[0], predicted, classes)) for predicted in seen[1:]])

@@ -22,6 +22,8 @@ from shoal.recipe import Recipe
 
 MODEL_FORMAT = 1
 _DESCRIPTION, _WEIGHTS = "model.json", "weights.safetensors"
+_REFERENCE = "reference"
+"""Name of the training rows among the weights."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Model:
         networks: the trained weights.
         encoding: bins of the numeric columns, used where the recipe asks for them.
         temperature: of the mean probabilities (see ``shoal.calibration``); 1 leaves them as they are.
+        reference: codes ``[rows, columns]`` of some training rows, with which later tables can be compared.
     """
 
     preparation: Preparation
@@ -43,6 +46,7 @@ class Model:
     networks: Members
     encoding: Encoding
     temperature: float = 1.0
+    reference: np.ndarray | None = None
 
     def member_outputs(self, inputs: np.ndarray) -> np.ndarray:
         """Predictions of each network: probabilities ``[networks, rows, classes]``, or values ``[networks, rows]`` in the target's unit.
@@ -81,7 +85,10 @@ class Model:
         """Write ``model.json`` and ``weights.safetensors`` into a folder."""
         folder.mkdir(parents=True, exist_ok=True)
         leaves, _ = jax.tree.flatten((self.networks, self.encoding))
-        checksum = storage.write_arrays(folder / _WEIGHTS, {str(number): np.asarray(leaf) for number, leaf in enumerate(leaves)})
+        arrays = {str(number): np.asarray(leaf) for number, leaf in enumerate(leaves)}
+        if self.reference is not None:
+            arrays[_REFERENCE] = self.reference
+        checksum = storage.write_arrays(folder / _WEIGHTS, arrays)
         content = {
             "format": MODEL_FORMAT,
             "weights_sha256": checksum,
@@ -110,7 +117,8 @@ class Model:
         except (KeyError, TypeError, ValueError) as error:
             remedy = "Restore it from a copy, or train again."
             raise RunFolderError(Problem("a saved model fits its description", f"{folder}: {error}", remedy)) from error
-        return cls(Preparation.from_dict(content["preparation"]), recipe, layout, networks, encoding, temperature)
+        preparation = Preparation.from_dict(content["preparation"])
+        return cls(preparation, recipe, layout, networks, encoding, temperature, arrays.get(_REFERENCE))
 
 
 def _rebuilt(layout: Layout, count: int, arrays: dict[str, np.ndarray]) -> tuple[Members, Encoding]:

@@ -36,6 +36,12 @@ RETRAINS = 8
 LOOP_SHARE = 0.3
 """Of a budget in time, for the recipe loop."""
 
+CURVE_SHARE = 0.1
+"""Of a budget in time of at least ``FEWEST_SECONDS_FOR_A_CURVE``, for the learning curve."""
+FEWEST_SECONDS_FOR_A_CURVE = 100.0
+FEWEST_TRIALS_FOR_A_CURVE = 200
+CURVE_NETWORKS = 40
+
 _LOOP_STEPS, _FEWEST_LOOP_STEPS = 1000, 200  # of one network: enough for effects to show, few enough to try many changes
 _MOST_LOOP_ROUNDS, _WANTED_ROUNDS = 8, 4
 _NETWORKS_A_ROUND = 64  # four proposals and their controls, on eight seeds
@@ -219,6 +225,39 @@ def plan_loop(budget: Budget, seconds: float, full_epochs: float, steps_per_epoc
         return _loop_plan(0, longest, steps_per_epoch, allowance, 0.0)
     length = min(longest, max(length, _FEWEST_LOOP_STEPS))
     return _loop_plan(_MOST_LOOP_ROUNDS, length, steps_per_epoch, allowance, _COMPILATION_SECONDS / network_step_seconds)
+
+
+def curve_seconds(budget: Budget) -> float:
+    """What a budget in time sets aside for the learning curve.
+
+    Example:
+        >>> curve_seconds(Budget.parse("60s")), curve_seconds(Budget.parse("5m"))
+        (0.0, 30.0)
+    """
+    seconds = budget.seconds or 0.0
+    return CURVE_SHARE * seconds if seconds >= FEWEST_SECONDS_FOR_A_CURVE else 0.0
+
+
+def curve_epochs(budget: Budget, plan: Plan, family: int, steps_per_epoch: int) -> float | None:
+    """How long the networks of the learning curve may train: at most as long as the winner, and at least a quarter of that.
+
+    Args:
+        budget: as the user gave it.
+        plan: of the search.
+        family: of the winner.
+        steps_per_epoch: of its shoal.
+
+    Returns:
+        Epochs; ``None`` where the budget has no room for a curve.
+    """
+    full = plan.rungs[-1] / steps_per_epoch
+    if budget.trials is not None:
+        return full / 2 if budget.trials >= FEWEST_TRIALS_FOR_A_CURVE else None
+    shoal = plan.shoals[family]
+    if not curve_seconds(budget) or shoal.step_seconds is None:
+        return None
+    epochs = curve_seconds(budget) / (CURVE_NETWORKS * shoal.step_seconds / shoal.slots * steps_per_epoch)
+    return min(epochs, full) if epochs >= full / 4 else None
 
 
 def _loop_plan(rounds: int, steps: float, steps_per_epoch: int, network_steps: float, compilation: float) -> LoopPlan:

@@ -45,6 +45,14 @@ COLUMN_MULTIPLE = 8
 """Columns are padded to a multiple, so that one more category level seldom means another program."""
 
 
+class OwnRows(NamedTuple):
+    """The training rows of every network, where they do not all train on all of them."""
+
+    rows: Any  # int32 [slots, capacity]: row numbers, the first ``count`` of which are used
+    count: Any  # int32 [slots]
+    of: Any  # int32 [slots]: rows of the whole table, and so the number of a padding row
+
+
 class Trace(NamedTuple):
     """What a call of ``advance`` measured; each ``[segments, slots]``."""
 
@@ -162,13 +170,26 @@ class Shoal:
         tables: the rows.
         seed: of the mini-batch sequence and the dropout noise.
         error_share: the score that selects is ``(1 - error_share) * dev loss + error_share * dev error``.
+        own_rows: the training rows ``[rows of its own]`` of each slot, for networks that train on a part of them; slots that would stay
+            empty repeat the last. The mini-batch sequence then gives positions: a network of n rows trains on the row at ``position mod
+            n`` of its own, so that all networks take mini-batches of one size, and equally many. With all rows in their order a network
+            is what it is without. A factor of the recipe that counts in training rows (L2's and L1's ``lambda/m``) stays one of all rows.
     """
 
-    def __init__(self, layout: Layout, slots: int, tables: Tables, seed: int, error_share: float = 0.0) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        slots: int,
+        tables: Tables,
+        seed: int,
+        error_share: float = 0.0,
+        own_rows: Sequence[np.ndarray] | None = None,
+    ) -> None:
         self.layout, self.slots, self.tables, self.seed = layout, slots, tables, seed
         mesh = devices.mesh(slots)
         self._split, self._whole = NamedSharding(mesh, PartitionSpec(devices.AXIS)), NamedSharding(mesh, PartitionSpec())
-        self._programs = _programs(layout, mesh)
+        self._programs = _programs(layout, mesh, own_rows is not None)
+        self._own_rows = () if own_rows is None else jax.device_put(_own_rows(own_rows, slots, tables), self._split)
         self._train, self._dev, self._encoding = jax.device_put((tables.train, tables.dev, tables.encoding), self._whole)
         self._dev_blocks = self._replicate(np.int32(-(-tables.dev_rows // EVALUATION_ROWS)))
         self._noise_seed = self._replicate(np.uint32(seed % 2**32))
@@ -250,6 +271,7 @@ class Shoal:
             self._dev,
             self._dev_blocks,
             self._encoding,
+            self._own_rows,
         )
 
     def _order(self, step: int, steps: int) -> np.ndarray:
@@ -289,6 +311,14 @@ def _shuffled(seed: int, epoch: int, rows: int, batch: int) -> np.ndarray:
     return order.reshape(steps, batch)
 
 
+def _own_rows(own_rows: Sequence[np.ndarray], slots: int, tables: Tables) -> OwnRows:
+    rows, count = np.zeros((slots, len(tables.train.x)), np.int32), np.zeros(slots, np.int32)
+    for slot in range(slots):
+        mine = own_rows[min(slot, len(own_rows) - 1)]
+        rows[slot, : len(mine)], count[slot] = mine, len(mine)
+    return OwnRows(rows, count, np.full(slots, tables.train_rows, np.int32))
+
+
 class _Programs(NamedTuple):
     start: Any
     advance: Any
@@ -296,7 +326,7 @@ class _Programs(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def _programs(layout: Layout, mesh: jax.sharding.Mesh) -> _Programs:
+def _programs(layout: Layout, mesh: jax.sharding.Mesh, have_own_rows: bool = False) -> _Programs:
     networks, shared = PartitionSpec(devices.AXIS), PartitionSpec()
     over_networks = functools.partial(jax.shard_map, mesh=mesh, check_vma=False)
 
@@ -313,9 +343,10 @@ def _programs(layout: Layout, mesh: jax.sharding.Mesh) -> _Programs:
 
     advance = functools.partial(_advance, layout)
     by_segment = PartitionSpec(None, devices.AXIS)
+    in_specs = (networks, networks, *(shared,) * 10, networks if have_own_rows else ())
     return _Programs(
         jax.jit(over_networks(start, in_specs=(networks,) + (shared,) * 4, out_specs=networks)),
-        jax.jit(over_networks(advance, in_specs=(networks, networks) + (shared,) * 10, out_specs=(networks, by_segment)), donate_argnums=0),
+        jax.jit(over_networks(advance, in_specs=in_specs, out_specs=(networks, by_segment)), donate_argnums=0),
         jax.jit(over_networks(look, in_specs=(networks, networks) + (shared,) * 6, out_specs=networks)),
     )
 
@@ -334,16 +365,28 @@ def _advance(
     dev: Batch,
     dev_blocks: Array,
     encoding: Encoding,
+    own_rows: OwnRows | tuple[()],
 ) -> tuple[State, Trace]:
     """The networks of one device through ``segments`` segments; their number and length are data, not shape."""
     zeros = jnp.zeros_like(state.best.score)
-    step = jax.vmap(functools.partial(training.step, layout), (0, 0, None, None, None))
+    step = jax.vmap(functools.partial(training.step, layout), (0, 0, None, 0 if own_rows else None, None))
+
+    def batch_at(position: Array) -> Batch:
+        """The mini-batch of all networks, or one for each, with a leading axis, where they have rows of their own."""
+        index = order[position]
+        if not own_rows:
+            x = network_inputs(layout, rows.x[index], encoding)  # one gather and one encoding for every network
+            return Batch(x, rows.target[index], rows.weight[index])
+
+        def of_one(own: OwnRows) -> Batch:
+            mine = jnp.where(index < own.of, own.rows[index % own.count], own.of)
+            return Batch(network_inputs(layout, rows.x[mine], encoding), rows.target[mine], rows.weight[mine])
+
+        return jax.vmap(of_one)(own_rows)
 
     def one_step(position: Array, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, losses, norms = carry
-        index = order[position]
-        x = network_inputs(layout, rows.x[index], encoding)  # one gather and one encoding for every network
-        batch = Batch(x, rows.target[index], rows.weight[index])
+        batch = batch_at(position)
         state, loss, norm = step(state, numbers, scale, batch, draw(layout, noise_seed, clock + position))
         return state, losses + loss, norms + norm
 

@@ -283,3 +283,32 @@ class Run:
     measured: Measurements = field(default_factory=Measurements)
     """What the experiments behind the findings measured."""
     format: int = RECORD_FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What limits a model, how sure that is, and what to do next."""
+
+    subject: str
+    """What was diagnosed, in words: a run, or an estimator with its parameters."""
+    source: str
+    target: str
+    task: Task
+    metric: str
+    greater_is_better: bool
+    rows: dict[str, int]
+    """Of each part that was looked at."""
+    scores: dict[str, Interval]
+    """In the metric, of each part that was looked at."""
+    references: dict[str, Interval]
+    """In the metric, on dev, of the models to compare with."""
+    verdict: Verdict
+    next_step: str
+    findings: tuple[Finding, ...]
+    """Best first: by how much lower the dev error could be without them; what cannot be told and what does not apply last."""
+    healthy: dict[str, str]
+    """Code and title of the checks that found nothing."""
+    measured: Measurements
+    """What the experiments behind the findings measured."""
+    notes: tuple[str, ...] = ()
+    """Things said plainly about the data and the fits that are not errors."""

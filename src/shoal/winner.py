@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from shoal import devices
 from shoal.calibration import fit_temperature
 from shoal.data import Dataset
+from shoal.experiments.two_sample import reference_codes
 from shoal.metrics import Metric
 from shoal.model import Model
-from shoal.plan import RETRAINS, Budget, families_within, plan_seconds, plan_trials, slots_needed, with_length
+from shoal.plan import RETRAINS, Budget, curve_seconds, families_within, plan_seconds, plan_trials, slots_needed, with_length
 from shoal.plan import measure as measure_speed
 from shoal.population import Shoal, slots_within
 from shoal.progress import Event, Listener
@@ -114,6 +115,7 @@ def train_best(
     searched = search.run()
     dataset, tables = trainer.prepared(searched.recipe.shape)
     model = Model(dataset.preparation, searched.recipe, shoal_of(searched.family).layout, searched.networks, tables.encoding)
+    model = replace(model, reference=reference_codes(dataset, trainer.seed))
     if dataset.task != "regression" and searched.recipe.calibration == "temperature":
         model = _calibrated(model, dataset)
     stages.leave()
@@ -137,4 +139,5 @@ def _make_plan(
     for number, family in enumerate(families):
         stages.enter("compiling and measuring", f"network shape {number + 1} of {len(families)}")
         speeds.append(measure_speed(shoal_of(number), family.base))
-    return plan_seconds(budget, (budget.seconds or 0.0) - stages.total, families, slots, speeds, steps_per_epoch)
+    left = (budget.seconds or 0.0) - stages.total - curve_seconds(budget)
+    return plan_seconds(budget, left, families, slots, speeds, steps_per_epoch)

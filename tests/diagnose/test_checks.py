@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -41,8 +42,15 @@ def test_a_healthy_run_has_no_finding():
     assert found(healthy()) == []
 
 
-def test_every_check_has_a_case_of_its_disease_and_a_code_of_its_own():
-    assert sorted(DISEASED) == [check.code for check in CHECKS]
+def test_every_check_has_a_code_of_its_own_in_order():
+    codes = [check.code for check in CHECKS]
+    assert codes == sorted(set(codes))
+
+
+def test_every_check_is_named_by_a_test():
+    """In this file's table, or in that of the file about its kind."""
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert [check.code for check in CHECKS if f'"{check.code}"' not in tests] == []
 
 
 @pytest.mark.parametrize("code", DISEASED)
@@ -71,7 +79,9 @@ def test_the_worst_comes_first_and_what_does_not_apply_last():
 
 def test_checks_without_their_material_say_that_they_do_not_apply():
     bare = findings(case(train=0.1, dev=0.1, target=0.1, class_shares={"a": 0.5}))
-    assert {finding.code for finding in bare if finding.outcome == "not applicable"} == {"SH103", "SH104", "SH107", "SH108", "SH202"}
+    silent = {finding.code for finding in bare if finding.outcome == "not applicable"}
+    assert silent >= {"SH103", "SH104", "SH107", "SH108", "SH202"}
+    assert not silent & {"SH101", "SH102", "SH105", "SH106", "SH109"}
 
 
 def test_an_open_gap_is_reported_as_such_without_advice():

@@ -133,14 +133,15 @@ def measure(
     missing = [part for part in ("train", "dev") if part not in parts]
     if missing:
         raise ValueError(f"a diagnosis compares train with dev; received no {' and no '.join(missing)}")
+    # Parts hold different rows and are drawn independently.
+    seeds = {part: len(PARTS) * seed + PARTS.index(part) for part in parts}
+    draws = {part: _draws(metric, prediction, None, resamples, seeds[part])[0] for part, prediction in parts.items()}
+    draws["train"] = _as_other_rows(draws["train"], len(parts["train"].truth), draws["dev"], len(parts["dev"].truth))
     measured: dict[Part, PartError] = {}
     for part, prediction in parts.items():
-        # Parts hold different rows and are drawn independently.
-        own_seed = len(PARTS) * seed + PARTS.index(part)
-        draws, _ = _draws(metric, prediction, None, resamples, own_seed)
         members = [score(metric, prediction.truth, member, prediction.weight) for member in prediction.members]
         value = float(np.mean([score(metric, prediction.truth, answer, prediction.weight) for answer in prediction.judged]))
-        measured[part] = _part_error(metric, value, draws, np.array(members), len(prediction.truth), own_seed)
+        measured[part] = _part_error(metric, value, draws[part], np.array(members), len(prediction.truth), seeds[part])
 
     dev = parts["dev"]
     calibration = None
@@ -150,12 +151,25 @@ def measure(
     behind: dict[str, Interval] = {}
     scatter = seed_scatter(measured["dev"].members, resamples=resamples, seed=seed)
     for name, prediction in (references or {}).items():
-        draws, reference = _draws(metric, dev, prediction, resamples, seed)
-        own, other = metric.as_error(draws), metric.as_error(reference)
+        own_draws, reference = _draws(metric, dev, prediction, resamples, seed)
+        own, other = metric.as_error(own_draws), metric.as_error(reference)
         value = score(metric, dev.truth, prediction, dev.weight)
         others[name] = _part_error(metric, value, reference, np.array([]), len(dev.truth), seed)
         behind[name] = spanned(measured["dev"].error.value - others[name].error.value, own - other + scatter)
     return Errors(metric, measured, others, behind, _scale(metric, dev.truth), seed, calibration)
+
+
+def _as_other_rows(train: NDArray, train_rows: int, dev: NDArray, dev_rows: int) -> NDArray:
+    """Draws of the train score, as wide as that of other training rows and a model fitted to them would scatter.
+
+    Rows that a model was fitted to differ less in their errors than rows do: in least squares with p of n parameters their
+    variance is (1 - p/n)^2 of the noise's, while the mean error over training sets has (1 - p/n) of it, which lies half-way (in
+    the logarithm) to the noise, and so to the rows that the model was not fitted to. ``make coverage`` measures what it does.
+    """
+    own, new = train.std() * np.sqrt(train_rows), dev.std() * np.sqrt(dev_rows)
+    if not 0 < own < new:
+        return train
+    return train.mean() + (train - train.mean()) * np.sqrt(new / own)
 
 
 def _draws(metric: Metric, prediction: PartPrediction, other: NDArray | None, resamples: int, seed: int) -> tuple[NDArray, NDArray]:

@@ -17,6 +17,7 @@ from shoal.interval import Interval
 
 MOST_BINS = 15
 ROWS_A_BIN = 20
+FEWEST_ROWS = 100
 MOST_ROWS = 20_000
 """More rows are sampled: the error is then known to a fraction of a point."""
 
@@ -28,12 +29,14 @@ class Calibration:
     Args:
         error: expected calibration error, with its bootstrap interval.
         chance: what perfectly calibrated probabilities would show on as many rows: the mean and the central 95 %.
+        p_value: how often perfectly calibrated probabilities show so large an error.
         surer: by how much the model is surer than it is right, on average; below 0 where it is not sure enough.
         rows: looked at.
     """
 
     error: Interval
     chance: Interval
+    p_value: float
     surer: float
     rows: int
 
@@ -51,7 +54,7 @@ def measure_calibration(
         seed: of the draws.
 
     Returns:
-        The error with its interval and the chance level; ``None`` for fewer rows than fill two bins.
+        The error with its interval and the chance level; ``None`` for fewer than ``FEWEST_ROWS`` rows.
 
     Example:
         >>> sure = np.tile([0.01, 0.99], (400, 1))
@@ -61,7 +64,7 @@ def measure_calibration(
     """
     rng = np.random.default_rng(seed)
     rows = np.arange(len(truth)) if len(truth) <= MOST_ROWS else rng.choice(len(truth), MOST_ROWS, replace=False)
-    if len(rows) < 2 * ROWS_A_BIN:
+    if len(rows) < FEWEST_ROWS:
         return None
     probability, truth = np.asarray(probability, np.float64)[rows], np.asarray(truth)[rows]
     weight = np.ones(len(rows)) if weight is None else np.asarray(weight, np.float64)[rows]
@@ -81,12 +84,13 @@ def measure_calibration(
     low, high = 2 * value - np.quantile(seen, [0.975, 0.025])
     error = Interval(float(value), float(np.clip(low, 0.0, value)), float(max(high, value)))
     by_chance = Interval(float(perfect.mean()), *map(float, np.quantile(perfect, [0.025, 0.975])))
+    p_value = float((1 + np.sum(perfect >= value)) / (1 + resamples))
     confidence = np.maximum(said, 1 - said) if two else said
     right = truth == probability.argmax(axis=1)
-    return Calibration(error, by_chance, float(np.average(confidence - right, weights=weight)), len(rows))
+    return Calibration(error, by_chance, p_value, float(np.average(confidence - right, weights=weight)), len(rows))
 
 
 def _bins(said: NDArray, rng: np.random.Generator) -> list[NDArray]:
     """The rows in bins of about the same number, equal probabilities in a random order."""
-    number = int(np.clip(len(said) // ROWS_A_BIN, 2, MOST_BINS))
+    number = int(min(len(said) // ROWS_A_BIN, MOST_BINS))
     return np.array_split(np.lexsort((rng.random(len(said)), said)), number)

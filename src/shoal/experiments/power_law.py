@@ -11,11 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-EXPONENTS = np.geomspace(0.02, 2.0, 201)
-"""Tried one by one. Hestness et al. report 0.07 to 0.35 for deep networks and theory gives 0.5 to 1 for simple models."""
-MISFIT = 0.005
+from shoal.interval import Interval
+
+EXPONENTS = np.geomspace(0.02, 2.0, 61)
+"""Tried first, then more around the best of them. Hestness et al. report 0.07 to 0.35 for deep networks, and theory gives 0.5 to 1 for
+simple models."""
+FINER, REFINEMENTS = 9, 3
+"""Exponents tried around the best, and how many times: it is then known to a tenth of a per cent."""
+MISFIT = 0.003
 """No curve is a power law exactly: each size is taken to lie off the law by at least this share of its error."""
 DRAWS = 2000
+POOLED = 4
+"""The scatter over seeds is known as well as from this many sizes whose networks were independent; calibrated by simulation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +62,7 @@ def fit(rows: NDArray, errors: NDArray, weights: NDArray) -> PowerLaw:
     """The law of least weighted squares with floor and scale at least 0.
 
     Given the exponent the law is linear in the other two, so that only the exponent is searched for: over a grid, for all draws
-    at once, which finds the lowest of several minima.
+    at once, which finds the lowest of several minima, and then over finer ones around it.
 
     Args:
         rows: ``[sizes]``, the last the present number.
@@ -71,21 +78,30 @@ def fit(rows: NDArray, errors: NDArray, weights: NDArray) -> PowerLaw:
         >>> round(float(law.exponent), 2), round(float(law.floor), 3)
         (0.5, 0.05)
     """
-    y, w = np.asarray(errors, float), np.asarray(weights, float) / np.sum(weights)
-    basis = (np.asarray(rows, float) / rows[-1])[:, None] ** -EXPONENTS  # [sizes, exponents]
-    mean_b, mean_y = w @ basis, y @ w
-    centred = basis - mean_b
-    scale = np.maximum((y * w) @ centred / np.maximum(w @ centred**2, 1e-300), 0.0)
-    floor = mean_y[..., None] - scale * mean_b
-    without_floor = np.maximum((y * w) @ basis / (w @ basis**2), 0.0)
-    scale = np.where(floor < 0, without_floor, scale)
-    floor = np.maximum(floor, 0.0)
-    # the sum of squares, multiplied out: draws times sizes times exponents would be large
-    squares = (y**2 @ w)[..., None] - 2 * (floor * mean_y[..., None] + scale * ((y * w) @ basis))
-    squares = squares + floor**2 + 2 * floor * scale * mean_b + scale**2 * (w @ basis**2)
-    best = np.argmin(squares, axis=-1)[..., None]
-    chosen = (np.take_along_axis(each, best, -1)[..., 0] for each in (floor, scale))
-    return PowerLaw(*chosen, EXPONENTS[best[..., 0]], int(rows[-1]))
+    y, w, n = np.asarray(errors, float), np.asarray(weights, float) / np.sum(weights), np.asarray(rows, float) / rows[-1]
+    exponents = np.broadcast_to(EXPONENTS, (*y.shape[:-1], len(EXPONENTS)))
+    ratio = EXPONENTS[1] / EXPONENTS[0]
+    floor, scale, exponent = _lowest(y, w, n, exponents)
+    for _ in range(REFINEMENTS):
+        around = exponent[..., None] * ratio ** np.linspace(-1, 1, FINER)
+        floor, scale, exponent = _lowest(y, w, n, np.clip(around, EXPONENTS[0], EXPONENTS[-1]))
+        ratio **= 2 / (FINER - 1)
+    return PowerLaw(floor, scale, exponent, int(rows[-1]))
+
+
+def _lowest(y: NDArray, w: NDArray, n: NDArray, exponents: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Floor, scale and exponent ``[...]`` of the least squares among exponents ``[..., candidates]``, of errors ``[..., sizes]``."""
+    basis = n[:, None] ** -exponents[..., None, :]  # [..., sizes, candidates]
+    along, mean_b, mean_y = np.einsum("...s,...sc->...c", y * w, basis), w @ basis, (y @ w)[..., None]
+    length = w @ basis**2
+    # the slope of a line with an intercept, or of one through 0 where the intercept would lie below; basis is never constant
+    scale = np.maximum((along - mean_y * mean_b) / (length - mean_b**2), 0.0)
+    scale = np.where(mean_y < scale * mean_b, np.maximum(along / length, 0.0), scale)
+    floor = np.maximum(mean_y - scale * mean_b, 0.0)
+    off = y[..., None] - floor[..., None, :] - scale[..., None, :] * basis
+    best = np.argmin(w @ off**2, axis=-1)[..., None]
+    floor, scale, exponent = (np.take_along_axis(each, best, -1)[..., 0] for each in (floor, scale, exponents))
+    return floor, scale, exponent
 
 
 def fit_with_draws(rows: NDArray, errors: NDArray, seed: int, draws: int = DRAWS) -> tuple[PowerLaw, PowerLaw]:
@@ -106,13 +122,13 @@ def fit_with_draws(rows: NDArray, errors: NDArray, seed: int, draws: int = DRAWS
     count = errors.shape[1]
     mean, deviations = errors.mean(axis=1), errors - errors.mean(axis=1, keepdims=True)
     own = deviations.var(axis=1) * count / (count - 1)
-    relative = np.mean(own / np.maximum(mean, 1e-300) ** 2)
+    relative = np.mean(np.divide(own, mean**2, out=np.zeros_like(own), where=mean > 0))
     of_seeds = (own + relative * mean**2) / 2 / count  # five seeds alone know their own variance badly
     misfit = _misfit(rows, mean, of_seeds)
     law = fit(rows, mean, 1 / (of_seeds + (misfit * mean) ** 2 + 1e-300))
     rng = np.random.default_rng(seed)
     by_seed = rng.normal(size=(draws, count)) @ deviations.T / np.sqrt(count * (count - 1))
-    degrees = DEGREES * (count - 1)
+    degrees = POOLED * (count - 1)
     by_seed *= np.sqrt(degrees / rng.chisquare(degrees, size=(draws, 1)))
     fitted = np.array([law.at(each) for each in rows])
     left = max(len(rows) - 3, 1)
@@ -120,7 +136,19 @@ def fit_with_draws(rows: NDArray, errors: NDArray, seed: int, draws: int = DRAWS
     return law, fit(rows, fitted + by_seed + by_size, 1 / (of_seeds + (misfit * mean) ** 2 + 1e-300))
 
 
-DEGREES = 1.0
+def spanned(value: float, draws: NDArray, highest: float = np.inf) -> Interval:
+    """The interval of a quantity of the law, which is at least 0.
+
+    Percentile and basic bootstrap (Davison and Hinkley 1997, chapter 5) put the estimate's bias on opposite sides, and where the
+    floor is held at 0 it has one. The interval covers both: on simulated curves it then holds the truth in 92 to 100 of 100 cases.
+
+    Args:
+        value: of the law itself.
+        draws: of the laws that might as well have come out.
+        highest: what it cannot exceed.
+    """
+    low, high = np.quantile(draws, (0.025, 0.975)).tolist()
+    return Interval(value, max(0.0, min(low, 2 * value - high)), min(highest, max(high, 2 * value - low)))
 
 
 def _misfit(rows: NDArray, mean: NDArray, of_seeds: NDArray) -> float:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shoal.measurements.data_faults import ColumnClue, DataFaults, Repeats, TwoSample
+from shoal.measurements.data_faults import ColumnClue, DataFaults, Repeats, TargetShift, TwoSample
 from shoal.measurements.learning_curve import LearningCurve
 from shoal.measurements.rate_range import RateRange
 from shoal.measurements.signals import Signals
 
-__all__ = ["ColumnClue", "DataFaults", "LearningCurve", "Measurements", "RateRange", "Repeats", "Signals", "TwoSample"]
+__all__ = ["ColumnClue", "DataFaults", "LearningCurve", "Measurements", "RateRange", "Repeats", "Signals", "TargetShift", "TwoSample"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 from shoal.diagnose.case import Case, Check, Outcome, Severity, plain
 from shoal.diagnose.verdict import SOURCE, above, say, threshold, two_digits
+from shoal.interval import Interval
 from shoal.records import Gap
 
 TOO_WIDE = 0.5
 LARGEST_CLASS = 0.8
+BY_CHANCE = 0.001
+UNCALIBRATED = 0.05
+"""Five points: probabilities said to one digit are then wrong. Sound networks and forests stay below it on real tables."""
 
 
 def reference_ahead(case: Case) -> str | None:
@@ -26,7 +30,7 @@ def _of_gap(name: str, missing: str) -> Callable[[Case], Outcome | None]:
         evidence = {"gap": plain(gap.size), "limit": gap.threshold}
         if gap.high == "no":
             return None
-        return Outcome(gap.explanation, evidence, "found" if gap.high == "yes" else "cannot tell")
+        return Outcome(gap.explanation, evidence, "found" if gap.high == "yes" else "cannot tell", gain=max(gap.size.value, 0.0))
 
     return look
 
@@ -48,6 +52,8 @@ def _few_dev_rows(case: Case) -> Outcome | None:
 def _no_test(case: Case) -> Outcome | None:
     if "test" in case.errors.parts:
         return None
+    if not case.dev_chooses:
+        return Outcome("The dev rows had no say in this model, so that its dev score is not optimistic.", {}, "not applicable")
     tried = sum(trial.purpose == "search" for trial in case.trials)
     chosen = f"the best of {tried:,} trials on these rows" if tried else "chosen on these rows"
     return Outcome(f"There is no test part, and the dev score is that of {chosen}: it is optimistic.", {"trials": tried})
@@ -62,9 +68,9 @@ def _reference_ahead(case: Case) -> Outcome | None:
         return None
     size, metric = case.errors.behind[name], case.errors.metric
     theirs = say(case.errors.references[name].error, metric)
-    text = f"On the same dev rows {name} makes an error of {theirs}, {say(size, metric)} less than the network."
+    text = f"On the same dev rows {name} makes an error of {theirs}, {say(size, metric)} less than the {case.noun}."
     severity: Severity = "high" if size.value > threshold(case.errors) else "medium"
-    return Outcome(text, {"reference": name, "behind": plain(size)}, severity=severity)
+    return Outcome(text, {"reference": name, "behind": plain(size)}, severity=severity, gain=size.value)
 
 
 def _not_beating_trivial(case: Case) -> Outcome | None:
@@ -74,8 +80,44 @@ def _not_beating_trivial(case: Case) -> Outcome | None:
     if above(size, 0.0) == "no":
         return None
     trivial = say(case.errors.references["trivial"].error, metric)
-    text = f"The trivial answer makes an error of {trivial} on dev; the network's is {say(size, metric)} above that."
-    return Outcome(text, {"behind": plain(size)})
+    evidence = {"behind": plain(size)}
+    if size.value < 0 and size.low < -threshold(case.errors):  # a lead that matters may be there
+        rows = two_digits(case.errors.parts["dev"].rows * ((size.high - size.value) / -size.value) ** 2)
+        text = (
+            f"The trivial answer makes an error of {trivial} on dev and the {case.noun} {say(-size.value, metric)} less, "
+            f"but the interval of the difference reaches to {say(-size.high, metric)}. About {rows:,} dev rows would settle it."
+        )
+        return Outcome(text, evidence, "cannot tell")
+    word = "above" if size.value >= 0 else "below"
+    span = size if size.value >= 0 else Interval(-size.value, -size.high, -size.low)
+    text = f"The trivial answer makes an error of {trivial} on dev; the {case.noun}'s is {say(span, metric)} {word} that."
+    return Outcome(text, evidence)
+
+
+def _uncalibrated(case: Case) -> Outcome | None:
+    found = case.errors.calibration
+    if found is None:
+        reason = "The target has no classes." if case.errors.metric.task != "classification" else "No probabilities, or too few dev rows."
+        return Outcome(reason, {}, "not applicable")
+    error, chance = found.error, found.chance
+    if error.value <= UNCALIBRATED or error.high <= UNCALIBRATED:
+        return None
+    evidence = {"calibration_error": plain(error), "by_chance": plain(chance), "rows": found.rows}
+    seen = f"{error.value:.1%} ({error.low:.1%} to {error.high:.1%})"
+    if error.low <= UNCALIBRATED or found.p_value > BY_CHANCE:
+        # What chance adds shrinks with the root of the rows, and so does the interval.
+        doubt = max(error.value - error.low, chance.value)
+        rows = two_digits(found.rows * max((doubt / (error.value - UNCALIBRATED)) ** 2 - 1, 0.1))
+        near = (error.value - UNCALIBRATED) * 10 <= doubt
+        settle = "It lies so close to the limit that no reasonable number of rows would settle it."
+        text = f"The calibration error on dev is {seen}, where perfect probabilities show up to {chance.high:.1%} by chance. "
+        return Outcome(text + (settle if near else f"About {rows:,} more dev rows would settle it."), evidence, "cannot tell")
+    way = f"It is {abs(found.surer):.1%} {'surer' if found.surer > 0 else 'less sure'} than it is right, on average."
+    text = (
+        f"On dev the probabilities are off by {seen} on average; perfect ones would seem off by {chance.value:.1%} "
+        f"(at most {chance.high:.1%}) on {found.rows:,} rows. {way}"
+    )
+    return Outcome(text, evidence)
 
 
 def _imbalance(case: Case) -> Outcome | None:
@@ -124,7 +166,7 @@ CHECKS: tuple[Check, ...] = (
         "test minus dev above the threshold",
         SOURCE,
         "Take new or more dev rows before searching further, and check that test comes from the same source.",
-        _of_gap("overfitting to dev", "There is no test part."),
+        _of_gap("overfitting to dev", "No test part was scored."),
     ),
     Check(
         "SH105",
@@ -157,7 +199,7 @@ CHECKS: tuple[Check, ...] = (
         "SH108",
         "Not shown to beat the trivial answer",
         "high",
-        "paired 95 % interval of the difference not below 0",
+        "paired 95 % interval of the difference not below 0, and no lead seen, or none that could matter",
         "paired bootstrap on the same dev rows (Efron and Tibshirani 1993)",
         "Check that the columns can tell about the target at all, and that rows and target belong together.",
         _not_beating_trivial,
@@ -170,5 +212,14 @@ CHECKS: tuple[Check, ...] = (
         "Google, Machine Learning Crash Course: a minority under 20 % is a moderate imbalance",
         "Score with --metric balanced_accuracy, f1 or auc.",
         _imbalance,
+    ),
+    Check(
+        "SH110",
+        "Probabilities are not calibrated",
+        "medium",
+        f"expected calibration error above {UNCALIBRATED:.0%}, with its whole interval, and p < {BY_CHANCE:g} for chance",
+        "Guo, Pleiss, Sun and Weinberger 2017; chance level by consistency resampling (Broecker and Smith 2007)",
+        "Do not read the probabilities as chances: scale them on dev (calibration = temperature in a recipe), or use the order only.",
+        _uncalibrated,
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,7 +26,7 @@ NOISY = 1.0
 FEWEST_EVALUATIONS = 5
 ROSE_AGAIN, ROSE_FAR = 0.05, 0.5
 FEWEST_FOR_BATCH_NORM = 16
-LARGE_INPUTS = 10.0
+LARGE_INPUTS, SMALL_INPUTS = 10.0, 0.03
 
 
 def late_fall(trials: tuple[Trial, ...]) -> tuple[Interval, int] | None:
@@ -94,10 +95,9 @@ def _losses(trial: Trial, name: str = "train_loss") -> list[float]:
     return [loss for loss in getattr(trial.trace, name) if loss is not None]
 
 
-def _final_train_loss(case: Case) -> Interval | None:
-    """The train loss at the end, over the final networks."""
-    ends = [losses[-1] for trial in final_networks(case) if (losses := _losses(trial))]
-    return over_seeds(ends) if ends else None
+def _clearly_above(values: Sequence[float], limit: float) -> bool:
+    """Whether the mean over seeds is, with its interval, or every single seed: a few seeds that scatter widely can all lie far above."""
+    return over_seeds(values).low > limit or min(values) > limit
 
 
 def _rate_too_high(case: Case) -> Outcome | None:
@@ -115,12 +115,13 @@ def _rate_too_high(case: Case) -> Outcome | None:
 
 def _rate_too_low(case: Case) -> Outcome | None:
     rates = case.measured.rate_range
-    end = _final_train_loss(case)
-    if rates is None or end is None:
+    ends = [losses[-1] for trial in final_networks(case) if (losses := _losses(trial))]
+    if rates is None or not ends:
         return Outcome("No range of learning rates was measured.", {}, "not applicable")
     best = min((loss for loss in rates.losses if loss is not None), default=rates.start)
-    if rates.used * FAR_BELOW >= rates.best or end.low <= best + WASTED * (rates.start - best):
+    if rates.used * FAR_BELOW >= rates.best or not _clearly_above(ends, best + WASTED * (rates.start - best)):
         return None
+    end = over_seeds(ends)
     text = (
         f"At the learning rate {rates.used:.2g} the training loss ended at {end.value:.3g} ({end.low:.3g} to {end.high:.3g}); "
         f"a mere {rates.steps} steps at {rates.best:.2g} bring it to {best:.3g}."
@@ -146,23 +147,26 @@ def _flat(case: Case) -> Outcome | None:
     lowest = [min(losses) for trial in final_networks(case) if (losses := _losses(trial, "dev_loss"))]
     if trivial is None or not lowest:
         return Outcome("No loss of the trivial answer is known to compare with.", {}, "not applicable")
-    size = over_seeds(lowest)
-    if size.low < NOT_LEARNED * trivial:
+    train = [min(losses) for trial in final_networks(case) if (losses := _losses(trial))]
+    # a network that knows its training rows by heart has learned something, and another finding's name
+    if not _clearly_above(lowest, NOT_LEARNED * trivial) or (train and over_seeds(train).value < NOT_LEARNED * trivial):
         return None
+    size = over_seeds(lowest)
     text = (
         f"The lowest dev loss, {size.value:.3g} ({size.low:.3g} to {size.high:.3g}), is not below that of a constant answer, "
-        f"{trivial:.3g}: the network has learned next to nothing."
+        f"{trivial:.3g}, and neither is the training loss: the network has learned next to nothing."
     )
-    return Outcome(text, {"dev_loss": plain(size), "trivial": trivial})
+    evidence = {"dev_loss": plain(size), "trivial": trivial}
+    return Outcome(text, evidence | ({"train_loss": plain(over_seeds(train))} if train else {}))
 
 
 def _noisy(case: Case) -> Outcome | None:
     shares = [share for trial in final_networks(case) if (share := _rises(_losses(trial))) is not None]
     if not shares:
         return Outcome(f"It takes at least {FEWEST_EVALUATIONS} evaluations to see noise.", {}, "not applicable")
-    share = over_seeds(shares)
-    if share.low <= NOISY:
+    if not _clearly_above(shares, NOISY):
         return None
+    share = over_seeds(shares)
     text = (
         f"Between evaluations the training loss rose by {share.value:.1f} ({share.low:.1f} to {share.high:.1f}) times as much in all as it "
         "fell in the end."
@@ -212,7 +216,7 @@ def _inputs_not_normalised(case: Case) -> Outcome | None:
     scales = case.measured.input_scales
     if scales is None or case.recipe is None:
         return Outcome("The inputs' scales were not measured.", {}, "not applicable")
-    if case.recipe.input_normalisation != "none" or scales[1] <= LARGE_INPUTS:
+    if case.recipe.input_normalisation != "none" or SMALL_INPUTS <= scales[1] <= LARGE_INPUTS:
         return None
     text = f"The inputs go into the network as they are; their root mean squares lie between {scales[0]:.2g} and {scales[1]:.2g}."
     return Outcome(text, {"smallest": scales[0], "largest": scales[1]})
@@ -290,7 +294,7 @@ CHECKS: tuple[Check, ...] = (
         "SH205",
         "Nothing is learned",
         "high",
-        f"lowest dev loss not below {NOT_LEARNED:.0%} of the best constant answer's",
+        f"lowest dev loss and lowest training loss not below {NOT_LEARNED:.0%} of the best constant answer's",
         "the entropy of the classes, or the variance of the target, is what knowing nothing costs",
         "Look at the other findings first; where there are none, the columns may not tell about the target.",
         _flat,
@@ -326,7 +330,7 @@ CHECKS: tuple[Check, ...] = (
         "SH209",
         "Inputs are not normalised",
         "high",
-        f"an input whose root mean square is above {LARGE_INPUTS:g}, and input_normalisation none",
+        f"input_normalisation none, and the largest root mean square of an input above {LARGE_INPUTS:g} or below {SMALL_INPUTS:g}",
         "LeCun et al. 1998, efficient backprop: inputs of mean 0 and variance 1",
         "Set input_normalisation to smooth or standard.",
         _inputs_not_normalised,
