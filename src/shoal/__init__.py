@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shoal.gradcheck import GradientCheck, check_gradients
     from shoal.improve import Result, improve, resume, train
     from shoal.model import Model
+    from shoal.new_rows import check_new_rows
     from shoal.recipe import Recipe
     from shoal.recipe_file import read_recipe, write_recipe
     from shoal.records import Diagnosis
@@ -39,6 +40,7 @@ _HOMES = {
     "ShoalError": "errors",
     "ShoalRegressor": "estimators",
     "check_gradients": "gradcheck",
+    "check_new_rows": "new_rows",
     "diagnose": "diagnosis",
     "diagnose_estimator": "diagnosis",
     "improve": "improve",
@@ -67,6 +69,7 @@ __all__ = [
     "ShoalError",
     "ShoalRegressor",
     "check_gradients",
+    "check_new_rows",
     "diagnose",
     "diagnose_estimator",
     "improve",

@@ -216,13 +216,20 @@ def predict(
         ),
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", metavar="", help="Add a column p_<class> with the probability of each class.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", metavar="", help="Say whether the new rows are like those that the model was trained on.")
+    ] = False,
     force: options.Force = False,
 ) -> None:
     """Predict new rows with a run's model, in the file's row order."""
     if out is not None and (problems := list(_unwritable(out, force))):
         raise OptionError(*problems)
     read_record(run)
-    predictions = shoal.Model.load(run / MODEL).predict(file, proba)
+    model = shoal.Model.load(run / MODEL)
+    predictions = model.predict(file, proba)
+    if check:
+        found = shoal.check_new_rows(model, file)
+        say("", {"no": "green", "yes": "bold red", "cannot tell": "yellow"}[found.differ], found.text)
     if out is None:
         sys.stdout.write(predictions.write_csv())
         return

@@ -1,8 +1,5 @@
 """The two-sample test: its false-alarm rate, what it sees, and what it says."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
@@ -17,19 +14,11 @@ from shoal.experiments.two_sample import compare_tables, differing_columns, leve
 NUMBERS = (CodedColumn("a"), CodedColumn("b"))
 
 
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    folder = Path(os.environ.get("SHOAL_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"no real tables in {folder}: set SHOAL_TEST_DATA to a folder that holds them")
-    return folder
-
-
 def normal(rows, seed, shift=0.0):
-    return np.random.default_rng(seed).normal(size=(rows, 2)) + [0.0, shift]
+    return np.random.default_rng(seed).normal(size=(rows, 2)) + np.array([0.0, shift])
 
 
-def tested(first, second, columns=NUMBERS, **changes):
+def told(first, second, columns=NUMBERS, **changes):
     found = two_sample(first, second, columns, **{"seed": 0, **changes})
     assert found is not None
     return found
@@ -37,13 +26,13 @@ def tested(first, second, columns=NUMBERS, **changes):
 
 def test_two_samples_of_one_distribution_are_told_apart_as_often_as_the_significance_says():
     # Rounded, so that there are ties, and of unequal sizes.
-    p_values = [tested(normal(60, 2 * run).round(1), normal(80, 2 * run + 1).round(1), seed=run).p_value for run in range(300)]
+    p_values = [told(normal(60, 2 * run).round(1), normal(80, 2 * run + 1).round(1), seed=run).p_value for run in range(300)]
     assert 0.03 <= np.mean(np.array(p_values) < 0.05) <= 0.07
     assert stats.kstest(p_values, "uniform").pvalue > 0.001
 
 
 def test_the_area_is_near_the_best_possible_for_two_normal_distributions_a_standard_deviation_apart():
-    found = tested(normal(4000, 0), normal(4000, 1, shift=1.0))
+    found = told(normal(4000, 0), normal(4000, 1, shift=1.0))
     best = stats.norm.cdf(1 / np.sqrt(2))  # P(X2 > X1) for two normal variables, 0.760
     assert best - 0.05 < found.auc.value < best + 0.02
     assert found.auc.high - found.auc.low < 0.06
@@ -51,14 +40,14 @@ def test_the_area_is_near_the_best_possible_for_two_normal_distributions_a_stand
 
 
 def test_only_the_shifted_column_is_named():
-    found = tested(normal(500, 0), normal(300, 1, shift=1.0))
+    found = told(normal(500, 0), normal(300, 1, shift=1.0))
     assert [clue.name for clue in found.columns] == ["b"]
     assert found.rows == (500, 300)
 
 
 def test_the_strength_of_a_column_is_the_kolmogorov_smirnov_distance():
     first, second = normal(500, 0), normal(300, 1, shift=1.0)
-    (clue,) = tested(first, second).columns
+    (clue,) = told(first, second).columns
     assert clue.strength == pytest.approx(stats.ks_2samp(first[:, 1], second[:, 1]).statistic)
 
 
@@ -67,7 +56,7 @@ def test_a_shift_that_no_column_shows_alone_is_seen():
     x = rng.normal(size=(3000, 1))
     alike = np.hstack([x, x + 0.3 * rng.normal(size=x.shape)])
     opposite = np.hstack([x, -x + 0.3 * rng.normal(size=x.shape)])
-    found = tested(alike, opposite)
+    found = told(alike, opposite)
     assert found.auc.low > 0.8
     assert found.columns == ()
 
@@ -82,7 +71,8 @@ def test_columns_are_described_by_what_differs():
     columns = (CodedColumn("Light"), CodedColumn("CO2"), CodedColumn("place", ("coast", "inland")), CodedColumn("noise"))
     first, second = (np.stack([each[side] for each in (light, missing, place, spread)], axis=1) for side in (0, 1))
     texts = {clue.name: clue.text for clue in differing_columns(first, second, columns)}
-    assert texts["Light"] == "Light is 130 in train and 16.01 in dev (medians)"
+    middle = [f"{np.median(side):.4g}" for side in light]
+    assert texts["Light"] == f"Light is {middle[0]} in train and {middle[1]} in dev (medians)"
     assert texts["CO2"].startswith("CO2 is missing in 0.0% of train and 5")
     shares = [f"{np.mean(side == 1):.1%}" for side in place]
     opposite = [f"{np.mean(side == 0):.1%}" for side in place]
@@ -109,12 +99,12 @@ def test_many_columns_without_a_shift_are_not_named():
     rng = np.random.default_rng(3)
     named = [
         differing_columns(rng.normal(size=(200, 40)), rng.normal(size=(200, 40)), [CodedColumn(str(i)) for i in range(40)])
-        for _ in range(100)
+        for _ in range(40)
     ]
-    assert sum(bool(each) for each in named) <= 5
+    assert sum(bool(each) for each in named) <= 2  # at 1 % without correction it would be a third of them
 
 
-def test_too_few_rows_are_not_tested():
+def test_too_few_rows_are_not_told():
     assert two_sample(normal(49, 0), normal(500, 1), NUMBERS, seed=0) is None
 
 
