@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ from scipy import stats
 
 from shoal import data
 from shoal.data import Dataset
-from shoal.diagnose import CHECKS, Case, Errors, PartError, PartPrediction, findings, judge, measure, next_step
-from shoal.diagnose.advice import CAUSES
+from shoal.diagnose import CAUSES, CHECKS, Case, Errors, PartError, PartPrediction, best_first, findings, judge, measure, next_step
 from shoal.diagnose.checks.errors import reference_ahead
 from shoal.diagnose.checks.rows import more_rows
 from shoal.diagnose.verdict import say
@@ -187,11 +186,10 @@ def diagnose_estimator(
     errors = measure(parts, measure_by, {each.name: each.predictions["dev"] for each in references}, seed=seed)
     verdict = judge(errors, target_error)
     listener(Event("measuring", "rows and columns" + ", and the error against the number of rows" * curve))
-    dev_part = parts["dev"]
-    surest = sure_error(dev_part.members[0], dev_part.truth) if subject.has_probabilities else None
+    others = {each.name: each.predictions["dev"] for each in references if each.name != "trivial"}
     measured = Measurements(
         learning_curve=refit_curve(subject, measure_by, seed) if curve else None,
-        data=measure_data_faults(dataset, seed=seed, sure_error=surest),
+        data=measure_data_faults(dataset, seed=seed, sure_error=_surest(errors, parts["dev"], others)),
     )
     case = Case(
         errors,
@@ -224,26 +222,6 @@ def diagnose_estimator(
         measured=measured,
         notes=(*dataset.notes, *(f"the estimator warned: {text}" for text in subject.warned)),
     )
-
-
-def best_first(found: Any) -> tuple[Finding, ...]:
-    """Findings by how much lower the dev error could be without them; what cannot be told and what does not apply last.
-
-    Grave ones whose gain is not a number (a leak, say, which makes the errors themselves doubtful) come before all others.
-    """
-    outcomes, severities = ("found", "cannot tell", "not applicable"), ("high", "medium", "low", "note")
-
-    def place(finding: Finding) -> tuple[int, int, float, int, str]:
-        group = 1 if finding.gain is not None else 0 if finding.severity == "high" else 2
-        return (
-            outcomes.index(finding.outcome),
-            group,
-            -(finding.gain or 0.0),
-            severities.index(finding.severity),
-            finding.code,
-        )
-
-    return tuple(sorted(found, key=place))
 
 
 def _healthy(listed: Sequence[Finding]) -> dict[str, str]:
@@ -294,6 +272,16 @@ def _predicted(subject: Subject, shown: Sequence[Part], seed: int, seeds: int) -
         part: PartPrediction(dataset.truth[part][rows[part]], members[part], one_by_one=True, has_probabilities=subject.has_probabilities)
         for part in shown
     }
+
+
+def _surest(errors: Errors, dev: PartPrediction, others: Mapping[str, NDArray]) -> Interval | None:
+    """The error among the surest dev rows of whichever model errs least: of a poor one it would not tell that labels are wrong."""
+    if errors.metric.task != "classification":
+        return None
+    known = {name: (errors.references[name].error.value, said) for name, said in others.items()}
+    if dev.has_probabilities:
+        known["this model"] = errors.parts["dev"].error.value, dev.members[0]
+    return sure_error(min(known.values(), key=lambda each: each[0])[1], dev.truth) if known else None
 
 
 def _class_shares(dataset: Dataset) -> dict[str, float]:

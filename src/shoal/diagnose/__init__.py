@@ -6,8 +6,22 @@ mean, ``checks`` looks for single diseases, ``advice`` names the one next step. 
 
 from shoal.diagnose.advice import next_step
 from shoal.diagnose.case import Case, Check, Outcome
-from shoal.diagnose.checks import CHECKS, findings
+from shoal.diagnose.checks import CAUSES, CHECKS, best_first, findings
 from shoal.diagnose.gaps import Errors, PartError, PartPrediction, measure
 from shoal.diagnose.verdict import judge
 
-__all__ = ["CHECKS", "Case", "Check", "Errors", "Outcome", "PartError", "PartPrediction", "findings", "judge", "measure", "next_step"]
+__all__ = [
+    "CAUSES",
+    "CHECKS",
+    "Case",
+    "Check",
+    "Errors",
+    "Outcome",
+    "PartError",
+    "PartPrediction",
+    "best_first",
+    "findings",
+    "judge",
+    "measure",
+    "next_step",
+]

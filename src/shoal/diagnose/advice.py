@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shoal.diagnose.case import Case
+from shoal.diagnose.checks import CAUSES
 from shoal.diagnose.checks.errors import reference_ahead
 from shoal.diagnose.checks.training import still_improving
 from shoal.diagnose.verdict import say
@@ -12,13 +13,6 @@ from shoal.records import Finding
 
 REGULARISERS = {"l2": "highest", "weight_decay": "highest", "keep_prob": "lowest", "input_keep_prob": "lowest"}
 CAPACITY = ("hidden_units", "hidden_layers", "epochs")
-
-
-CAUSES = (
-    "SH307", "SH308", "SH304", "SH306", "SH405", "SH406", "SH402", "SH401", "SH209", "SH208", "SH210", "SH203", "SH204", "SH403", "SH404",
-    "SH301", "SH303", "SH310",
-)  # fmt: skip
-"""Findings that explain others, the deepest first: while one of them stands, bias and variance say little about the network."""
 
 
 def next_step(case: Case, found: Sequence[Finding] = ()) -> str:

@@ -78,7 +78,7 @@ def report_page(run: Run) -> str:
         recipe_toml=to_toml(run.recipe),
         tried=_tried(run),
         ledger_steps=_ledger_steps(run),
-        found=wording.by_severity(run.findings),
+        found=wording.found(run.findings),
         unfound=[finding for finding in run.findings if finding.outcome != "found"],
         rows_shown=ROWS_SHOWN,
     )

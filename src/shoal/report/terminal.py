@@ -16,9 +16,9 @@ from shoal.report.ledger import ledger_summary
 from shoal.report.wording import (
     NOTHING,
     PARTS,
-    by_severity,
     difference,
     duration,
+    found,
     headline_part,
     metric_name,
     one_line,
@@ -51,7 +51,7 @@ def summary(run: Run, folder: Path, verbose: bool = False) -> RenderableType:
     blocks: list[RenderableType] = [_verdict(run, verbose), _scores(run), _recipe(run)]
     if (tried := ledger_summary(run)) is not None:
         blocks.append(tried)
-    if by_severity(run.findings):
+    if found(run.findings):
         blocks.append(_findings(run))
     if run.notes:
         shown = len(run.notes) if verbose else NOTES_SHOWN
@@ -128,14 +128,14 @@ def _recipe(run: Run) -> RenderableType:
 
 
 def _findings(run: Run) -> RenderableType:
-    found = by_severity(run.findings)
+    listed = found(run.findings)
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
-    for finding in found[:FINDINGS_SHOWN]:
+    for finding in listed[:FINDINGS_SHOWN]:
         table.add_row(Text(finding.severity, SEVERITIES[finding.severity]), Text(finding.code, "dim"), Text(one_line(finding.title)))
-    more = len(found) - FINDINGS_SHOWN
+    more = len(listed) - FINDINGS_SHOWN
     return Group(Text("Findings", "bold cyan"), table, *([Text(f"and {more} more in the report", "dim")] if more > 0 else []))
 
 

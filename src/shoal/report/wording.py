@@ -218,10 +218,9 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def by_severity(findings: tuple[Finding, ...]) -> list[Finding]:
-    """What was found, the most severe first; what was only looked for is left out."""
-    order = ("high", "medium", "low", "note")
-    return sorted((each for each in findings if each.outcome == "found"), key=lambda each: order.index(each.severity))
+def found(findings: tuple[Finding, ...]) -> list[Finding]:
+    """What was found, in the order of the record, which is best first; what was only looked for is left out."""
+    return [each for each in findings if each.outcome == "found"]
 
 
 def by_score(trials: tuple[Trial, ...]) -> list[Trial]:

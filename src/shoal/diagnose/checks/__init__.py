@@ -13,6 +13,8 @@ SH5xx    more rows
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from shoal.diagnose.case import Case, Check
 from shoal.diagnose.checks import data, errors, rows, signals, training
 from shoal.records import Finding
@@ -21,10 +23,15 @@ CHECKS: tuple[Check, ...] = (*errors.CHECKS, *training.CHECKS, *data.CHECKS, *si
 """Every check, in the order of the codes."""
 
 
-def findings(case: Case) -> tuple[Finding, ...]:
-    """Every check's finding, worst first and then by what its cure could gain.
+CAUSES = (
+    "SH307", "SH308", "SH304", "SH306", "SH405", "SH406", "SH402", "SH401", "SH209", "SH208", "SH210", "SH203", "SH204", "SH403", "SH404",
+    "SH301", "SH303", "SH310",
+)  # fmt: skip
+"""Findings that explain others, the deepest first: while one of them stands, bias and variance say little about the network."""
 
-    Healthy ones are left out; what cannot be told and what does not apply comes last.
+
+def findings(case: Case) -> tuple[Finding, ...]:
+    """Every check's finding, best first (see ``best_first``); healthy ones are left out.
 
     Args:
         case: the measurements and records of a run.
@@ -50,9 +57,22 @@ def findings(case: Case) -> tuple[Finding, ...]:
             severity = outcome.severity or check.severity
             advice = check.advice if outcome.outcome == "found" else ""
             found.append(Finding(check.code, check.title, severity, outcome.text, advice, evidence, outcome.outcome, outcome.gain))
+    return best_first(found)
+
+
+def best_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings in the order in which they are worth acting upon; what cannot be told and what does not apply comes last.
+
+    Causes of others come first, the deepest before all. Then come grave ones whose gain is not a number, those with a gain, by how
+    much lower the dev error could be without them, and the rest by severity.
+    """
     outcomes, severities = ("found", "cannot tell", "not applicable"), ("high", "medium", "low", "note")
 
-    def place(finding: Finding) -> tuple[int, int, float, str]:
-        return outcomes.index(finding.outcome), severities.index(finding.severity), -(finding.gain or 0.0), finding.code
+    def place(finding: Finding) -> tuple[int, int, float, int, str]:
+        outcome, severity = outcomes.index(finding.outcome), severities.index(finding.severity)
+        if finding.code in CAUSES and finding.severity in ("high", "medium"):
+            return outcome, 0, CAUSES.index(finding.code), severity, finding.code
+        group = 2 if finding.gain is not None else 1 if finding.severity == "high" else 3
+        return outcome, group, -(finding.gain or 0.0), severity, finding.code
 
     return tuple(sorted(found, key=place))

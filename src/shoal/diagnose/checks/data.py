@@ -44,7 +44,7 @@ def _mismatch(case: Case, faults: DataFaults) -> Outcome | None:
     evidence = _evidence(test)
     if test.p_value >= SIGNIFICANCE or test.auc.high <= TOLD_APART:
         return None
-    text = f"A classifier tells dev rows from train rows with an area under the ROC curve of {_two(test.auc)} (0.5 is guessing)."
+    text = f"A classifier tells dev rows from train rows: area under the ROC curve {_two(test.auc)}, where guessing gives 0.5."
     if test.auc.low <= TOLD_APART:
         rows = _rows_to_settle(test.auc, TOLD_APART, min(test.rows))
         return Outcome(f"{text} Whether that is enough to matter (above {TOLD_APART}) cannot be told. {rows}", evidence, "cannot tell")
@@ -103,7 +103,7 @@ def _exact(case: Case, faults: DataFaults) -> Outcome | None:
     found = faults.exact
     if found is None:
         return Outcome("Train or dev has fewer than 20 rows.", {}, "not applicable")
-    text = f"{found.repeated:,} of {found.rows:,} dev rows ({_percent(found.share)}) have the same inputs as a training row"
+    text = f"{found.repeated:,} of {found.rows:,} dev rows have the same inputs as a training row, {_percent(found.share)}"
     if _beyond_chance(found):
         text += (
             f"; by chance it would be {found.expected.value:.1%}. Of these, {found.disagreeing:.1%} have another target than their twin."
@@ -123,7 +123,7 @@ def _near(case: Case, faults: DataFaults) -> Outcome | None:
     if not _beyond_chance(found):
         return None
     text = (
-        f"{found.repeated:,} of {found.rows:,} dev rows ({_percent(found.share)}) are next to equal to a training row; "
+        f"{found.repeated:,} of {found.rows:,} dev rows are next to equal to a training row, {_percent(found.share)}; "
         f"by chance it would be {_percent(found.expected)}. The dev error is in part that of rows already seen."
     )
     return Outcome(text, _repeat_evidence(found))
@@ -190,7 +190,7 @@ def _rows_to_settle(size: Interval, limit: float, rows: int) -> str:
     distance, half = abs(size.value - limit), (size.high - size.low) / 2
     if distance * 10 <= half:
         return "It lies so close to the limit that no reasonable number of rows would settle it."
-    return f"About {two_digits(max(1, rows * ((half / distance) ** 2 - 1))):,} more dev rows would settle it."
+    return f"About {two_digits(max(1, round(rows * ((half / distance) ** 2 - 1), 6))):,} more dev rows would settle it."
 
 
 def _two(size: Interval) -> str:
@@ -198,7 +198,7 @@ def _two(size: Interval) -> str:
 
 
 def _percent(size: Interval) -> str:
-    return f"{size.value:.1%}, {size.low:.1%} to {size.high:.1%}"
+    return f"{size.value:.1%} ({size.low:.1%} to {size.high:.1%})"
 
 
 CHECKS: tuple[Check, ...] = (
