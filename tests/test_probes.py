@@ -147,14 +147,14 @@ def test_a_probe_measures_what_pytorch_measures_on_the_same_network_without_its_
 
 
 # -- in closed form --------------------------------------------------------------------------------------------------------------------
-def by_hand(layout: Layout, recipe: Recipe, parameters, x) -> Probe:
+def by_hand(layout: Layout, recipe: Recipe, parameters, x, weight: Any = 1.0) -> Probe:
     """A probe of weights that a test has written down."""
     numbers = recipe.numbers(0)
     whole = np.ones(layout.columns, bool)
     scale = Scale(np.float32(len(x)), np.float32(1), whole, np.ones(layout.outputs, np.float32), np.float32(0))
     state = training.start(layout, numbers, scale)
     made = jax.tree.map(lambda leaf, new: jnp.asarray(new, leaf.dtype), state.parameters, parameters)
-    batch = jax.tree.map(jnp.asarray, Batch(np.asarray(x, np.float32), np.zeros(len(x), np.int32), np.ones(len(x), np.float32)))
+    batch = jax.tree.map(jnp.asarray, Batch(np.asarray(x, np.float32), np.zeros(len(x), np.int32), np.full(len(x), weight, np.float32)))
     return jax.tree.map(np.asarray, probe(layout, state._replace(parameters=made), numbers, scale, batch, Draws()))
 
 
@@ -187,6 +187,13 @@ def layer_of(incoming, outgoing, activation: Activation = "relu", units=None, wi
 def test_relu_units_that_no_row_switches_on_are_dead():
     found = layer_of([[1, 1, -1, 1], [1, -1, -1, 1], [0, 0, 0, -9]], 1.0)
     assert found.dead.tolist() == [0.5, 0.0]
+
+
+def test_a_unit_that_only_rows_of_weight_0_switch_on_is_dead():
+    recipe = Recipe((1,), activation="relu")
+    layout = Layout(recipe.shape, 1, 2, 0, 2, "softmax", recipe.techniques)
+    made = ({"w": [[-1.0], [1.0]], "b": [0.0]}, {"w": [[1.0, 0.0]], "b": [0.0, 0.0]})
+    assert [by_hand(layout, recipe, made, np.eye(2), [1.0, of_second]).dead[0] for of_second in (1.0, 0.0)] == [0.0, 1.0]
 
 
 def test_padding_is_not_dead_nor_alike_and_does_not_thin_the_signals():

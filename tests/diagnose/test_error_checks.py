@@ -195,3 +195,11 @@ def test_the_train_error_scatters_as_it_does_over_training_sets():
     true_spread = np.sqrt(2 * (100 - 20)) / 100  # of a chi-square variable of 80 degrees of freedom, over 100
     assert np.std(errors_seen) == pytest.approx(true_spread, rel=0.1)
     assert 0.97 < np.mean(spreads) / true_spread < 1.25
+
+
+def test_an_error_that_chance_might_show_is_not_found():
+    sick = classifier(*drawn(2_000, 2, temperature=0.4))
+    seen = sick.errors.calibration
+    assert seen is not None and seen.p_value <= 0.001
+    likely = replace(sick, errors=replace(sick.errors, calibration=replace(seen, p_value=0.02)))
+    assert (outcome(sick, "SH110"), outcome(likely, "SH110")) == ("found", "cannot tell")
