@@ -14,7 +14,7 @@ from shoal.experiments.data_faults import measure_data_faults, sure_error
 from shoal.experiments.learning_curve import measure_learning_curve
 from shoal.experiments.rate_range import measure_rate_range
 from shoal.measurements import Measurements
-from shoal.metrics import METRICS, Metric, interval
+from shoal.metrics import METRICS, Metric, interval, score
 from shoal.model import Model
 from shoal.plan import Budget, curve_epochs
 from shoal.progress import Event
@@ -51,7 +51,7 @@ def assess(
     errors = measure(parts, metric, dev_predictions, seed=seed)
     verdict = judge(errors, options["target_error"])
     recipe = trained.searched.recipe
-    measured = _experiments(trainer, metric, trained, parts["dev"], budget if searched else None, seed)
+    measured = _experiments(trainer, metric, trained, _surest(parts["dev"], dev_predictions, dataset), budget if searched else None, seed)
     case = Case(
         errors,
         verdict,
@@ -76,10 +76,11 @@ def assess(
     }
 
 
-def _experiments(trainer: Trainer, metric: Metric, trained: Trained, dev: PartPrediction, budget: Budget | None, seed: int) -> Measurements:
+def _experiments(
+    trainer: Trainer, metric: Metric, trained: Trained, surest: Interval | None, budget: Budget | None, seed: int
+) -> Measurements:
     """What the findings rest on beyond the errors; ``budget`` is that of a search, which has tried learning rates already."""
     dataset, recipe = trained.dataset, trained.searched.recipe
-    surest = sure_error(dev.answer, dev.truth, dev.weight) if dataset.task == "classification" else None
     _, tables = trainer.prepared(recipe.shape)
     epochs = None
     if budget is not None and tables.train_rows >= FEWEST_ROWS_FOR_A_CURVE:
@@ -91,6 +92,14 @@ def _experiments(trainer: Trainer, metric: Metric, trained: Trained, dev: PartPr
         data=measure_data_faults(dataset, seed=seed, sure_error=surest),
         input_scales=trainer.input_scales(recipe.shape),
     )
+
+
+def _surest(dev: PartPrediction, references: Mapping[str, np.ndarray], dataset: Dataset) -> Interval | None:
+    """The error among the dev rows of which the best model is surest: a network that failed would tell nothing about the labels."""
+    if dataset.task != "classification":
+        return None
+    best = min([dev.answer, *references.values()], key=lambda answer: score(METRICS["error"], dev.truth, answer, dev.weight))
+    return sure_error(best, dev.truth, dev.weight)
 
 
 def train_references(dataset: Dataset, budget: Budget, seed: int, stages: Stages) -> tuple[Reference, ...]:

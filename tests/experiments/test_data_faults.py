@@ -300,8 +300,8 @@ def test_the_shift_of_a_number_is_the_kolmogorov_smirnov_distance():
     data = load(frame, target="y", dev=other, test_size=0)
     found = target_shift(data)
     assert found is not None
-    expected = stats.ks_2samp(data.truth["train"], data.truth["dev"])
-    assert (found.size, found.p_value) == pytest.approx((expected.statistic, expected.pvalue), rel=0.05)
+    statistic, p_value = stats.ks_2samp(data.truth["train"], data.truth["dev"])
+    assert (found.size, found.p_value) == pytest.approx((statistic, p_value), rel=0.05)
 
 
 def test_labels_are_compared_one_by_one():

@@ -308,10 +308,10 @@ def _vanished(recipe: Recipe, facts: Facts) -> Iterator[Change]:
 
 REMEDIES: dict[str, Callable[[Recipe, Facts], Iterator[Change]]] = {
     "SH405": lambda recipe, facts: _initialised(recipe),
+    "SH209": _scaled_inputs,
     "SH406": lambda recipe, facts: _initialised(recipe),
     "SH402": _clipped,
     "SH401": _vanished,
-    "SH209": _scaled_inputs,
     "SH208": _bigger_batches,
     "SH210": lambda recipe, facts: _less_regularisation(recipe),
     "SH203": _calmer,

@@ -24,7 +24,7 @@ CHECKS: tuple[Check, ...] = (*errors.CHECKS, *training.CHECKS, *data.CHECKS, *si
 
 
 CAUSES = (
-    "SH307", "SH308", "SH304", "SH306", "SH405", "SH406", "SH402", "SH401", "SH209", "SH208", "SH210", "SH203", "SH204", "SH403", "SH404",
+    "SH307", "SH308", "SH304", "SH306", "SH405", "SH209", "SH406", "SH402", "SH401", "SH208", "SH210", "SH203", "SH204", "SH403", "SH404",
     "SH301", "SH303", "SH310",
 )  # fmt: skip
 """Findings that explain others, the deepest first: while one of them stands, bias and variance say little about the network."""

@@ -10,6 +10,7 @@ from shoal.interval import Interval
 from shoal.records import Gap
 
 TOO_WIDE = 0.5
+FEWEST_DEV_ROWS = 50
 LARGEST_CLASS = 0.8
 BY_CHANCE = 0.001
 UNCALIBRATED = 0.05
@@ -40,9 +41,9 @@ def _few_dev_rows(case: Case) -> Outcome | None:
     half = (dev.error.high - dev.error.low) / 2
     # An error that is small in itself is well known even where it is known to its own size only.
     wanted = max(TOO_WIDE * dev.error.value, 2 * threshold(case.errors))
-    if half <= wanted:
+    if half <= wanted and dev.rows >= FEWEST_DEV_ROWS:
         return None
-    rows = two_digits(dev.rows * (half / wanted) ** 2)
+    rows = max(two_digits(dev.rows * (half / wanted) ** 2), FEWEST_DEV_ROWS)
     text = (
         f"On {dev.rows:,} dev rows the error is known only as {say(dev.error, metric)}; about {rows:,} rows would make it tell something."
     )
@@ -172,8 +173,9 @@ CHECKS: tuple[Check, ...] = (
         "SH105",
         "Too few dev rows to tell",
         "medium",
-        f"half width of the dev error's interval above {TOO_WIDE:.0%} of it",
-        "a relative standard error above 25 %, from which statistical offices mark an estimate as unreliable",
+        f"half width of the dev error's interval above {TOO_WIDE:.0%} of it, or fewer than {FEWEST_DEV_ROWS} rows",
+        "a relative standard error above 25 %, from which statistical offices mark an estimate as unreliable; a share among 50 rows has "
+        "a standard error of up to 7 points",
         "Give more dev rows, or use the scores as a rough guide only.",
         _few_dev_rows,
     ),
