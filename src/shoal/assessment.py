@@ -10,11 +10,11 @@ import numpy as np
 
 from shoal.data import Dataset
 from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_step
-from shoal.experiments.data_faults import measure_data_faults, sure_error
+from shoal.experiments.data_faults import measure_data_faults, sure_error_of_best
 from shoal.experiments.learning_curve import measure_learning_curve
 from shoal.experiments.rate_range import measure_rate_range
 from shoal.measurements import Measurements
-from shoal.metrics import METRICS, Metric, interval, score
+from shoal.metrics import METRICS, Metric, interval
 from shoal.model import Model
 from shoal.plan import Budget, curve_epochs
 from shoal.progress import Event
@@ -50,8 +50,10 @@ def assess(
     dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
     errors = measure(parts, metric, dev_predictions, seed=seed)
     verdict = judge(errors, options["target_error"])
-    recipe = trained.searched.recipe
-    measured = _experiments(trainer, metric, trained, _surest(parts["dev"], dev_predictions, dataset), budget if searched else None, seed)
+    recipe, dev = trained.searched.recipe, parts["dev"]
+    answers = [dev.answer, *dev_predictions.values()] if dataset.task == "classification" else []
+    surest = sure_error_of_best(answers, dev.truth, dev.weight)
+    measured = _experiments(trainer, metric, trained, surest, budget if searched else None, seed)
     case = Case(
         errors,
         verdict,
@@ -92,14 +94,6 @@ def _experiments(
         data=measure_data_faults(dataset, seed=seed, sure_error=surest),
         input_scales=trainer.input_scales(recipe.shape),
     )
-
-
-def _surest(dev: PartPrediction, references: Mapping[str, np.ndarray], dataset: Dataset) -> Interval | None:
-    """The error among the dev rows of which the best model is surest: a network that failed would tell nothing about the labels."""
-    if dataset.task != "classification":
-        return None
-    best = min([dev.answer, *references.values()], key=lambda answer: score(METRICS["error"], dev.truth, answer, dev.weight))
-    return sure_error(best, dev.truth, dev.weight)
 
 
 def train_references(dataset: Dataset, budget: Budget, seed: int, stages: Stages) -> tuple[Reference, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from shoal.diagnose.checks.errors import reference_ahead
 from shoal.diagnose.checks.rows import more_rows
 from shoal.diagnose.verdict import say
 from shoal.errors import InputError, OptionError, Problem
-from shoal.experiments.data_faults import measure_data_faults, sure_error
+from shoal.experiments.data_faults import measure_data_faults, sure_error_of_best
 from shoal.experiments.refit_curve import refit_curve
 from shoal.experiments.refits import Subject, estimator_problems, raw_columns, taken
 from shoal.interval import Interval
@@ -185,11 +185,13 @@ def diagnose_estimator(
     )
     errors = measure(parts, measure_by, {each.name: each.predictions["dev"] for each in references}, seed=seed)
     verdict = judge(errors, target_error)
+    others = [each.predictions["dev"] for each in references if each.name != "trivial"]
+    answers = [*([parts["dev"].members[0]] if parts["dev"].has_probabilities else []), *others]
+    surest = sure_error_of_best(answers, parts["dev"].truth) if dataset.task == "classification" else None
     listener(Event("measuring", "rows and columns" + ", and the error against the number of rows" * curve))
-    others = {each.name: each.predictions["dev"] for each in references if each.name != "trivial"}
     measured = Measurements(
         learning_curve=refit_curve(subject, measure_by, seed) if curve else None,
-        data=measure_data_faults(dataset, seed=seed, sure_error=_surest(errors, parts["dev"], others)),
+        data=measure_data_faults(dataset, seed=seed, sure_error=surest),
     )
     case = Case(
         errors,
@@ -272,16 +274,6 @@ def _predicted(subject: Subject, shown: Sequence[Part], seed: int, seeds: int) -
         part: PartPrediction(dataset.truth[part][rows[part]], members[part], one_by_one=True, has_probabilities=subject.has_probabilities)
         for part in shown
     }
-
-
-def _surest(errors: Errors, dev: PartPrediction, others: Mapping[str, NDArray]) -> Interval | None:
-    """The error among the surest dev rows of whichever model errs least: of a poor one it would not tell that labels are wrong."""
-    if errors.metric.task != "classification":
-        return None
-    known = {name: (errors.references[name].error.value, said) for name, said in others.items()}
-    if dev.has_probabilities:
-        known["this model"] = errors.parts["dev"].error.value, dev.members[0]
-    return sure_error(min(known.values(), key=lambda each: each[0])[1], dev.truth) if known else None
 
 
 def _class_shares(dataset: Dataset) -> dict[str, float]:

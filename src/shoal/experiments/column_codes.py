@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from shoal.data import Preparation
 from shoal.data.encode import DateEncoder, Encoder, LevelsEncoder, NumberEncoder
+from shoal.data.normalise import FARTHEST
 from shoal.data.values import as_numbers, as_text, as_times
 
 _SECONDS_A_DAY = 86_400
@@ -104,7 +105,7 @@ def _column(encoder: Encoder) -> CodedColumn:
 def column_codes(encoder: Encoder, column: pl.Series) -> NDArray[np.float64]:
     """One column's codes ``[rows]``."""
     if isinstance(encoder, NumberEncoder):
-        return as_numbers(column, encoder.style).fill_null(np.nan).to_numpy()
+        return as_numbers(column, encoder.style).clip(-FARTHEST, FARTHEST).fill_null(np.nan).to_numpy()
     if isinstance(encoder, DateEncoder):
         days = as_times(column, encoder.format).dt.epoch("s").cast(pl.Float64) / _SECONDS_A_DAY
         return days.fill_null(np.nan).to_numpy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -102,6 +104,20 @@ def sure_error(probability: NDArray, truth: NDArray, weight: NDArray | None = No
     value = float(np.average(wrong, weights=weights))
     span = share_of(round(value * rows), rows)
     return Interval(value, min(span.low, value), max(span.high, value))
+
+
+def sure_error_of_best(answers: Sequence[NDArray], truth: NDArray, weight: NDArray | None = None) -> Interval | None:
+    """``sure_error`` of the model that errs least: the surest rows of a poor one would not tell that labels are wrong.
+
+    Args:
+        answers: probabilities ``[rows, classes]`` of each model; ``None`` comes back where there is none.
+        truth: class index ``[rows]``.
+        weight: of each row ``[rows]``.
+    """
+    if not answers:
+        return None
+    best = min(answers, key=lambda answer: np.average(answer.argmax(axis=1) != truth, weights=weight))
+    return sure_error(best, truth, weight)
 
 
 def target_shift(dataset: Dataset) -> TargetShift | None:

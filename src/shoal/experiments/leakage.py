@@ -160,6 +160,8 @@ def _leaks_of(
 
 def _left_alone(column: NDArray, truth: NDArray, classification: bool, seed: int) -> tuple[float, float, float]:
     """What a tree on one column leaves of the trivial error, what it may leave, and how many times as much the others must leave."""
+    # A tree sees the order of values only, and in single precision, which ranks survive and values may not.
+    column = stats.rankdata(column, method="dense", axis=0, nan_policy="omit")
     if not classification:
         return left_by(DecisionTreeRegressor(min_samples_leaf=3, random_state=0), column, truth, False, seed), LEFT, TIMES_BETTER
     tree = DecisionTreeClassifier(min_samples_leaf=3, class_weight="balanced", random_state=0)
