@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import polars as pl
 from scipy.stats import binomtest
 
 import shoal
+from shoal import population
 from shoal.recipe import Recipe
 
 DATA = Path(os.environ.get("SHOAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -204,6 +206,12 @@ def train(run: Run, seed: int) -> shoal.Result:
     return shoal.train(run.frame, target=run.table.target, recipe=Recipe(**run.recipe), seeds=NETWORKS, seed=seed, **run.options)
 
 
+def let_go() -> None:
+    """Compiled programs are let go now and then: hundreds of them would use up the process's memory maps."""
+    population.forget_programs()
+    jax.clear_caches()
+
+
 def found(result: shoal.Result) -> set[str]:
     """The codes of what was found."""
     return {finding.code for finding in result.record.findings if finding.outcome == "found"}
@@ -241,6 +249,7 @@ def detection(tables: list[Table], faults: list[Fault], seeds: int, verbose: boo
     for table, fault, run, seed in runs(tables, faults, seeds):
         started = time.perf_counter()
         codes = found(train(run, seed))
+        let_go()
         hit = bool(codes & set(fault.codes))
         hits.setdefault((fault.name, table.name in tuned), []).append(hit)
         if verbose:
@@ -254,6 +263,7 @@ def detection(tables: list[Table], faults: list[Fault], seeds: int, verbose: boo
             for seed in range(seeds):
                 run = Run(table, table.rows(seed + 100), np.random.default_rng(seed), {**SOUND, **changes})
                 result = train(run, seed)
+                let_go()
                 cried = sorted(code for code in found(result) if is_alarm(code, result))
                 healthy[table.name in tuned].append(bool(cried))
                 pairs += len({code for fault in FAULTS for code in fault.codes} - {"SH101", "SH102", "SH103", "SH107", "SH501", "SH502"})

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from faults import DATA, FAULTS, SOUND, TABLES, Fault, Run, Table
+from faults import DATA, FAULTS, SOUND, TABLES, Fault, Run, Table, let_go
 from scipy import stats
 
 from shoal import data
@@ -79,6 +79,7 @@ def main() -> None:
             for seed in range(given.seeds):
                 started = time.perf_counter()
                 healthy, faulty, loop, control = dev_errors(table, fault, seed)
+                let_go()
                 lost = faulty - healthy
                 row = f"{fault.name:34}{table.name:11}{seed:4}" + "".join(f"{value:11.4g}" for value in (healthy, faulty, loop, control))
                 if lost <= 0.02 * healthy:

@@ -55,6 +55,8 @@ WORDS: dict[str, str] = {
     "they were written down) and nothing about new ones.",
     "SH310": "Even where the model is surest it is often wrong. Classes that overlap do not look like this, since then most rows are"
     " still easy; labels that are partly random do.",
+    "SH311": "The file is sorted by the target. A shuffled split takes no harm; cutting the file without shuffling, or taking "
+    "its first rows, would.",
     "SH401": "On its way back through the layers the gradient shrinks by the same factor at each. The first layers then hardly learn.",
     "SH402": "On its way back (or the activation on its way forward) the signal grows by the same factor at each layer. The first "
     "steps throw the weights far away; exploding gradients do not merely slow learning, they make it diverge.",

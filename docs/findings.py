@@ -255,6 +255,14 @@ EXAMPLES: dict[str, Example] = {
     "SH310": Example(
         "30 % of the labels drawn at random", "the true labels", spoil=_noisy_labels, mend=lambda frame: (frame, {}), picture="errors"
     ),
+    "SH311": Example(
+        "the rows of the file sorted by the target",
+        "in no order",
+        data="breast-cancer",
+        spoil=lambda frame: (frame.sort("target"), {}),
+        mend=lambda frame: (frame, {}),
+        picture="errors",
+    ),
     "SH401": Example(
         "six tanh layers with small random weights",
         "xavier weights",

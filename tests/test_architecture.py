@@ -21,7 +21,7 @@ ROWS = (
     ("training", "probes"),
     ("devices", "population", "model", "trainer"),
     ("references", "gradcheck", "experiments", "diagnose"),
-    ("plan", "search", "winner", "diagnosis", "loop", "assessment", "run_folder", "improve", "try_change", "new_rows"),
+    ("plan", "search", "winner", "diagnosis", "loop", "assessment", "run_folder", "improve", "try_change", "measure_more", "new_rows"),
     ("estimators", "export", "report"),
     ("__init__", "commands", "cli"),
 )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shoal.estimators import ShoalClassifier, ShoalRegressor
     from shoal.gradcheck import GradientCheck, check_gradients
     from shoal.improve import Result, improve, resume, train
+    from shoal.measure_more import measure_more
     from shoal.model import Model
     from shoal.new_rows import check_new_rows
     from shoal.recipe import Recipe
@@ -44,6 +45,7 @@ _HOMES = {
     "diagnose": "diagnosis",
     "diagnose_estimator": "diagnosis",
     "improve": "improve",
+    "measure_more": "measure_more",
     "read_recipe": "recipe_file",
     "resume": "improve",
     "train": "improve",
@@ -73,6 +75,7 @@ __all__ = [
     "diagnose",
     "diagnose_estimator",
     "improve",
+    "measure_more",
     "read_recipe",
     "resume",
     "train",

@@ -41,6 +41,9 @@ PROBED_ROWS = 256
 SAMPLE_ROWS = 512
 """Training rows that a data-dependent initialisation looks at."""
 
+MOST_PROGRAMS = 24
+"""Layouts whose programs a process keeps: each takes memory and hundreds of memory maps, of which a process has 65,530."""
+
 COLUMN_MULTIPLE = 8
 """Columns are padded to a multiple, so that one more category level seldom means another program."""
 
@@ -325,7 +328,7 @@ class _Programs(NamedTuple):
     probe: Any
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=MOST_PROGRAMS)
 def _programs(layout: Layout, mesh: jax.sharding.Mesh, have_own_rows: bool = False) -> _Programs:
     networks, shared = PartitionSpec(devices.AXIS), PartitionSpec()
     over_networks = functools.partial(jax.shard_map, mesh=mesh, check_vma=False)
@@ -424,6 +427,12 @@ def _evaluate(layout: Layout, state: State, numbers: Numbers, dev: Batch, blocks
     return loss / weight, error / weight
 
 
+def forget_programs() -> None:
+    """Let go of the compiled programs of this process; the cache on disk stays. For jobs that go through very many layouts."""
+    _programs.cache_clear()
+    _predictor.cache_clear()
+
+
 class Members(NamedTuple):
     """Trained networks of one layout, on the host, with a leading axis of networks."""
 
@@ -437,7 +446,7 @@ def members(state: State, units: np.ndarray) -> Members:
     return Members(state.best.parameters, state.best.statistics, units)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=MOST_PROGRAMS)
 def _predictor(layout: Layout) -> Any:
     def predict(networks: Members, x: Array, encoding: Encoding) -> Array:
         x = network_inputs(layout, x, encoding)

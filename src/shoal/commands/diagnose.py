@@ -24,7 +24,7 @@ EXAMPLE = "sklearn:ensemble.RandomForestClassifier"
 METHODS = ("fit", "predict", "get_params", "set_params")
 WORDS = {"none": None, "true": True, "false": False}
 """As Python's names are typed in a shell."""
-FOR_A_RUN = ("source", "everything", "as_object", "quiet")
+FOR_A_RUN = ("source", "everything", "measure", "as_object", "quiet")
 """Parameters that go with a run; it has been given the others already."""
 
 
@@ -80,12 +80,22 @@ def diagnose(
             rich_help_panel=options.OUTPUT,
         ),
     ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            metavar="",
+            help="Of a run: train its recipe on growing parts of its rows and at many learning rates, and keep what that shows.",
+            rich_help_panel=options.GOAL,
+        ),
+    ] = False,
     as_object: options.Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="No progress.", rich_help_panel=options.OUTPUT)] = False,
 ) -> None:
     """Say what limits a model, and what to do next.
 
-    Of a finished run this reads the record; nothing is trained. Of a table and a
+    Of a finished run this reads the record; nothing is trained, unless --measure
+    asks for what the run had no time for. Of a table and a
     scikit-learn estimator it splits the rows as improve does, fits the estimator
     from several random states, and leaves the test rows alone.
     """
@@ -94,7 +104,11 @@ def diagnose(
         problems += _not_for_a_run(context)
         if problems:
             raise OptionError(*problems)
-        found = shoal.diagnose(source)
+        if measure:
+            with Progress(quiet) as progress:
+                found = shoal.measure_more(source, listener=progress)
+        else:
+            found = shoal.diagnose(source)
     else:
         found = _of_table(context.params, problems)
     if as_object:
@@ -110,6 +124,8 @@ def _of_table(typed: dict[str, Any], problems: list[Problem]) -> Any:
         if Path(source).is_dir() or not (Path(source).exists() or source.startswith("example:")):
             check_is_run(Path(source))
         problems.append(Problem("a table is diagnosed together with a model", f"{source} alone", f"Write, say, --model {EXAMPLE}."))
+    if typed["measure"]:
+        problems.append(Problem("--measure is for a run", f"the table {source}", "Leave it out: a table's curve is measured anyway."))
     settings = {name: _python(value) for name, value in options.settings("--set", typed["sets"] or [], problems).items()}
     estimator = None if typed["model"] is None else named_estimator(typed["model"], settings, problems)
     problems += options.contradictions(typed["no_test"] and (typed["test"] is not None or typed["open_test"]), False, False)

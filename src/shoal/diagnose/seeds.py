@@ -44,5 +44,5 @@ def seeds_to_settle(size: Interval, limit: float, seeds: int) -> str:
     distance, half = abs(size.value - limit), (size.high - size.low) / 2
     if distance * 10 <= half:
         return "It lies so close to the limit that no reasonable number of seeds would settle it."
-    more = max(1, math.ceil(seeds * ((half / distance) ** 2 - 1)))
+    more = max(1, math.ceil(round(seeds * ((half / distance) ** 2 - 1), 6)))
     return f"About {more:,} more random seed{'s' * (more != 1)} would settle it."
