@@ -191,6 +191,10 @@ def _ranked(runners: Sequence[Network]) -> list[Network]:
     if not ranked:
         received = f"{len(runners)} trials, all diverged before their first evaluation"
         raise DataError(
-            Problem("some network trains without diverging", received, "Look for extreme values in the target and the columns.")
+            Problem(
+                "some network trains without diverging",
+                received,
+                "Lower the learning rate or clip the gradient; look for extreme values in the target and the columns.",
+            )
         )
     return ranked

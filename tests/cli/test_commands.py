@@ -45,9 +45,8 @@ def predictions(run: Path, file: Path, out: Path, *options: str) -> pl.DataFrame
 
 
 def test_improve_leaves_a_complete_run(shared: Path):
-    assert inside(shared / "run") == {
-        *("options.json", "plan.json", "trials", "model", "model/model.json", "model/weights.safetensors", "run.json", "report.html")
-    }
+    files = {"options.json", "loop.json", "plan.json", "trials", "run.json", "report.html"}
+    assert inside(shared / "run") == {*files, "model", "model/model.json", "model/weights.safetensors"}
 
 
 def test_the_json_object_says_everything_a_program_needs(shared: Path):
@@ -227,7 +226,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path):
     while process.poll() is None and not (tmp_path / "run" / "trials").exists():
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert out == ""
     assert "Traceback" not in err

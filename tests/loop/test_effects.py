@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from shoal.loop.effects import Answers, error_effect, paired_effect, row_losses
+from shoal.loop.effects import Answers, error_effect, paired_effect, relative_effect, row_losses
 from shoal.metrics import METRICS
 
 
@@ -65,6 +65,30 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says(spread_rows, spr
         effect = paired_effect(0.3 + rows[None] + seeds[:, None], np.zeros((8, 100)))
         held += effect.low <= 0.3 <= effect.high
     assert 0.92 <= held / simulations <= 0.99
+
+
+def test_a_relative_effect_is_the_geometric_mean_of_the_seeds_ratios():
+    rng = np.random.default_rng(5)
+    changed, unchanged, weight = rng.exponential(size=(4, 30)), rng.exponential(size=(4, 30)), rng.uniform(1, 2, 30)
+    ratios = [np.average(one, weights=weight) / np.average(other, weights=weight) for one, other in zip(changed, unchanged, strict=True)]
+    assert relative_effect(changed, unchanged, weight).value == pytest.approx(stats.gmean(ratios) - 1)
+
+
+def test_over_rows_a_relative_effect_is_known_about_as_the_bootstrap_says():
+    rng = np.random.default_rng(6)
+    unchanged = rng.exponential(size=(1, 400))
+    changed = 0.8 * unchanged * rng.uniform(0.5, 1.5, (1, 400))
+    effect = relative_effect(changed, unchanged)
+    drawn = rng.integers(400, size=(4000, 400))
+    low, high = np.quantile(changed[0][drawn].mean(1) / unchanged[0][drawn].mean(1) - 1, [0.025, 0.975])
+    assert (effect.low, effect.high) == (pytest.approx(low, abs=0.01), pytest.approx(high, abs=0.01))
+
+
+def test_the_mending_of_a_network_whose_losses_scatter_over_decades_is_seen():
+    rng = np.random.default_rng(7)
+    broken = 10.0 ** rng.uniform(3, 7, (8, 1)) * rng.exponential(size=(8, 200)) ** 3
+    effect = relative_effect(rng.exponential(size=(8, 200)), broken, comparisons=32)
+    assert effect.high < -0.9
 
 
 def test_the_effect_on_the_error_is_the_mean_over_seeds_in_the_metrics_unit():

@@ -125,7 +125,7 @@ def test_an_effect_is_what_training_the_two_recipes_by_hand_gives(dataset):
     before, after = own.tried("by-hand", [SOUND, changed])
     truth = dataset.truth["dev"]
     losses = [-np.log([each.answers["dev"].outputs[seed, np.arange(len(truth)), truth] for seed in range(8)]) for each in (before, after)]
-    expected = (losses[1] - losses[0]).mean() / losses[0].mean()
+    expected = np.exp(np.mean(np.log(losses[1].mean(1) / losses[0].mean(1)))) - 1
     assert own.loss_effect(after, before).value == pytest.approx(expected, rel=1e-6)
     wrong = [(each.answers["dev"].outputs.argmax(-1) != truth).mean() for each in (before, after)]
     assert own.error_effect("dev", after, before).value == pytest.approx(wrong[1] - wrong[0])

@@ -71,6 +71,32 @@ def paired_effect(changed: NDArray, unchanged: NDArray, weight: NDArray | None =
     return Interval(mean, mean - half, mean + half)
 
 
+def relative_effect(changed: NDArray, unchanged: NDArray, weight: NDArray | None = None, comparisons: int = 1) -> Interval:
+    """The change of the mean loss as a share of it, from losses ``[seeds, rows]`` whose seeds and rows are the same.
+
+    Each seed's effect is the logarithm of the ratio of its two mean losses, so that a loss of a million and one of ten count alike:
+    a change that mends a broken network is as easily seen as a small one. To first order a row moves the logarithm by
+    ``l'/L' - l/L`` (the delta method), which is what the interval over rows rests on.
+
+    Args:
+        changed: losses with the change, not negative.
+        unchanged: losses without it.
+        weight: of the rows.
+        comparisons: as for ``paired_effect``.
+
+    Returns:
+        The geometric mean of the ratios, less 1: below 0 is better.
+
+    Example:
+        >>> round(relative_effect(np.full((8, 100), 0.5), np.full((8, 100), 1.0)).value, 6)
+        -0.5
+    """
+    means = [np.maximum(np.average(losses, axis=1, weights=weight, keepdims=True), SMALLEST_PROBABILITY) for losses in (changed, unchanged)]
+    logs = np.log(means[0] / means[1]) + changed / means[0] - unchanged / means[1]
+    effect = paired_effect(logs, np.zeros_like(logs), weight, comparisons)
+    return Interval(*(float(np.expm1(min(value, 700.0))) for value in (effect.value, effect.low, effect.high)))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
     """What the networks of one recipe (one per seed) say about the rows of one part.

@@ -20,7 +20,7 @@ from shoal.experiments.rate_range import measure_rate_range
 from shoal.interval import Interval
 from shoal.loop.changes import REMEDIES, Change, Facts, against_bias, against_variance, suitable
 from shoal.loop.controls import random_change, techniques_of_loop
-from shoal.loop.effects import Answers, error_effect, paired_effect, row_losses
+from shoal.loop.effects import Answers, error_effect, relative_effect, row_losses
 from shoal.measurements import Measurements, RateRange
 from shoal.metrics import Metric
 from shoal.population import Shoal
@@ -302,10 +302,7 @@ class RecipeLoop:
     def loss_effect(self, changed: Tried, unchanged: Tried) -> Interval:
         """The effect on the dev loss as a share of it, with the interval that decides."""
         weight = self.trainer.dataset.weights["dev"][self.rows["dev"]]
-        before = unchanged.answers["dev"].losses
-        effect = paired_effect(changed.answers["dev"].losses, before, weight, self.changes_planned)
-        whole = max(float(np.average(before.mean(axis=0), weights=weight)), 1e-12)
-        return Interval(effect.value / whole, effect.low / whole, effect.high / whole)
+        return relative_effect(changed.answers["dev"].losses, unchanged.answers["dev"].losses, weight, self.changes_planned)
 
     def error_effect(self, part: Part, changed: Tried, unchanged: Tried) -> Interval:
         """The effect on a part's error."""
