@@ -168,7 +168,13 @@ FAULTS = (
     Fault("sorted rows, not shuffled", ("SH301", "SH303", "SH103"), _sorted_rows, lambda table: table.name != "letter"),
     Fault("30 % label noise", ("SH310",), _label_noise, lambda table: table.classes),
     Fault("200 rows only", ("SH102", "SH501", "SH502"), _few_rows, lambda table: table.name != "letter"),
-    Fault("2 hidden units", ("SH101", "SH107"), _recipe(hidden_units=(2,)), lambda table: table.name not in ("telco", "spambase"), repairable=True),
+    Fault(
+        "2 hidden units",
+        ("SH101", "SH107"),
+        _recipe(hidden_units=(2,)),
+        lambda table: table.name not in ("telco", "spambase"),  # for which two are enough
+        repairable=True,
+    ),
     Fault("train and dev from two sources", ("SH301", "SH103"), _two_sources),
     Fault("target leaked into a column", ("SH307",), _leak),
     Fault("duplicates across the split", ("SH304",), _repeated),

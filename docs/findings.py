@@ -8,8 +8,9 @@ Every number and every picture comes from runs of shoal on data that an installe
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from shoal.recipe import Recipe
 from shoal.recipe_file import to_toml
 from shoal.records import Finding, Interval, Run
 from shoal.report.wording import score_span
+from shoal.saved_run import read_record
 
 PAGES = Path(__file__).resolve().parent / "findings"
 IMAGES = Path(__file__).resolve().parent / "images" / "findings"
@@ -47,6 +49,7 @@ class Example:
         said: what was done, in words.
         said_cure: the cure in words.
         picture: what is drawn.
+        measured: whether the learning curve is measured, which takes a run in a folder.
     """
 
     said: str
@@ -57,6 +60,7 @@ class Example:
     spoil: Callable[[pl.DataFrame], tuple[pl.DataFrame, dict[str, Any]]] = lambda frame: (frame, {})
     mend: Callable[[pl.DataFrame], tuple[pl.DataFrame, dict[str, Any]]] | None = None
     picture: str = "curves"
+    measured: bool = False
 
 
 def _two_sources(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
@@ -115,7 +119,7 @@ def _derived(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
 
 
 def _numbered(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
-    return frame.with_columns(pl.Series("number", np.arange(frame.height) * 1.5)), {}
+    return frame.with_columns(pl.Series("measured_at", 60 * np.arange(frame.height))), {}
 
 
 def _noisy_labels(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
@@ -194,9 +198,9 @@ EXAMPLES: dict[str, Example] = {
     "SH204": Example("a learning rate of 0.00001", "0.003", sick={"learning_rate": 1e-5}, cure={}, picture="rates"),
     "SH205": Example("weights of 0 everywhere", "random ones", sick={"initialisation": "zeros"}, cure={}),
     "SH206": Example(
-        "a constant learning rate of 0.1 with mini-batches of 8",
+        "60 epochs at a constant learning rate of 0.02 with mini-batches of 8",
         "0.003 with cosine decay and mini-batches of 64",
-        sick={"learning_rate": 0.1, "batch_size": 8, "decay": "constant"},
+        sick={"learning_rate": 0.02, "batch_size": 8, "decay": "constant", "epochs": 60.0},
         cure={},
     ),
     "SH207": Example(
@@ -320,15 +324,29 @@ EXAMPLES: dict[str, Example] = {
     ),
     "SH405": Example("weights of 0 everywhere", "random ones", sick={"initialisation": "zeros"}, cure={}, picture="alike"),
     "SH406": Example("weights 20 times too large", "he at a gain of 1", sick={"initialisation_gain": 20.0}, cure={}),
-    "SH501": Example("300 of the 1,797 digits", "all of them", spoil=_part(300), mend=lambda frame: (frame, {})),
-    "SH502": Example("120 of the 1,797 digits", "all of them", spoil=_part(120), mend=lambda frame: (frame, {})),
+    "SH501": Example(
+        "300 training rows of the 1,797 digits",
+        "1,078 of them",
+        spoil=_part(1200, dev_size=0.75, test_size=0),
+        mend=lambda frame: (frame, {"test_size": 0, "dev_size": 0.4}),
+        picture="rows",
+        measured=True,
+    ),
+    "SH502": Example("120 of the 569 tumours", "all of them", data="breast-cancer", spoil=_part(120), mend=lambda frame: (frame, {})),
 }
 
 
 def train(example: Example, settings: dict[str, Any], rows: Callable[[pl.DataFrame], tuple[pl.DataFrame, dict[str, Any]]]) -> Run:
     """The record of one run of an example."""
     frame, options = rows(read_table(f"example:{example.data}"))
-    return shoal.train(frame, target="target", recipe=Recipe(**{**SOUND, **settings}), seeds=SEEDS, **options).record
+    recipe = Recipe(**{**SOUND, **settings})
+    if not example.measured:
+        return shoal.train(frame, target="target", recipe=recipe, seeds=SEEDS, **options).record
+    with tempfile.TemporaryDirectory() as folder:
+        frame.write_csv(Path(folder) / "table.csv")
+        shoal.train(Path(folder) / "table.csv", target="target", recipe=recipe, seeds=SEEDS, out=Path(folder) / "run", **options)
+        found = shoal.measure_more(Path(folder) / "run")
+        return replace(read_record(Path(folder) / "run"), findings=found.findings)
 
 
 def finding_of(run: Run, code: str) -> Finding | None:
@@ -432,6 +450,18 @@ def _rates(before: Run, after: Run, example: Example) -> go.Figure:
     return figure.update_yaxes(title="loss", type="log")
 
 
+def _by_rows(before: Run, after: Run, example: Example) -> go.Figure:
+    figure = go.Figure()
+    for name, run, colour in ((example.said, before, VERMILION), (example.said_cure, after, BLUE)):
+        curve = run.measured.learning_curve
+        assert curve is not None
+        for seed in range(len(curve.dev[0])):
+            errors = [size[seed] for size in curve.dev]
+            figure.add_scatter(x=curve.rows, y=errors, mode="markers", marker={"color": colour}, name=name, showlegend=seed == 0)
+    figure.update_xaxes(title="training rows", type="log")
+    return figure.update_yaxes(title=f"dev {before.metric}", type="log")
+
+
 def _by_layer(name: str, title: str, log: bool) -> Callable[[Run, Run, Example], go.Figure]:
     def draw(before: Run, after: Run, example: Example) -> go.Figure:
         figure = go.Figure()
@@ -452,6 +482,7 @@ DRAWN: dict[str, Callable[[Run, Run, Example], go.Figure]] = {
     "curves": _curves,
     "errors": _error_bars,
     "rates": _rates,
+    "rows": _by_rows,
     "backward": _by_layer("backward", "gradient that reaches the layer, before the first step", True),
     "dead": _by_layer("dead", "share of dead units at the end", False),
     "saturated": _by_layer("saturated", "share of saturated answers at the end", False),

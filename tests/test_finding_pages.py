@@ -1,0 +1,30 @@
+"""Every finding has a page in the documentation that says what the check says, with a real example and its picture."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shoal.diagnose import CHECKS
+
+FINDINGS = Path(__file__).resolve().parent.parent / "docs" / "findings"
+
+
+def test_the_index_lists_every_check_and_no_page_is_left_over():
+    listed = re.findall(r"^\| \[(SH\d+)\]\((SH\d+)\.md\) \| (.+?) \|", (FINDINGS / "index.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted((check.code, check.code, check.title) for check in CHECKS)
+    assert {path.stem for path in FINDINGS.glob("SH*.md")} == {check.code for check in CHECKS}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
+def test_a_page_says_what_the_check_says_and_shows_it(check):
+    page = (FINDINGS / f"{check.code}.md").read_text()
+    assert page.startswith(f"# {check.code} {check.title}\n")
+    assert f"| Counts as found | {check.threshold} |" in page
+    assert f"| Source | {check.source} |" in page
+    assert f"> **{check.code} {check.title}**" in page
+    assert check.advice in page
+    picture = re.search(r"!\[.+\]\((.+\.png)\)", page)
+    assert picture is not None and (FINDINGS / picture[1]).resolve().stat().st_size > 5_000
