@@ -164,9 +164,9 @@ EXAMPLES: dict[str, Example] = {
         "no test rows", "test rows kept apart", spoil=_part(1797, test_size=0), mend=lambda frame: (frame, {}), picture="errors"
     ),
     "SH107": Example(
-        "a linear network (no hidden layer) on a table that is not linear",
+        "one hidden layer of 2 units on ten kinds of digits",
         "two layers of 64 units",
-        sick={"hidden_units": ()},
+        sick={"hidden_units": (2,)},
         cure={},
         picture="errors",
     ),
@@ -180,11 +180,10 @@ EXAMPLES: dict[str, Example] = {
         mend=lambda frame: (_rare(frame)[0], {"metric": "balanced_accuracy"}),
     ),
     "SH110": Example(
-        "a large network trained for long on partly random labels, without calibration",
-        "with the temperature fitted on dev, and shorter",
-        sick={"hidden_units": (128, 128), "epochs": 100.0, "calibration": "none", "decay": "constant"},
-        cure={},
-        spoil=_noisy_labels,
+        "labels smoothed by 0.5, without calibration",
+        "the same with the temperature fitted on dev",
+        sick={"label_smoothing": 0.5, "calibration": "none"},
+        cure={"label_smoothing": 0.5},
     ),
     "SH201": Example(
         "plain descent at a constant learning rate of 0.2",
