@@ -12,6 +12,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from faults import DATA, FAULTS, SOUND, TABLES, Fault, Run, Table, let_go
@@ -90,7 +91,7 @@ def main() -> None:
                 controls.append(won[1])
                 print(f"{row}   {won[0]:6.0%} {won[1]:6.0%}   {time.perf_counter() - started:.0f} s", flush=True)
     if loops:
-        difference = stats.wilcoxon(loops, controls, alternative="greater") if len(loops) > 1 else None
+        difference: Any = stats.wilcoxon(loops, controls, alternative="greater") if len(loops) > 1 else None
         print(f"median recovered: loop {np.median(loops):.0%}, random changes {np.median(controls):.0%}, over {len(loops)} cases")
         if difference is not None:
             print(f"the loop recovers more than random changes: p = {difference.pvalue:.2g} (Wilcoxon signed rank, one-sided)")

@@ -370,7 +370,7 @@ def page(check: Check) -> str:
         f"> **{found.code} {found.title}** ({found.severity}). {found.text}",
     ]
     picture = DRAWN[example.picture](before, after, example)
-    photograph(picture, IMAGES / f"{check.code}.png", 360)
+    photograph(picture, IMAGES / f"{check.code}.png", 420, top=50)
     settings = _changed(before.recipe)
     shown = f"```toml\n{settings}\n```" if settings else ""
     still = finding_of(after, check.code)
@@ -443,8 +443,9 @@ def _rates(before: Run, after: Run, example: Example) -> go.Figure:
     assert rates is not None
     figure.add_scatter(x=rates.rates, y=rates.losses, mode="lines+markers", line=line(BLUE), name=f"loss after {rates.steps} steps")
     figure.add_vrect(x0=rates.lowest, x1=rates.highest, fillcolor=BLUE, opacity=0.1, line_width=0)
+    known = [loss for loss in rates.losses if loss is not None and loss < 1e3]
     for value, name, colour in ((rates.used, example.said, VERMILION), (after.recipe.learning_rate, example.said_cure, GREY)):
-        figure.add_vline(x=value, line=line(colour, "dash"), annotation_text=name)
+        figure.add_scatter(x=[value, value], y=[min(known), max(known)], mode="lines", line=line(colour, "dash"), name=name)
     figure.update_xaxes(title="learning rate", type="log", exponentformat="power")
     return figure.update_yaxes(title="loss", type="log")
 
@@ -482,10 +483,10 @@ DRAWN: dict[str, Callable[[Run, Run, Example], go.Figure]] = {
     "errors": _error_bars,
     "rates": _rates,
     "rows": _by_rows,
-    "backward": _by_layer("backward", "gradient that reaches the layer, before the first step", True),
-    "dead": _by_layer("dead", "share of dead units at the end", False),
-    "saturated": _by_layer("saturated", "share of saturated answers at the end", False),
-    "alike": _by_layer("alike", "share of units like another, at the end", False),
+    "backward": _by_layer("backward", "gradient at the start", True),
+    "dead": _by_layer("dead", "dead units at the end", False),
+    "saturated": _by_layer("saturated", "saturated answers at the end", False),
+    "alike": _by_layer("alike", "units like another", False),
 }
 
 

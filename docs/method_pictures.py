@@ -375,11 +375,11 @@ def signals_by_depth() -> go.Figure:
     return figure.update_layout(title="Signals before the first step, by depth: 8 layers of 64 units on the digits (zeros: 0 everywhere)")
 
 
-def photograph(figure: go.Figure, path: Path, height: int) -> None:
-    """The figure as a PNG, by a headless browser."""
+def photograph(figure: go.Figure, path: Path, height: int, top: int = 90) -> None:
+    """The figure as a PNG, by a headless browser; ``top`` is the room for titles."""
     figure.update_layout(
         template="plotly_white", width=1000, height=height, font={"family": "DejaVu Sans, Arial, sans-serif", "size": 13},
-        margin={"l": 70, "r": 20, "t": 90, "b": 60}, title_font_size=16, paper_bgcolor="white",
+        margin={"l": 70, "r": 20, "t": top, "b": 60}, title_font_size=16, paper_bgcolor="white",
     )  # fmt: skip
     if figure.layout.to_plotly_json().get("legend", {}).get("x") is None:
         figure.update_layout(legend={"orientation": "h", "yref": "container", "y": 0.01, "yanchor": "bottom", "x": 0}, margin_b=120)

@@ -332,6 +332,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         keep_plan=folder.save_plan if folder else lambda plan: None,
         space=space,
         retrains=seeds,
+        probed=True,
     )
     stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs else "")
     judged = assess(trainer, metric, trained, references, budget, options)

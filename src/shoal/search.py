@@ -57,6 +57,7 @@ class Search:
         journal: where finished jobs are kept.
         listener: is told how far the search is.
         metric: what the scores are called in its events.
+        probed: whether the signals through the winner's layers are measured, for a diagnosis.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class Search:
         journal: Journal,
         listener: Listener,
         metric: str = "dev loss",
+        probed: bool = False,
     ) -> None:
         self.families, self.shoal_of, self.plan, self.seed = families, shoal_of, plan, seed
-        self.journal, self.listener, self.metric = journal, listener, metric
+        self.journal, self.listener, self.metric, self.probed = journal, listener, metric, probed
         self._slots_trained = self._slots_filled = 0
         self._seconds_left = sum(rung_seconds(plan.shoals, plan.rungs, plan.retrains))
 
@@ -132,7 +134,8 @@ class Search:
     def _train_shoal(self, group: Sequence[Network], rung: int, purpose: Purpose) -> None:
         shoal = self.shoal_of(group[0].family)
         begin, end = group[0].steps, self.plan.rungs[rung]
-        advance(f"{purpose}-{rung}-{group[0].number}-{group[-1].number}", shoal, group, end, self.journal, probed=purpose == "retrain")
+        job = f"{purpose}-{rung}-{group[0].number}-{group[-1].number}"
+        advance(job, shoal, group, end, self.journal, probed=self.probed and purpose == "retrain")
         for network in group:
             network.rung = rung
         self._slots_trained += shoal.slots

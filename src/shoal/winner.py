@@ -77,6 +77,7 @@ def train_best(
     plan: Plan | None = None,
     keep_plan: Callable[[Plan], None] = lambda plan: None,
     retrains: int = RETRAINS,
+    probed: bool = False,
 ) -> Trained:
     """Search a space for a data set, and train the winner on fresh seeds.
 
@@ -89,6 +90,7 @@ def train_best(
         plan: a plan made earlier, to be kept to; by default it is made here.
         keep_plan: is given the plan before the search begins.
         retrains: fresh seeds on which the winner is trained.
+        probed: whether the signals through its layers are measured, for a diagnosis.
     """
     stages.enter("starting JAX", f"{len(devices.start())} device(s)")
     if space is None:
@@ -111,7 +113,7 @@ def train_best(
         keep_plan(plan)
     families = tuple(with_length(family, plan.rungs[-1] / steps_per_epoch) for family in families[: len(plan.shoals)])
     stages.enter("search", plan.reason)
-    search = Search(families, shoal_of, plan, trainer.seed, trainer.journal, stages.listener)
+    search = Search(families, shoal_of, plan, trainer.seed, trainer.journal, stages.listener, probed=probed)
     searched = search.run()
     dataset, tables = trainer.prepared(searched.recipe.shape)
     model = Model(dataset.preparation, searched.recipe, shoal_of(searched.family).layout, searched.networks, tables.encoding)
