@@ -4,6 +4,8 @@ PYTHON ?= python3
 BUDGET ?= 60s
 # Extra arguments for pytest, such as ARGS="-k recipe".
 ARGS ?=
+# Processes for the tests: one more than there are cores, since tests wait for commands that they start.
+WORKERS ?= $(shell echo $$(( $$(nproc) + 1 )))
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
@@ -26,7 +28,7 @@ demo: .venv/.plain
 	$(BIN)/shoal improve example:breast-cancer --budget $(BUDGET)
 
 test: .venv/.dev browser
-	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: lint types test docs
 
