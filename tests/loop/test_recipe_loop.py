@@ -13,7 +13,7 @@ from shoal.records import LoopPlan
 from shoal.run_folder import FolderJournal, RunFolder
 from shoal.trainer import Trainer
 
-PLAN = LoopPlan(steps=2, epochs=12.0, seeds=8, network_steps=float("inf"), compilation=0.0)
+PLAN = LoopPlan(steps=1, epochs=12.0, seeds=8, network_steps=float("inf"), compilation=0.0)
 SOUND = Recipe(hidden_units=(16, 16), learning_rate=1e-2, epochs=12.0, batch_size=64)
 SICK = replace(SOUND, initialisation="zeros")
 
@@ -79,7 +79,7 @@ def test_the_listener_hears_every_entry(mended):
 
 
 def test_the_loop_ends_after_two_steps_in_a_row_that_helped_nothing(dataset):
-    ledger = loop(dataset, SOUND, plan=replace(PLAN, steps=6)).run()
+    ledger = loop(dataset, SOUND, plan=replace(PLAN, steps=2)).run()
     assert ledger.stopped == "nothing helped twice in a row" or "tried" in ledger.stopped or ledger.result != SOUND
     steps = sorted({entry.step for entry in ledger.entries})
     kept = {entry.step for entry in ledger.entries if entry.decision == "kept"}
