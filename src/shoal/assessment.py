@@ -10,6 +10,7 @@ import numpy as np
 
 from shoal.data import Dataset
 from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_step
+from shoal.diagnosis import scored_rows
 from shoal.experiments.data_faults import measure_data_faults, sure_error_of_best
 from shoal.experiments.learning_curve import measure_learning_curve
 from shoal.experiments.rate_range import measure_rate_range
@@ -26,7 +27,6 @@ from shoal.winner import Stages, Trained
 
 _SHOWN: tuple[Part, Part] = ("dev", "test")
 
-MOST_TRAIN_ROWS_SCORED = 50_000
 FEWEST_ROWS_FOR_A_CURVE = 200
 REFERENCES_SHARE = 0.1
 """Of a budget in time, for the models to compare with."""
@@ -58,7 +58,7 @@ def assess(
         errors,
         verdict,
         trained.searched.trials,
-        _class_shares(dataset),
+        dataset.class_shares,
         _at_edge(trained),
         budget.text if searched else "",
         searched=searched,
@@ -114,9 +114,7 @@ def train_references(dataset: Dataset, budget: Budget, seed: int, stages: Stages
 
 def _predicted(dataset: Dataset, part: Part, model: Model, seed: int) -> PartPrediction:
     """The model's predictions of a part; of very many training rows a sample, whose error is as good as known."""
-    rows = np.arange(len(dataset.truth[part]))
-    if part == "train" and len(rows) > MOST_TRAIN_ROWS_SCORED:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_TRAIN_ROWS_SCORED, replace=False))
+    rows = scored_rows(dataset, part, seed)
     members = model.member_outputs(dataset.inputs[part][rows])
     return PartPrediction(dataset.truth[part][rows], members, model.combined(members), dataset.weights[part][rows])
 
@@ -132,13 +130,6 @@ def _scores(parts: Mapping[Any, PartPrediction], metric: Metric, dataset: Datase
         }
         scores[part] = {name: span for name, span in spans.items() if math.isfinite(span.value)}
     return scores
-
-
-def _class_shares(dataset: Dataset) -> dict[str, float]:
-    if dataset.task != "classification":
-        return {}
-    counts = np.bincount(dataset.truth["train"], weights=dataset.weights["train"], minlength=len(dataset.classes))
-    return {name: float(count / counts.sum()) for name, count in zip(dataset.classes, counts, strict=True)}
 
 
 def _at_edge(trained: Trained) -> dict[str, Any]:

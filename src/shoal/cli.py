@@ -82,10 +82,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-RunArgument = Annotated[
-    Path, typer.Argument(metavar="RUN", help="The folder of a run, as [bold]shoal improve[/] printed it.", show_default=False)
-]
-
 
 def main() -> None:
     """The entry point ``shoal``."""
@@ -204,7 +200,7 @@ def train(
 
 @app.command(epilog="Example:  [bold cyan]shoal predict runs/adult new.csv --out predictions.csv --proba[/]")
 def predict(
-    run: RunArgument,
+    run: options.Run,
     file: Annotated[
         str,
         typer.Argument(metavar="FILE", help="New rows, in any format that improve reads; other columns do no harm.", show_default=False),
@@ -241,14 +237,14 @@ def predict(
 
 
 @app.command(epilog="Example:  [bold cyan]shoal report runs/adult[/]")
-def report(run: RunArgument) -> None:
+def report(run: options.Run) -> None:
     """Write a run's report.html afresh, and print where it is."""
     write_report(read_record(run), run / REPORT)
     print(run / REPORT)  # noqa: T201
 
 
 @app.command(epilog="Example:  [bold cyan]shoal resume runs/adult[/]")
-def resume(run: RunArgument, as_object: options.Json = False, quiet: options.Quiet = False, verbose: options.Verbose = False) -> None:
+def resume(run: options.Run, as_object: options.Json = False, quiet: options.Quiet = False, verbose: options.Verbose = False) -> None:
     """Continue an interrupted run to the result that it would have had."""
     if problems := list(options.contradictions(False, quiet, verbose)):
         raise OptionError(*problems)
@@ -258,7 +254,7 @@ def resume(run: RunArgument, as_object: options.Json = False, quiet: options.Qui
 
 
 @app.command(epilog="Example:  [bold cyan]shoal show runs/adult --verbose[/]")
-def show(run: RunArgument, as_object: options.Json = False, verbose: options.Verbose = False) -> None:
+def show(run: options.Run, as_object: options.Json = False, verbose: options.Verbose = False) -> None:
     """Show a run's result again, on one screen."""
     record = read_record(run)
     if as_object:

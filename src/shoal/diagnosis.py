@@ -14,6 +14,7 @@ from scipy import stats
 
 from shoal import data
 from shoal.data import Dataset
+from shoal.data.sample import drawn_rows
 from shoal.diagnose import CAUSES, CHECKS, Case, Errors, PartError, PartPrediction, best_first, findings, judge, measure, next_step
 from shoal.diagnose.checks.errors import reference_ahead
 from shoal.diagnose.checks.rows import more_rows
@@ -24,7 +25,7 @@ from shoal.experiments.refit_curve import refit_curve
 from shoal.experiments.refits import Subject, estimator_problems, raw_columns, taken
 from shoal.interval import Interval
 from shoal.measurements import Measurements
-from shoal.metrics import METRICS, Metric, check_metric
+from shoal.metrics import METRICS, Metric, check_metric, goal_problems
 from shoal.progress import Event, Listener
 from shoal.records import Diagnosis, Finding, Part, Run
 from shoal.references import fit_references
@@ -196,7 +197,7 @@ def diagnose_estimator(
     case = Case(
         errors,
         verdict,
-        class_shares=_class_shares(dataset),
+        class_shares=dataset.class_shares,
         searched=False,
         measured=measured,
         noun="model",
@@ -215,8 +216,8 @@ def diagnose_estimator(
         metric=measure_by.name,
         greater_is_better=measure_by.greater_is_better,
         rows={part: len(dataset.truth[part]) for part in shown},
-        scores={part: _as_score(measure_by, error.error) for part, error in errors.parts.items()},
-        references={name: _as_score(measure_by, error.error) for name, error in errors.references.items()},
+        scores={part: _turned(measure_by, error.error) for part, error in errors.parts.items()},
+        references={name: _turned(measure_by, error.error) for name, error in errors.references.items()},
         verdict=verdict,
         next_step=_next_step(case, listed),
         findings=listed,
@@ -233,13 +234,7 @@ def _healthy(listed: Sequence[Finding]) -> dict[str, str]:
 
 def _option_problems(estimator: Any, metric: str | None, target_error: Any, seeds: Any) -> Iterator[Problem]:
     yield from estimator_problems(estimator, None)
-    if metric is not None and metric not in METRICS:
-        try:
-            check_metric(metric, "classification")
-        except OptionError as error:
-            yield from error.problems
-    if target_error is not None and not (isinstance(target_error, int | float) and 0 <= target_error < math.inf):
-        yield Problem("the target error is a number of at least 0", repr(target_error), "Give it in the metric's unit, such as 0.02.")
+    yield from goal_problems(metric, target_error)
     if not (isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= MOST_SEEDS):
         yield Problem(f"the number of seeds is a whole number from 1 to {MOST_SEEDS}", repr(seeds), "Give, say, 5.")
 
@@ -260,14 +255,19 @@ def _load(X: Any, y: Any, asked: dict[str, Any], estimator: Any, metric: str | N
     return dataset
 
 
+def scored_rows(dataset: Dataset, part: Part, seed: int) -> NDArray:
+    """The rows of a part that a model is judged by: all, or of very many training rows a sample, whose error is as good as known."""
+    count = len(dataset.truth[part])
+    return drawn_rows(count, MOST_TRAIN_ROWS_SCORED if part == "train" else count, np.random.default_rng(seed))
+
+
 def _predicted(subject: Subject, shown: Sequence[Part], seed: int, seeds: int) -> dict[Part, PartPrediction]:
     """The refits' answers; of very many training rows those of a sample, whose error is as good as known."""
     dataset, asked = subject.dataset, dict(subject.columns)
     rows: dict[Part, NDArray] = {}
     for part in shown:
-        rows[part] = np.arange(len(dataset.truth[part]))
-        if part == "train" and len(rows[part]) > MOST_TRAIN_ROWS_SCORED:
-            rows[part] = np.sort(np.random.default_rng(seed).choice(rows[part], MOST_TRAIN_ROWS_SCORED, replace=False))
+        rows[part] = scored_rows(dataset, part, seed)
+        if len(rows[part]) < len(dataset.truth[part]):
             asked[part] = taken(asked[part], rows[part])
     members = subject.members(seed, seeds, {part: asked[part] for part in shown})
     return {
@@ -276,16 +276,9 @@ def _predicted(subject: Subject, shown: Sequence[Part], seed: int, seeds: int) -
     }
 
 
-def _class_shares(dataset: Dataset) -> dict[str, float]:
-    if dataset.task != "classification":
-        return {}
-    shares = np.bincount(dataset.truth["train"], minlength=len(dataset.classes)) / len(dataset.truth["train"])
-    return dict(zip(dataset.classes, shares.tolist(), strict=True))
-
-
-def _as_score(metric: Metric, error: Interval) -> Interval:
-    """An error as the score that it came from."""
-    return Interval(1 - error.value, 1 - error.high, 1 - error.low) if metric.greater_is_better else error
+def _turned(metric: Metric, span: Interval) -> Interval:
+    """An error as the score that it came from, or the other way round."""
+    return Interval(1 - span.value, 1 - span.high, 1 - span.low) if metric.greater_is_better else span
 
 
 def _next_step(case: Case, listed: Sequence[Finding]) -> str:
@@ -336,7 +329,7 @@ def _recorded_errors(record: Run, metric: Metric) -> Errors:
 
 
 def _recorded(score: Interval, metric: Metric, rows: int, seed: int) -> PartError:
-    error = Interval(1 - score.value, 1 - score.high, 1 - score.low) if metric.greater_is_better else score
+    error = _turned(metric, score)
     spread = (error.high - error.low) / (2 * stats.norm.ppf(0.975))
     draws = np.random.default_rng(seed).normal(error.value, spread, DRAWS)
     return PartError(error, rows, draws, np.array([]))

@@ -22,7 +22,7 @@ from shoal.data import Dataset
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
 from shoal.loop import RecipeLoop, sound_baseline
 from shoal.losses import target_scaling, unsuited
-from shoal.metrics import METRICS, Metric, check_metric
+from shoal.metrics import Metric, check_metric, goal_problems
 from shoal.model import Model
 from shoal.plan import LOOP_SHARE, RETRAINS, Budget, plan_loop
 from shoal.plan import measure as measure_speed
@@ -227,7 +227,7 @@ def resume(path: str | Path, *, listener: Listener = silent) -> Result:
     options = folder.options()
     stages = Stages(listener)
     stages.enter("reading", data.source_name(options["source"]))
-    return _work(load_again(folder, listener), options, stages, folder, options["command"])
+    return _work(load_again(folder), options, stages, folder, options["command"])
 
 
 def load_again(folder: RunFolder, listener: Listener = silent) -> Dataset:
@@ -259,14 +259,7 @@ def _option_problems(options: Mapping[str, Any], out: str | Path | None):
         yield from error.problems
     if not (isinstance(seeds := options.get("seeds", 1), int) and not isinstance(seeds, bool) and 1 <= seeds <= MOST_SEEDS):
         yield Problem(f"the number of seeds is a whole number from 1 to {MOST_SEEDS}", repr(seeds), "Give, say, 5.")
-    if options["metric"] is not None and options["metric"] not in METRICS:
-        try:
-            check_metric(options["metric"], "classification")
-        except OptionError as error:
-            yield from error.problems
-    stated = options["target_error"]
-    if stated is not None and not (isinstance(stated, int | float) and 0 <= stated < float("inf")):
-        yield Problem("the target error is a number of at least 0", repr(stated), "Give it in the metric's unit, such as 0.02.")
+    yield from goal_problems(options["metric"], options["target_error"])
     if out is not None and (problem := cannot_create(Path(out))) is not None:
         yield problem
 

@@ -22,10 +22,10 @@ Sample weights enter the rates through Kish's effective number of rows ``(sum w)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse
@@ -219,6 +219,17 @@ def check_metric(name: str | None, task: Task) -> Metric:
         return METRICS[name]
     received = f"{name!r}, a metric of {METRICS[name].task}" if name in METRICS else repr(name)
     raise OptionError(Problem(f"the metric of a {task} is one of {', '.join(suited)}", received, did_you_mean(name, suited)))
+
+
+def goal_problems(metric: str | None, target_error: Any) -> Iterator[Problem]:
+    """What is wrong with a metric's name and a target error, as far as can be said before the task is known."""
+    if metric is not None and metric not in METRICS:
+        try:
+            check_metric(metric, "classification")
+        except OptionError as error:
+            yield from error.problems
+    if target_error is not None and not (isinstance(target_error, int | float) and 0 <= target_error < np.inf):
+        yield Problem("the target error is a number of at least 0", repr(target_error), "Give it in the metric's unit, such as 0.02.")
 
 
 def score(metric: Metric, truth: NDArray, prediction: NDArray, weight: NDArray | None = None) -> float:

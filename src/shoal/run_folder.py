@@ -18,7 +18,7 @@ import os
 import shutil
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import msgspec
@@ -43,6 +43,9 @@ from shoal.saved_run import (
 )
 from shoal.trainer import JobResult
 from shoal.training import State
+
+LOOP_PLAN, PLAN = "loop.json", "plan.json"
+Kind = TypeVar("Kind", Plan, LoopPlan)
 
 
 class RunFolder:
@@ -98,21 +101,26 @@ class RunFolder:
 
     def save_plan(self, plan: Plan) -> None:
         """Fix the plan: from here on the run is determined."""
-        storage.write_json(self.path / "plan.json", {"format": RECORD_FORMAT, "plan": msgspec.to_builtins(plan)})
+        self._save_plan(PLAN, plan)
 
     def plan(self) -> Plan | None:
         """The plan, if it was made."""
-        path = self.path / "plan.json"
-        return as_written(storage.read_json(path, RECORD_FORMAT)["plan"], Plan, path) if path.is_file() else None
+        return self._read_plan(PLAN, Plan)
 
     def save_loop_plan(self, plan: LoopPlan) -> None:
         """Fix what the recipe loop may spend."""
-        storage.write_json(self.path / "loop.json", {"format": RECORD_FORMAT, "plan": msgspec.to_builtins(plan)})
+        self._save_plan(LOOP_PLAN, plan)
 
     def loop_plan(self) -> LoopPlan | None:
         """What the recipe loop may spend, if that was fixed."""
-        path = self.path / "loop.json"
-        return as_written(storage.read_json(path, RECORD_FORMAT)["plan"], LoopPlan, path) if path.is_file() else None
+        return self._read_plan(LOOP_PLAN, LoopPlan)
+
+    def _save_plan(self, name: str, plan: Plan | LoopPlan) -> None:
+        storage.write_json(self.path / name, {"format": RECORD_FORMAT, "plan": msgspec.to_builtins(plan)})
+
+    def _read_plan(self, name: str, kind: type[Kind]) -> Kind | None:
+        path = self.path / name
+        return as_written(storage.read_json(path, RECORD_FORMAT)["plan"], kind, path) if path.is_file() else None
 
     def finish(self, run: Run, model: Model) -> None:
         """Write the model, then the record, and clear the checkpoints away."""

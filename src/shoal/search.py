@@ -17,12 +17,12 @@ import numpy as np
 from shoal.errors import DataError, Problem
 from shoal.measurements import Signals
 from shoal.plan import HALVING, rung_seconds
-from shoal.population import Members, Shoal, join, members
+from shoal.population import Members, Shoal
 from shoal.progress import Event, Listener
 from shoal.recipe import Recipe
 from shoal.records import Plan, Trial
 from shoal.space import Family
-from shoal.trainer import Journal, Network, Purpose, advance, own_seed
+from shoal.trainer import Journal, Network, Purpose, advance, best_of, own_seed
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,7 @@ class Search:
         trials = [runner.record(last, "search") for runner in compared] + [runner.record(last, "retrain") for runner in retrained]
         trained = sorted(_ranked(retrained), key=lambda runner: runner.number)  # one without a score is as it was before its first step
         of_winner = [runner for runner in trained if runner.recipe == winner.recipe]
-        units = np.stack([runner.recipe.numbers(runner.seed).units for runner in of_winner])
-        networks = members(join([runner.state for runner in of_winner if runner.state is not None]), units)
+        networks = best_of(of_winner)
         signals = tuple(runner.signals for runner in of_winner if runner.signals is not None)
         return Searched(tuple(trials), winner.recipe, winner.family, networks, self._slots_filled / self._slots_trained, signals)
 

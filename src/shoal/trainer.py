@@ -21,7 +21,7 @@ from shoal.losses import loss_for, target_scaling
 from shoal.measurements import Signals
 from shoal.model import Model
 from shoal.nets.network import Layout
-from shoal.population import Shoal, Tables, join, members, segment_steps, slots_within, take
+from shoal.population import Members, Shoal, Tables, join, members, segment_steps, slots_within, take
 from shoal.probes import signals
 from shoal.recipe import Recipe, Shape, techniques_of
 from shoal.records import Part, Trace, Trial, TrialStatus
@@ -142,8 +142,7 @@ def advance(job: str, shoal: Shoal, networks: Sequence[Network], end: int, journ
             _joined([_trace(measured, slot, first, segment, shoal.steps_per_epoch) for measured, first in pieces])
             for slot in range(len(networks))
         ]
-        result = _result(job, kept, traces)
-        result.signals = signals(moments, probes, range(len(networks))) if probed else []
+        result = _result(job, kept, traces, signals(moments, probes, range(len(networks))) if probed else [])
         journal.add(result, kept)
     else:
         result, kept = found
@@ -232,10 +231,8 @@ class Trainer:
         """The best weights of networks of one recipe, as a model that averages them."""
         recipe = networks[0].recipe
         dataset, tables = self.prepared(recipe.shape)
-        units = np.stack([network.recipe.numbers(network.seed).units for network in networks])
-        trained = members(join([network.state for network in networks if network.state is not None]), units)
         # what a network was trained with plays no part in its use: one program serves them all
-        return Model(dataset.preparation, recipe, self.layout(recipe.shape, width_class(recipe), ()), trained, tables.encoding)
+        return Model(dataset.preparation, recipe, self.layout(recipe.shape, width_class(recipe), ()), best_of(networks), tables.encoding)
 
     def outputs(self, networks: Sequence[Network], part: Part, rows: np.ndarray | None = None) -> np.ndarray:
         """Predictions of networks of one recipe: probabilities ``[networks, rows, classes]``, or values in the target's unit.
@@ -247,6 +244,12 @@ class Trainer:
         """
         inputs = self.prepared(networks[0].recipe.shape)[0].inputs[part]
         return self.model(networks).member_outputs(inputs if rows is None else inputs[rows])
+
+
+def best_of(networks: Sequence[Network]) -> Members:
+    """The best weights of networks of one layout, ready to predict."""
+    units = np.stack([network.recipe.numbers(network.seed).units for network in networks])
+    return members(join([network.state for network in networks if network.state is not None]), units)
 
 
 def width_class(recipe: Recipe) -> int:
@@ -267,10 +270,10 @@ def whole_segments(recipe: Recipe, tables: Tables) -> int:
     return max(1, round(recipe.epochs * steps_per_epoch / segment)) * segment
 
 
-def _result(job: str, state: State, traces: list[Trace]) -> JobResult:
+def _result(job: str, state: State, traces: list[Trace], probed: list[Signals]) -> JobResult:
     scores = [float(score) if math.isfinite(score) else None for score in np.asarray(state.best.score)]
     best_steps = [int(step) for step in np.asarray(state.best.age)]
-    return JobResult(job, scores, best_steps, np.asarray(state.diverged).tolist(), np.asarray(state.stopped).tolist(), traces)
+    return JobResult(job, scores, best_steps, np.asarray(state.diverged).tolist(), np.asarray(state.stopped).tolist(), traces, probed)
 
 
 def _trace(measured, slot: int, begin: int, segment: int, steps_per_epoch: int) -> Trace:

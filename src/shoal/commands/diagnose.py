@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import shoal  # its names load the engine when they are first asked for
 from shoal.commands import options
-from shoal.commands.messages import print_json
+from shoal.commands.messages import print_json, print_text
 from shoal.errors import OptionError, Problem, did_you_mean, nearest
 from shoal.report import Progress
 from shoal.report.diagnosis_text import diagnosis_text
 from shoal.saved_run import OPTIONS, check_is_run, to_plain
 
 MODEL = "Model"
-WIDEST = 120
 EXAMPLE = "sklearn:ensemble.RandomForestClassifier"
 METHODS = ("fit", "predict", "get_params", "set_params")
 WORDS = {"none": None, "true": True, "false": False}
@@ -114,8 +112,7 @@ def diagnose(
     if as_object:
         print_json(to_plain(found))
     else:
-        console = Console(highlight=False)
-        console.print(diagnosis_text(found, everything), width=min(console.width, WIDEST))
+        print_text(diagnosis_text(found, everything))
 
 
 def _of_table(typed: dict[str, Any], problems: list[Problem]) -> Any:

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 import shoal  # its names load the engine when they are first asked for
 from shoal.commands import options
-from shoal.commands.messages import print_json, say
+from shoal.commands.messages import print_json, print_text, say
 from shoal.errors import OptionError, Problem
 from shoal.report import Progress, ledger_text, steps_text
 from shoal.saved_run import read_record, read_tries, to_plain
 
-RunArgument = Annotated[
-    Path, typer.Argument(metavar="RUN", help="The folder of a run, as [bold]shoal improve[/] printed it.", show_default=False)
-]
 Explain = Annotated[bool, typer.Option("--explain", metavar="", help="Add the method's reasoning to each step.")]
-WIDEST = 120
 
 
-def ledger(run: RunArgument, explain: Explain = False, as_object: options.Json = False) -> None:
+def ledger(run: options.Run, explain: Explain = False, as_object: options.Json = False) -> None:
     """Show what a run tried, one change at a time, what each change did, and what was kept."""
     record, tries = read_record(run), read_tries(run)
     if as_object:
         print_json({"ledger": to_plain(record.ledger), "tried_by_hand": to_plain(tries)})
     else:
-        _print(ledger_text(record, tries, explain))
+        print_text(ledger_text(record, tries, explain))
 
 
 def try_change(
-    run: RunArgument,
+    run: options.Run,
     change: Annotated[
         list[str], typer.Option("--change", metavar="NAME=VALUE", help="A setting of the recipe; may be repeated.", show_default=False)
     ],
@@ -60,9 +54,4 @@ def try_change(
     listed = read_tries(run)
     first = max(number for number, each in enumerate(listed) if each.kind == "user")
     for block in steps_text(listed[first:], read_record(run).metric, explain):
-        _print(block)
-
-
-def _print(content) -> None:
-    console = Console(highlight=False)
-    console.print(content, width=min(console.width, WIDEST))
+        print_text(block)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from shoal.errors import Problem
@@ -30,6 +30,12 @@ def say_problems(problems: tuple[Problem, ...]) -> None:
     for problem in problems:
         received, remedy = one_line(problem.received), one_line(problem.remedy)
         console.print(Text.assemble(lead, one_line(problem.requirement), "; received ", received, ". ", (remedy, "cyan")), soft_wrap=True)
+
+
+def print_text(content: RenderableType, widest: int = 120) -> None:
+    """Text on standard output, in lines that are not too long to read."""
+    console = Console(highlight=False)
+    console.print(content, width=min(console.width, widest))
 
 
 def print_json(content: dict[str, Any]) -> None:

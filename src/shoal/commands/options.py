@@ -28,6 +28,7 @@ Source = Annotated[
         show_default=False,
     ),
 ]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, as [bold]shoal improve[/] printed it.", show_default=False)]
 Target = Annotated[
     list[str] | None,
     typer.Option(

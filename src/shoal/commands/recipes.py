@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 import shoal  # its names load the engine when they are first asked for
 from shoal.commands import options
-from shoal.commands.messages import BUG
+from shoal.commands.messages import BUG, print_text
 from shoal.errors import OptionError, Problem
 from shoal.explanations import LETTERS, Explanation, describe_diff, explain
 from shoal.recipe import Recipe
@@ -64,13 +64,13 @@ def explain_recipe(
 ) -> None:
     """Say in plain words what each setting of a recipe is, and what its value means."""
     if against is None:
-        _print(explanation(read_recipe(recipe)))
+        print_text(explanation(read_recipe(recipe)), WIDEST)
     else:
         problems: list[Problem] = []
         mine, theirs = read(recipe, problems), read(against, problems)
         if problems:
             raise OptionError(*problems)
-        _print(comparison(mine, theirs, str(recipe), str(against)))
+        print_text(comparison(mine, theirs, str(recipe), str(against)), WIDEST)
 
 
 def check_gradients(recipe: RecipeArgument) -> None:
@@ -127,8 +127,3 @@ def _setting(each: Explanation) -> RenderableType:
 
 def _indented(text: Text) -> RenderableType:
     return Padding(text, (0, 0, 0, 4), expand=False)
-
-
-def _print(content: RenderableType) -> None:
-    console = Console(highlight=False)
-    console.print(content, width=min(console.width, WIDEST))

@@ -63,6 +63,14 @@ class Dataset:
     target_scaling: TargetScaling
     division: Division = field(repr=False)
 
+    @property
+    def class_shares(self) -> dict[str, float]:
+        """Each class's share of the training rows, by their weights; empty for other tasks."""
+        if self.task != "classification":
+            return {}
+        counts = np.bincount(self.truth["train"], weights=self.weights["train"], minlength=len(self.classes))
+        return {name: float(count / counts.sum()) for name, count in zip(self.classes, counts, strict=True)}
+
     def prepared(self, input_normalisation: InputNormalisation, target_scaling: TargetScaling) -> Dataset:
         """The same rows in the same parts, encoded in another way; the data set itself where nothing changes.
 

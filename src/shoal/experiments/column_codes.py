@@ -78,16 +78,6 @@ def codes(preparation: Preparation, frame: pl.DataFrame, rows: NDArray | None = 
     return coded
 
 
-def drawn_rows(count: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Positions of all of ``count`` rows, or of ``most`` of them drawn at random, in order.
-
-    Example:
-        >>> drawn_rows(3, 5, np.random.default_rng(0)), len(drawn_rows(100, 5, np.random.default_rng(0)))
-        (array([0, 1, 2]), 5)
-    """
-    return np.arange(count) if count <= most else np.sort(rng.choice(count, most, replace=False))
-
-
 def first_encoders(preparation: Preparation) -> tuple[Encoder, ...]:
     """One encoder per column, in the order of the columns: that of its number, where there are two."""
     first: dict[str, Encoder] = {}

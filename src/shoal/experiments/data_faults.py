@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from shoal.data import Dataset
-from shoal.experiments.column_codes import coded_columns, codes, drawn_rows
+from shoal.data.sample import drawn_rows
+from shoal.experiments.column_codes import coded_columns, codes
 from shoal.experiments.groups import groups
 from shoal.experiments.leakage import derived, leaks, row_numbers
 from shoal.experiments.repeats import exact_repeats, near_repeats, share_of

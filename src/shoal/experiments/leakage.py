@@ -15,7 +15,8 @@ from threadpoolctl import threadpool_limits
 
 from shoal.data import Dataset
 from shoal.data.encode import NumberEncoder
-from shoal.experiments.column_codes import CodedColumn, coded_columns, codes, column_codes, drawn_rows, first_encoders
+from shoal.data.sample import drawn_rows
+from shoal.experiments.column_codes import CodedColumn, coded_columns, codes, column_codes, first_encoders
 from shoal.measurements import ColumnClue
 
 FEWEST_ROWS = 200

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shoal import devices
 from shoal.data import Dataset
+from shoal.data.sample import drawn_rows
 from shoal.experiments.power_law import fit_with_draws, spanned
 from shoal.measurements import LearningCurve
 from shoal.metrics import Metric, score
@@ -166,8 +167,7 @@ def _error(trainer: Trainer, run: _Run, metric: Metric, part: Part, seed: int) -
     """Of a single network at its best, on the dev rows or on its own training rows; a sample of very many."""
     dataset = trainer.dataset
     rows = run.rows if part == "train" else np.arange(len(dataset.truth[part]))
-    if len(rows) > MOST_ROWS_SCORED:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST_ROWS_SCORED, replace=False))
+    rows = rows[drawn_rows(len(rows), MOST_ROWS_SCORED, np.random.default_rng(seed))]
     outputs = trainer.outputs([run.network], part, rows)[0]
     return float(metric.as_error(score(metric, dataset.truth[part][rows], outputs, dataset.weights[part][rows])))
 

@@ -10,8 +10,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from shoal.data import Dataset
 from shoal.data.encode import DateEncoder, LevelsEncoder, NumberEncoder
+from shoal.data.sample import drawn_rows
 from shoal.data.values import as_numbers, as_text, as_times
-from shoal.experiments.column_codes import drawn_rows
 from shoal.interval import Interval
 from shoal.measurements import Repeats
 from shoal.records import Part

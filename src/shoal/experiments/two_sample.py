@@ -18,8 +18,9 @@ from threadpoolctl import threadpool_limits
 
 from shoal.data import Dataset, Preparation, read_table, source_name
 from shoal.data.preparation import missing_columns
+from shoal.data.sample import drawn_rows
 from shoal.errors import DataError, Problem
-from shoal.experiments.column_codes import CodedColumn, coded_columns, codes, drawn_rows
+from shoal.experiments.column_codes import CodedColumn, coded_columns, codes
 from shoal.interval import Interval
 from shoal.measurements import ColumnClue, TwoSample
 from shoal.metrics import METRICS, interval

@@ -2,6 +2,6 @@
 
 from shoal.loop.changes import Change, Facts
 from shoal.loop.controls import random_change
-from shoal.loop.recipe_loop import RecipeLoop, ledger_line, sound_baseline
+from shoal.loop.recipe_loop import RecipeLoop, sound_baseline
 
-__all__ = ["Change", "Facts", "RecipeLoop", "ledger_line", "random_change", "sound_baseline"]
+__all__ = ["Change", "Facts", "RecipeLoop", "random_change", "sound_baseline"]

@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from shoal.data.sample import drawn_rows
 from shoal.diagnose import Case, Errors, PartPrediction, findings, judge, measure
 from shoal.experiments.rate_range import measure_rate_range
 from shoal.interval import Interval
@@ -112,10 +113,9 @@ class RecipeLoop:
     @cached_property
     def rows(self) -> dict[Part, np.ndarray]:
         """The rows of each part on which effects are measured."""
-        rows: dict[Part, np.ndarray] = {part: np.arange(len(self.trainer.dataset.truth[part])) for part in _PARTS}
-        if len(rows["train"]) > MOST_TRAIN_ROWS:
-            rows["train"] = np.sort(np.random.default_rng(self.trainer.seed).choice(rows["train"], MOST_TRAIN_ROWS, replace=False))
-        return rows
+        count = {part: len(self.trainer.dataset.truth[part]) for part in _PARTS}
+        sample = drawn_rows(count["train"], MOST_TRAIN_ROWS, np.random.default_rng(self.trainer.seed))
+        return {"train": sample, "dev": np.arange(count["dev"])}
 
     def shoal(self) -> Shoal:
         """The shoal of the first recipe, with room and techniques for what the loop will try."""
@@ -154,7 +154,7 @@ class RecipeLoop:
                 continue
             failures, failed_last = 0, ""
             if better.recipe.learning_rate != current.recipe.learning_rate:
-                rate_range = None if rate_range is None else replace(rate_range, used=better.recipe.learning_rate)
+                rate_range = replace(rate_range, used=better.recipe.learning_rate)
             current, errors = better, self.errors_of(better)
         compared = {part: (begun_with.parts[part].error, errors.parts[part].error) for part in _PARTS}
         return Ledger(self.begin, current.recipe, tuple(self.entries), stopped, self.changes_planned, compared)
@@ -200,7 +200,7 @@ class RecipeLoop:
                 seconds=seconds,
             )
             self.entries.append(entry)
-            self.listener(Event("recipe loop", ledger_line(entry), entry=entry))
+            self.listener(Event("recipe loop", entry.change, entry=entry))
         return None if kept is None else tried[kept]
 
     def measure_change(self, change: Change) -> list[LedgerEntry]:
@@ -333,9 +333,3 @@ def _why(effect: Interval, is_control: bool, is_kept: bool, tried: Tried, decide
     if effect.high < 0:
         return "it helps, and another change of this step helps more" + lost
     return ("it makes the dev loss worse" if effect.low > 0 else "its interval holds 0: not shown to help") + lost
-
-
-def ledger_line(entry: LedgerEntry) -> str:
-    """One entry on one line."""
-    effect = f"{100 * entry.loss.value:+.1f} % ({100 * entry.loss.low:+.1f} to {100 * entry.loss.high:+.1f})"
-    return f"{entry.kind} {entry.change}: dev loss {effect}, {entry.decision}"
