@@ -9,9 +9,10 @@ WORKERS ?= $(shell echo $$(( $$(nproc) + 1 )))
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+BENCH_PIP := .bench-venv/bin/python -m pip install -qq --disable-pip-version-check
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
 
-.PHONY: help demo test check lint types format bench faults repair coverage docs browser clean
+.PHONY: help demo test check lint types format bench bench-search faults repair coverage docs browser clean
 
 help:
 	@echo "make demo    install shoal and improve a network for a bundled data set"
@@ -19,6 +20,7 @@ help:
 	@echo "make check   what CI does: format, lint, types, tests with the README's examples, docs"
 	@echo "make format  let ruff rewrite the sources"
 	@echo "make bench   speed against PyTorch and scikit-learn, what each technique adds to a step, and import time"
+	@echo "make bench-search  a search of 128 trials against Optuna with PyTorch, KerasTuner and scikit-learn (about an hour)"
 	@echo "make faults  how often the diagnosis finds seeded faults on real tables, and cries wolf on sound runs (about an hour)"
 	@echo "make repair  how much of what a fault costs the recipe loop wins back, beside random changes (about an hour)"
 	@echo "make coverage  how often 95 % intervals hold the truth, in 1,000 simulations"
@@ -48,6 +50,9 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/techniques.py
 
+bench-search: .venv/.dev .bench-venv/.ready
+	$(BIN)/python benchmarks/search.py
+
 faults: .venv/.dev
 	$(BIN)/python benchmarks/faults.py --verbose
 
@@ -61,7 +66,7 @@ docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
-	rm -rf .venv site dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .bench-venv site dist build .pytest_cache .ruff_cache .hypothesis
 
 # Debian's Python has no ensurepip of its own, so the machine's pip puts a pip into the environment; 25.1 is the first with --group.
 .venv/.pip:
@@ -77,6 +82,14 @@ clean:
 .venv/.dev: pyproject.toml | .venv/.pip
 	$(PIP) torch==2.13.0
 	$(PIP) --editable . --group dev
+	@touch $@
+
+# What the search is compared with has an environment of its own: KerasTuner is needed nowhere else.
+.bench-venv/.ready: pyproject.toml
+	$(PYTHON) -m venv --without-pip .bench-venv
+	$(PYTHON) -m pip --python .bench-venv/bin/python install -qq --disable-pip-version-check "pip>=25.1"
+	$(BENCH_PIP) torch==2.13.0
+	$(BENCH_PIP) --group bench
 	@touch $@
 
 .venv/.docs: pyproject.toml | .venv/.pip

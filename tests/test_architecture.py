@@ -15,13 +15,33 @@ PACKAGE = ROOT / "src" / "shoal"
 
 # A room imports from rows above its own and from rooms named earlier in its row. A room may be planned: named here before it exists.
 ROWS = (
-    ("errors", "interval", "measurements", "recipe", "records", "space", "storage", "explanations", "recipe_file", "saved_run", "progress"),
-    ("data", "losses", "metrics", "averages", "noise", "calibration", "nets"),
+    (
+        *("errors", "interval", "measurements", "recipe", "records", "parameters", "space", "default_space", "storage"),
+        *("explanations", "settings_file", "recipe_file", "space_file", "saved_run", "progress"),
+    ),
+    ("data", "losses", "metrics", "averages", "noise", "calibration", "ensemble_selection", "nets"),
     ("schedules", "optimisers"),
     ("training", "probes"),
     ("devices", "population", "model", "trainer"),
-    ("references", "gradcheck", "experiments", "diagnose"),
-    ("plan", "search", "winner", "diagnosis", "loop", "assessment", "run_folder", "improve", "try_change", "measure_more", "new_rows"),
+    ("references", "gradcheck", "experiments", "diagnose", "answers"),
+    (
+        "samplers",
+        "halving",
+        "plan",
+        "effort",
+        "search",
+        "winner",
+        "ensemble",
+        "study",
+        "diagnosis",
+        "loop",
+        "assessment",
+        "run_folder",
+        "improve",
+        "try_change",
+        "measure_more",
+        "new_rows",
+    ),
     ("estimators", "export", "report"),
     ("__init__", "commands", "cli"),
 )

@@ -1,7 +1,6 @@
 """The numbers that the course "Improving Deep Neural Networks" works out, by shoal's code; ``ELSEWHERE`` names those in other files."""
 
 import re
-from itertools import product
 from pathlib import Path
 
 import jax
@@ -15,8 +14,10 @@ from shoal import noise
 from shoal.losses import activate_output, loss_for
 from shoal.nets import layers
 from shoal.nets.network import Layout, outputs
+from shoal.parameters import Range
 from shoal.recipe import Recipe
-from shoal.space import Family, Range
+from shoal.samplers.points import grid, sobol
+from shoal.space import Family
 
 ELSEWHERE = {
     "learning rates 0.2, 0.1, 0.067, 0.05, 0.04": "test_schedules.py::test_inverse_time_decay_gives_the_courses_table",
@@ -83,9 +84,8 @@ def test_cat_dog_tiger_and_none_of_them_are_4_outputs_whose_probabilities_sum_to
 def test_a_grid_of_5_by_5_tries_5_values_of_each_number_and_25_draws_try_25():
     ranges = (Range("learning_rate", 1e-4, 1.0, "log", ""), Range("epsilon", 1e-9, 1e-7, "log", ""))
     family = Family(Recipe(), 64, ranges)
-    grid = [family.at(point) for point in product(np.linspace(0, 1, 5), repeat=2)]
-    drawn = family.draw(25, seed=0)
-    for recipes, values in ((grid, 5), (drawn, 25)):
+    for points, values in ((grid(ranges, 25, seed=0), 5), (sobol(ranges, 25, seed=0), 25)):
+        recipes = [family.at(point.tolist()) for point in points]
         assert len(set(recipes)) == 25
         assert len({recipe.learning_rate for recipe in recipes}) == len({recipe.epsilon for recipe in recipes}) == values
 

@@ -7,12 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoal.errors import OptionError
-from shoal.plan import HALVING, MOST_ROUNDS, RETRAINS, Budget, families_within, plan_seconds, plan_trials, segment_steps, with_length
+from shoal.halving import HALVING
+from shoal.plan import MOST_ROUNDS, RETRAINS, Budget, Speed, families_within, plan_seconds, plan_trials, segment_steps, with_length
 from shoal.population import BUFFER_STEPS
 from shoal.recipe import Recipe
-from shoal.space import Family
+from shoal.space import Family, Space
 
 FAMILIES = [Family(Recipe((width,) * layers, batch_size=128, epochs=40.0), width, ()) for layers, width in ((3, 128), (2, 256), (2, 64))]
+
+
+SPACE = Space(FAMILIES[0].base, (), tuple(FAMILIES), by_promise=True)
 
 
 @pytest.mark.parametrize(
@@ -61,15 +65,15 @@ def test_segments_fit_the_buffer_and_are_an_epoch_where_that_fits(steps_per_epoc
     assert segment == steps_per_epoch if steps_per_epoch <= BUFFER_STEPS else segment > BUFFER_STEPS / 2
 
 
-def planned_seconds(plan, step_seconds):
-    """The search as its own description has it: a third goes on at each rung, in whole shoals, then one retraining."""
-    total = 0.0
-    for shoal, seconds in zip(plan.shoals, step_seconds, strict=False):
-        shoals = math.ceil(shoal.trials / shoal.slots)
-        previous = 0
-        for number, rung in enumerate(plan.rungs):
-            total += math.ceil(shoals / HALVING**number) * (rung - previous) * seconds
-            previous = rung
+def planned_seconds(plan, speeds):
+    """The search as it is described: a third of the shoals goes on at each rung, each shape keeping its share; one retraining."""
+    shoals = [math.ceil(shoal.trials / shoal.slots) for shoal in plan.shoals]
+    step_seconds = [speed.step for speed in speeds]
+    mean = sum(count * seconds for count, seconds in zip(shoals, step_seconds, strict=False)) / sum(shoals)
+    total, previous = 0.0, 0
+    for number, rung in enumerate(plan.rungs):
+        total += math.ceil(sum(shoals) / HALVING**number) * (rung - previous) * mean
+        previous = rung
     retrained = max(math.ceil(RETRAINS / shoal.slots) * seconds for shoal, seconds in zip(plan.shoals, step_seconds, strict=False))
     return total + retrained * plan.rungs[-1]
 
@@ -81,8 +85,8 @@ def circumstances(draw):
         "seconds_left": draw(st.floats(1, 3600)),
         "families": FAMILIES[:count],
         "slots": draw(st.lists(st.sampled_from([1, 2, 4, 8, 16, 32, 64]), min_size=count, max_size=count)),
-        "step_seconds": draw(st.lists(st.floats(1e-4, 0.5), min_size=count, max_size=count)),
-        "steps_per_epoch": draw(st.integers(1, 5_000)),
+        "speeds": [Speed(step, 1.0) for step in draw(st.lists(st.floats(1e-4, 0.5), min_size=count, max_size=count))],
+        "steps_per_epoch": [draw(st.integers(1, 5_000))] * count,
     }
 
 
@@ -90,17 +94,17 @@ def circumstances(draw):
 @given(circumstances())
 def test_a_planned_search_never_takes_longer_than_the_time_left_where_even_the_smallest_fits(at):
     plan = plan_seconds(Budget.parse("1h"), **at)
-    segment = segment_steps(at["steps_per_epoch"])
+    segment = segment_steps(at["steps_per_epoch"][0])
     fewest = math.ceil(100 / segment) * segment  # about a hundred steps: less would compare nothing
-    smallest = (1 + math.ceil(RETRAINS / at["slots"][0])) * at["step_seconds"][0] * fewest
+    smallest = (1 + math.ceil(RETRAINS / at["slots"][0])) * at["speeds"][0].step * fewest
     if smallest <= 0.8 * at["seconds_left"]:
-        assert planned_seconds(plan, at["step_seconds"]) <= at["seconds_left"]
+        assert planned_seconds(plan, at["speeds"]) <= at["seconds_left"]
 
 
 @given(circumstances())
 def test_a_plans_rungs_are_whole_segments_that_increase(at):
     rungs = plan_seconds(Budget.parse("1h"), **at).rungs
-    segment = segment_steps(at["steps_per_epoch"])
+    segment = segment_steps(at["steps_per_epoch"][0])
     assert all(rung % segment == 0 for rung in rungs) and list(rungs) == sorted(set(rungs)) and rungs[0] >= segment
 
 
@@ -111,14 +115,14 @@ def test_a_plans_shoals_are_full_in_the_order_of_the_families_and_no_more_than_t
     for shoal, family, slots in zip(plan.shoals, at["families"], at["slots"], strict=False):
         assert (shoal.width, shoal.hidden_layers, shoal.slots) == (family.width, family.shape.hidden_layers, slots)
         assert shoal.trials % slots == 0 and slots <= shoal.trials <= MOST_ROUNDS * slots
-    assert len(plan.rungs) == 1 or plan.shoals[0].trials >= HALVING ** (len(plan.rungs) - 1) * plan.shoals[0].slots
+    assert sum(shoal.trials / shoal.slots for shoal in plan.shoals) >= HALVING ** (len(plan.rungs) - 1)
 
 
 @given(circumstances(), st.floats(1, 20))
 def test_more_time_never_means_less_search(at, factor):
-    less = planned_seconds(plan_seconds(Budget.parse("1h"), **at), at["step_seconds"])
+    less = planned_seconds(plan_seconds(Budget.parse("1h"), **at), at["speeds"])
     more_time = {**at, "seconds_left": at["seconds_left"] * factor}
-    more = planned_seconds(plan_seconds(Budget.parse("1h"), **more_time), at["step_seconds"])
+    more = planned_seconds(plan_seconds(Budget.parse("1h"), **more_time), at["speeds"])
     assert (
         less > at["seconds_left"] or more >= 0.4 * less
     )  # a shape less, trained with halving, may take a little less time than two without
@@ -128,8 +132,8 @@ def test_more_time_never_means_less_search(at, factor):
 def test_a_budget_in_trials_is_spent_exactly_and_without_looking_at_the_clock(trials, count, slots, steps_per_epoch):
     count = min(count, trials)
     budget = Budget.parse(f"{trials}trials")
-    plan = plan_trials(budget, FAMILIES[:count], [slots] * count, steps_per_epoch)
-    assert plan == plan_trials(budget, FAMILIES[:count], [slots] * count, steps_per_epoch)
+    plan = plan_trials(budget, FAMILIES[:count], [slots] * count, [steps_per_epoch] * count)
+    assert plan == plan_trials(budget, FAMILIES[:count], [slots] * count, [steps_per_epoch] * count)
     assert plan.trials == trials == sum(shoal.trials for shoal in plan.shoals)
     assert max(shoal.trials for shoal in plan.shoals) - min(shoal.trials for shoal in plan.shoals) <= 1
     assert all(shoal.step_seconds is None for shoal in plan.shoals)
@@ -141,7 +145,7 @@ def test_a_budget_in_trials_is_spent_exactly_and_without_looking_at_the_clock(tr
 @given(st.integers(1, 500))
 def test_a_larger_budget_never_takes_up_fewer_families(amount):
     for unit in ("s", "trials"):
-        smaller, larger = (families_within(Budget.parse(f"{n}{unit}"), FAMILIES) for n in (amount, amount + 1))
+        smaller, larger = (families_within(Budget.parse(f"{n}{unit}"), SPACE) for n in (amount, amount + 1))
         assert 1 <= len(smaller) <= len(larger)
         assert list(larger[: len(smaller)]) == list(smaller) == FAMILIES[: len(smaller)]
 

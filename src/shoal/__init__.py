@@ -15,73 +15,92 @@ if TYPE_CHECKING:
     from shoal.errors import DataError, InputError, OptionError, RunFolderError, ShoalError
     from shoal.estimators import ShoalClassifier, ShoalRegressor
     from shoal.gradcheck import GradientCheck, check_gradients
-    from shoal.improve import Result, improve, resume, train
+    from shoal.improve import Result, default_space_of, improve, plan_search, resume, search, train
     from shoal.measure_more import measure_more
     from shoal.model import Model
     from shoal.new_rows import check_new_rows
+    from shoal.parameters import Choice, Range
     from shoal.recipe import Recipe
     from shoal.recipe_file import read_recipe, write_recipe
     from shoal.records import Diagnosis
     from shoal.report import write_report
+    from shoal.space import Space
+    from shoal.space_file import read_space, write_space
     from shoal.try_change import try_change
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Choice": "parameters",
     "DataError": "errors",
     "Diagnosis": "records",
     "GradientCheck": "gradcheck",
     "InputError": "errors",
     "Model": "model",
     "OptionError": "errors",
+    "Range": "parameters",
     "Recipe": "recipe",
     "Result": "improve",
     "RunFolderError": "errors",
     "ShoalClassifier": "estimators",
     "ShoalError": "errors",
     "ShoalRegressor": "estimators",
+    "Space": "space",
     "check_gradients": "gradcheck",
     "check_new_rows": "new_rows",
+    "default_space_of": "improve",
     "diagnose": "diagnosis",
     "diagnose_estimator": "diagnosis",
     "improve": "improve",
     "measure_more": "measure_more",
+    "plan_search": "improve",
     "read_recipe": "recipe_file",
+    "read_space": "space_file",
     "resume": "improve",
+    "search": "improve",
     "train": "improve",
     "try_change": "try_change",
     "write_recipe": "recipe_file",
     "write_report": "report",
+    "write_space": "space_file",
 }
 
 _MODULES = ("averages",)
 """Modules that are of use on their own, as ``shoal.averages.of(...)``."""
 
 __all__ = [
+    "Choice",
     "DataError",
     "Diagnosis",
     "GradientCheck",
     "InputError",
     "Model",
     "OptionError",
+    "Range",
     "Recipe",
     "Result",
     "RunFolderError",
     "ShoalClassifier",
     "ShoalError",
     "ShoalRegressor",
+    "Space",
     "check_gradients",
     "check_new_rows",
+    "default_space_of",
     "diagnose",
     "diagnose_estimator",
     "improve",
     "measure_more",
+    "plan_search",
     "read_recipe",
+    "read_space",
     "resume",
+    "search",
     "train",
     "try_change",
     "write_recipe",
     "write_report",
+    "write_space",
 ]
 
 

@@ -11,17 +11,18 @@ import numpy as np
 from shoal.data import Dataset
 from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_step
 from shoal.diagnosis import scored_rows
+from shoal.effort import Effort
 from shoal.experiments.data_faults import measure_data_faults, sure_error_of_best
 from shoal.experiments.learning_curve import measure_learning_curve
 from shoal.experiments.rate_range import measure_rate_range
 from shoal.measurements import Measurements
 from shoal.metrics import METRICS, Metric, interval
 from shoal.model import Model
+from shoal.parameters import Range
 from shoal.plan import Budget, curve_epochs
 from shoal.progress import Event
 from shoal.records import Interval, Part
 from shoal.references import Reference, baselines, fit_references
-from shoal.space import Range
 from shoal.trainer import Trainer
 from shoal.winner import Stages, Trained
 
@@ -33,7 +34,7 @@ REFERENCES_SHARE = 0.1
 
 
 def assess(
-    trainer: Trainer, metric: Metric, trained: Trained, references: tuple[Reference, ...], budget: Budget, options: Mapping[str, Any]
+    trainer: Trainer, metric: Metric, trained: Trained, references: tuple[Reference, ...], effort: Effort, options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Scores, baselines, verdict, next step and findings of the final model, and what they rest on, as fields of a ``Run``.
 
@@ -42,10 +43,10 @@ def assess(
         metric: what counts.
         trained: the model, and how it was found.
         references: models to compare with.
-        budget: what may be spent.
+        effort: what was asked for.
         options: of the command.
     """
-    dataset, seed, searched = trained.dataset, options["seed"], options.get("recipe") is None
+    dataset, seed, searched = trained.dataset, options["seed"], effort.job != "train"
     parts: dict[Part, PartPrediction] = {part: _predicted(dataset, part, trained.model, seed) for part in dataset.inputs}
     dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
     errors = measure(parts, metric, dev_predictions, seed=seed)
@@ -53,14 +54,14 @@ def assess(
     recipe, dev = trained.searched.recipe, parts["dev"]
     answers = [dev.answer, *dev_predictions.values()] if dataset.task == "classification" else []
     surest = sure_error_of_best(answers, dev.truth, dev.weight)
-    measured = _experiments(trainer, metric, trained, surest, budget if searched else None, seed)
+    measured = _experiments(trainer, metric, trained, surest, effort.budget if effort.job == "improve" else None, seed)
     case = Case(
         errors,
         verdict,
         trained.searched.trials,
         dataset.class_shares,
         _at_edge(trained),
-        budget.text if searched else "",
+        effort.budget.text if searched else "",
         searched=searched,
         recipe=recipe,
         measured=measured,
@@ -135,7 +136,7 @@ def _scores(parts: Mapping[Any, PartPrediction], metric: Metric, dataset: Datase
 def _at_edge(trained: Trained) -> dict[str, Any]:
     """Settings of the winner within 5 % of an end of their range."""
     recipe, edges = trained.searched.recipe, {}
-    for bounds in (each for each in trained.families[trained.searched.family].ranges if isinstance(each, Range)):
+    for bounds in (each for each in trained.space.families[trained.searched.family].ranges if isinstance(each, Range)):
         value = recipe.hidden_units[0] if bounds.name == "units" and recipe.hidden_units else getattr(recipe, bounds.name, None)
         if value is None:
             continue

@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 
 import shoal  # its names load the engine when they are first asked for: see its table of contents
 from shoal.commands import diagnose, ledger, options, recipes
+from shoal.commands import search as searching
 from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems
 from shoal.errors import InputError, OptionError, Problem, ShoalError
 from shoal.report import Progress, as_json, summary, write_report
@@ -157,6 +158,43 @@ def improve(
 
 
 @app.command(
+    epilog="Example:  [bold cyan]shoal search adult.csv.gz --target income --space space.toml --budget 5m[/]",
+    context_settings=options.ANY_OPTION,
+)
+def search(
+    context: typer.Context,
+    source: options.Source,
+    target: options.Target = None,
+    task: options.Task = "auto",
+    drop: options.Drop = None,
+    dev: options.Dev = None,
+    test: options.Test = None,
+    no_test: options.NoTest = False,
+    group: options.Group = None,
+    time: options.Time = None,
+    stratify: options.Stratify = None,
+    metric: options.Metric = None,
+    target_error: options.TargetError = None,
+    space: searching.SpaceOption = None,
+    sampler: searching.Sampler = "sobol",
+    rungs: searching.Rungs = "async",
+    budget: searching.Budget = "2m",
+    seed: options.Seed = "0",
+    out: options.Out = None,
+    as_object: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Search hyperparameters: many networks at once, the best of them longer.
+
+    Draws trials from a space, stops the poor ones at rungs, trains the best recipe
+    again on fresh seeds, and scores the test rows once. Then it says what mattered,
+    how much was luck, and what more trials would bring.
+    """
+    _run(context, "search", [], space=space, sampler=sampler, rungs=rungs, budget=budget)
+
+
+@app.command(
     epilog="Example:  [bold cyan]shoal train adult.csv.gz --target income --recipe recipe.toml[/]", context_settings=options.ANY_OPTION
 )
 def train(
@@ -212,6 +250,15 @@ def predict(
         ),
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", metavar="", help="Add a column p_<class> with the probability of each class.")] = False,
+    spread: Annotated[
+        bool,
+        typer.Option(
+            "--spread",
+            metavar="",
+            help="Add a column with the uncertainty between the networks: the standard deviation of their values, "
+            "or of the probabilities that they give the predicted class.",
+        ),
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", metavar="", help="Say whether the new rows are like those that the model was trained on.")
     ] = False,
@@ -222,7 +269,7 @@ def predict(
         raise OptionError(*problems)
     read_record(run)
     model = shoal.Model.load(run / MODEL)
-    predictions = model.predict(file, proba)
+    predictions = model.predict(file, proba, spread)
     if check:
         found = shoal.check_new_rows(model, file)
         say("", {"no": "green", "yes": "bold red", "cannot tell": "yellow"}[found.differ], found.text)
@@ -272,13 +319,17 @@ app.command(
 app.command("ledger", epilog="Example:  [bold cyan]shoal ledger runs/adult --explain[/]")(ledger.ledger)
 app.command("try", epilog="Example:  [bold cyan]shoal try runs/adult --change keep_prob=0.8[/]")(ledger.try_change)
 app.command("check-gradients", epilog="Example:  [bold cyan]shoal check-gradients recipe.toml[/]")(recipes.check_gradients)
+app.command(
+    "plan", epilog="Example:  [bold cyan]shoal plan adult.csv.gz --target income --budget 5m[/]", context_settings=options.ANY_OPTION
+)(searching.plan)
 app.add_typer(recipes.app, name="recipe")
+app.add_typer(searching.spaces, name="space")
 
 
-def _run(context: typer.Context, job: Literal["improve", "train"], problems: list[Problem], **own: Any) -> None:
+def _run(context: typer.Context, job: Literal["improve", "search", "train"], problems: list[Problem], **own: Any) -> None:
     """A new run, from what was typed to what is shown.
 
-    The options that both jobs have are read from the context, so that they are passed on in one place.
+    The options that all jobs have are read from the context, so that they are passed on in one place.
 
     Args:
         context: of the command.
@@ -297,7 +348,7 @@ def _run(context: typer.Context, job: Literal["improve", "train"], problems: lis
     with _keeping(folder, made), Progress(quiet, explain=typed.get("explain", False)) as progress:
         result = getattr(shoal, job)(
             source,
-            target=_one_or_all(typed["target"]),
+            target=options.one_or_all(typed["target"]),
             drop=typed["drop"] or (),
             test_size=0 if typed["no_test"] else None,
             target_error=options.number(typed["target_error"], float),
@@ -309,11 +360,6 @@ def _run(context: typer.Context, job: Literal["improve", "train"], problems: lis
             **own,
         )
     _show_result(result, folder, typed["as_object"], quiet, verbose)
-
-
-def _one_or_all(targets: list[str] | None) -> str | list[str] | None:
-    """One column to predict, or several, which are labels."""
-    return targets[0] if targets and len(targets) == 1 else targets or None
 
 
 @contextmanager

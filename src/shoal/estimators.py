@@ -32,7 +32,7 @@ from shoal.metrics import check_metric
 from shoal.plan import Budget
 from shoal.recipe import Recipe
 from shoal.records import Part, Task
-from shoal.space import Family, Space
+from shoal.space import Space
 from shoal.trainer import Trainer
 from shoal.winner import Stages, Trained, silent, train_best
 
@@ -114,7 +114,7 @@ class _ShoalEstimator(BaseEstimator):
         if recipe is not None:
             if problems := list(unsuited(recipe, self._task, len(dataset.classes))):
                 raise OptionError(*problems)
-            budget, space = Budget("one recipe", trials=1), Space((Family(recipe, max(recipe.hidden_units, default=1), ()),))
+            budget, space = Budget("one recipe", trials=1), Space.single(recipe)
         trained = train_best(Trainer(replace(dataset, weights=weights), seed), budget, metric=metric, stages=stages, space=space)
         self._keep(trained, frame.columns)
         return self

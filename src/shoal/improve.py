@@ -19,23 +19,23 @@ import polars as pl
 from shoal import data, devices
 from shoal.assessment import assess, train_references
 from shoal.data import Dataset
+from shoal.default_space import around, default_batch_size, default_epochs
+from shoal.effort import Effort, saved_space
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
 from shoal.loop import RecipeLoop, sound_baseline
 from shoal.losses import target_scaling, unsuited
 from shoal.metrics import Metric, check_metric, goal_problems
 from shoal.model import Model
-from shoal.plan import LOOP_SHARE, RETRAINS, Budget, plan_loop
+from shoal.plan import LOOP_SHARE, RETRAINS, curve_seconds, plan_loop
 from shoal.plan import measure as measure_speed
 from shoal.progress import Event, Listener
 from shoal.recipe import Recipe
-from shoal.records import Ledger, LoopPlan, Run
+from shoal.records import LoopPlan, Plan, Run
 from shoal.references import Reference
 from shoal.run_folder import FolderJournal, RunFolder, cannot_create
-from shoal.space import Family, Space, around, default_batch_size, default_epochs, default_space
+from shoal.space import Space
 from shoal.trainer import Trainer, width_class
-from shoal.winner import Stages, silent, train_best
-
-MOST_SEEDS = 1000
+from shoal.winner import Stages, make_plan, silent, space_for, train_best
 
 
 @dataclass(frozen=True)
@@ -192,23 +192,159 @@ def train(
     return _begin(source, y, sample_weight, options, out, listener, command or "shoal.train(...)")
 
 
+def search(
+    source: Any,
+    y: Any = None,
+    *,
+    space: Space | str | Path | None = None,
+    sampler: str = "sobol",
+    rungs: str = "async",
+    budget: Any = "2m",
+    target: str | Sequence[str] | None = None,
+    task: str = "auto",
+    dev: Any = None,
+    test: Any = None,
+    drop: Sequence[str] = (),
+    group: str | None = None,
+    time: str | None = None,
+    stratify: bool | None = None,
+    sample_weight: Any = None,
+    dev_size: float | int | None = None,
+    test_size: float | int | None = None,
+    metric: str | None = None,
+    target_error: float | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    listener: Listener = silent,
+    command: str | None = None,
+) -> Result:
+    """Search a space of recipes for a table, without the recipe loop before it.
+
+    Args:
+        source: as for ``improve``, like every argument that is not named here.
+        y: the target, where ``source`` does not hold it.
+        space: what to search: a ``Space``, or the path of a TOML file of one; by default what ``improve`` would search.
+        sampler: what draws the trials: ``sobol`` (quasi-random), ``halton``, ``random``, ``grid``, ``coarse-to-fine``, or with a model
+            of where good recipes lie ``tpe``, ``gp`` (needs PyTorch) and ``cma-es``.
+        rungs: how poor trials are stopped: ``async``, ``halving``, ``hyperband`` or ``none`` (see ``shoal.halving``).
+        budget: ``90s``, ``5m``, ``1h`` or ``200trials``.
+
+    Returns:
+        The record and the model, as ``improve`` gives them.
+
+    Raises:
+        InputError: something given cannot be used, recipes of the space for this target included; all problems are named.
+
+    Example:
+        >>> from shoal import Choice, Range, Recipe, Space
+        >>> space = Space.of(Recipe(epochs=20), [Range("learning_rate", 1e-3, 1e-1, "log"), Choice("hidden_layers", (1, 2))])
+        >>> result = search("example:wine", space=space, budget="16trials")
+        >>> result.record.plan.trials
+        16
+    """
+    options: dict[str, Any] = {
+        "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
+        "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
+        "budget": budget, "seed": seed, "space": space, "sampler": sampler, "rungs": rungs,
+    }  # fmt: skip
+    return _begin(source, y, sample_weight, options, out, listener, command or "shoal.search(...)")
+
+
+def plan_search(
+    source: Any,
+    y: Any = None,
+    *,
+    space: Space | str | Path | None = None,
+    sampler: str = "sobol",
+    rungs: str = "async",
+    budget: Any = "2m",
+    target: str | Sequence[str] | None = None,
+    task: str = "auto",
+    dev: Any = None,
+    test: Any = None,
+    drop: Sequence[str] = (),
+    group: str | None = None,
+    time: str | None = None,
+    stratify: bool | None = None,
+    dev_size: float | int | None = None,
+    test_size: float | int | None = None,
+    metric: str | None = None,
+    seed: int = 0,
+    listener: Listener = silent,
+) -> Plan:
+    """What ``search`` would do with a budget on this machine: how many trials, how long, and what that should take.
+
+    Args:
+        source: as for ``search``, like every other argument.
+
+    Returns:
+        The plan, with the measured speed and compilation time of every shape where the budget is a time.
+
+    Raises:
+        InputError: as ``search``.
+
+    Example:
+        >>> plan_search("example:wine", budget="64trials").trials
+        64
+    """
+    options: dict[str, Any] = {
+        "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
+        "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": None,
+        "budget": budget, "seed": seed, "space": space, "sampler": sampler, "rungs": rungs,
+    }  # fmt: skip
+    stages = Stages(listener)
+    dataset = _read(source, y, None, options, None, stages)
+    effort, trainer = Effort.of(options), Trainer(dataset, seed)
+    chosen = effort.space or space_for(trainer, check_metric(metric, dataset.task))
+    plan, _ = make_plan(trainer, effort.budget, chosen, stages=stages, method=effort.method)
+    stages.leave()
+    return plan
+
+
+def default_space_of(source: Any, y: Any = None, *, target: str | Sequence[str] | None = None, task: str = "auto") -> Space:
+    """The space that ``search`` would search for a table, unless it was given another.
+
+    Args:
+        source: a path, ``example:NAME``, a data frame, or an array of inputs together with ``y``.
+        y: the target, where ``source`` does not hold it.
+        target: name of the target's column, or of the columns of several labels.
+        task: ``auto``, ``classification``, ``multi_label`` or ``regression``.
+
+    Raises:
+        InputError: the table cannot be used; all problems are named.
+
+    Example:
+        >>> len(default_space_of("example:wine").families)
+        4
+    """
+    dataset = data.load(source, y=y, target=target, task=task)
+    return space_for(Trainer(dataset, 0), check_metric(None, dataset.task))
+
+
 def _begin(
     source: Any, y: Any, sample_weight: Any, options: dict[str, Any], out: str | Path | None, listener: Listener, command: str
 ) -> Result:
     """Check the options, read the data, make the run's folder, and do the work."""
-    options["drop"] = list([options["drop"]] if isinstance(options["drop"], str) else options["drop"])
     stages = Stages(listener)
-    stages.enter("reading", data.source_name(source))
-    problems = list(_option_problems(options, out))
-    dataset = _load(source, y, sample_weight, options, problems)
+    dataset = _read(source, y, sample_weight, options, out, stages)
     folder = None
     if out is not None:
         dev, test = options["dev"], options["test"]
         saved_source = _as_path(source) if y is None and sample_weight is None else None
         kept = {**options, "dev": _as_path(dev), "test": _as_path(test), "source": saved_source, "command": command}
         resumable = saved_source is not None and all(_as_path(given) is not None for given in (dev, test) if given is not None)
+        if "space" in options:
+            kept["space"], is_kept = saved_space(options["space"])
+            resumable = resumable and is_kept
         folder = RunFolder.create(Path(out), {**kept, "resumable": resumable, "fingerprint": dataset.fingerprint})
     return _work(dataset, options, stages, folder, command)
+
+
+def _read(source: Any, y: Any, sample_weight: Any, options: dict[str, Any], out: str | Path | None, stages: Stages) -> Dataset:
+    """Check the options, and read the data; whatever is wrong is reported together."""
+    options["drop"] = list([options["drop"]] if isinstance(options["drop"], str) else options["drop"])
+    stages.enter("reading", data.source_name(source))
+    return _load(source, y, sample_weight, options, list(_option_problems(options, out)))
 
 
 def resume(path: str | Path, *, listener: Listener = silent) -> Result:
@@ -254,11 +390,9 @@ def load_again(folder: RunFolder, listener: Listener = silent) -> Dataset:
 
 def _option_problems(options: Mapping[str, Any], out: str | Path | None):
     try:
-        _effort(options)
+        Effort.of(options)
     except OptionError as error:
         yield from error.problems
-    if not (isinstance(seeds := options.get("seeds", 1), int) and not isinstance(seeds, bool) and 1 <= seeds <= MOST_SEEDS):
-        yield Problem(f"the number of seeds is a whole number from 1 to {MOST_SEEDS}", repr(seeds), "Give, say, 5.")
     yield from goal_problems(options["metric"], options["target_error"])
     if out is not None and (problem := cannot_create(Path(out))) is not None:
         yield problem
@@ -270,31 +404,18 @@ def _load(source: Any, y: Any, sample_weight: Any, options: Mapping[str, Any], p
     try:
         dataset = data.load(source, y=y, sample_weight=sample_weight, **{name: options[name] for name in names})
         check_metric(options["metric"], dataset.task)
-        if (recipe := _recipe(options)) is not None:
-            misfits = list(unsuited(recipe, dataset.task, len(dataset.classes)))
-            problems += misfits
-            if not misfits:
-                dataset.prepared(recipe.input_normalisation, target_scaling(recipe.loss))  # says what it cannot scale
+        recipes = [] if problems else list(Effort.of(options).recipes())
+        misfits = dict.fromkeys(problem for recipe in recipes for problem in unsuited(recipe, dataset.task, len(dataset.classes)))
+        problems += misfits
+        distinct = {(recipe.input_normalisation, recipe.loss): recipe for recipe in recipes if not misfits}
+        for recipe in distinct.values():
+            dataset.prepared(recipe.input_normalisation, target_scaling(recipe.loss))  # says what it cannot scale
     except InputError as error:
         problems += [problem for problem in error.problems if problem not in problems]
         raise (type(error) if len(problems) == len(error.problems) else OptionError)(*problems) from None
     if problems:
         raise OptionError(*problems)
     return dataset
-
-
-def _recipe(options: Mapping[str, Any]) -> Recipe | None:
-    """The recipe that was given: to train, or to begin with."""
-    given = options.get("recipe") or options.get("begin")
-    return None if given is None else Recipe.from_dict(given)
-
-
-def _effort(options: Mapping[str, Any]) -> tuple[Budget, Space | None, int]:
-    """The budget, the space to search where it is not the default one, and the fresh seeds of the winner."""
-    recipe = _recipe(options)
-    if recipe is None or options.get("recipe") is None:
-        return Budget.parse(options["budget"]), None, RETRAINS
-    return Budget("one recipe", trials=1), Space((Family(recipe, max(recipe.hidden_units, default=1), ()),)), options["seeds"]
 
 
 def _as_path(source: Any) -> str | None:
@@ -308,14 +429,15 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     metric = check_metric(options["metric"], dataset.task)
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     compiled_before = devices.compilations()
-    budget, space, seeds = _effort(options)
+    effort = Effort.of(options)
+    budget, space = effort.budget, effort.space
     references = train_references(dataset, budget, options["seed"], stages)
     trainer = Trainer(dataset, options["seed"], FolderJournal(folder) if folder else None)
     ledger = None
-    if space is None:
-        loop = _recipe_loop(trainer, budget, metric, options, references, stages, folder)
+    if effort.job == "improve":
+        loop = _recipe_loop(trainer, effort, metric, options, references, stages, folder)
         ledger = loop.run()
-        space = _around(trainer, metric, ledger)
+        space = around(space_for(trainer, metric), ledger.begin, ledger.result, width_class(ledger.result))
     trained = train_best(
         trainer,
         budget,
@@ -324,11 +446,13 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         plan=folder.plan() if folder else None,
         keep_plan=folder.save_plan if folder else lambda plan: None,
         space=space,
-        retrains=seeds,
+        method=effort.method,
+        reserve=curve_seconds(budget) if effort.job == "improve" else 0.0,
+        retrains=effort.retrains,
         probed=True,
     )
     stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs else "")
-    judged = assess(trainer, metric, trained, references, budget, options)
+    judged = assess(trainer, metric, trained, references, effort, options)
     stages.leave()
     record = Run(
         name=folder.path.name if folder else dataset.source,
@@ -364,7 +488,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
 
 def _recipe_loop(
     trainer: Trainer,
-    budget: Budget,
+    effort: Effort,
     metric: Metric,
     options: Mapping[str, Any],
     references: tuple[Reference, ...],
@@ -372,32 +496,26 @@ def _recipe_loop(
     folder: RunFolder | None,
 ) -> RecipeLoop:
     """The recipe loop with its plan: the one that the folder keeps, or one that is made here and kept."""
+    budget = effort.budget
     stages.enter("recipe loop", "compiling and measuring")
     begun = stages.total
     _, tables = trainer.prepared(Recipe().shape)
     batch_size = default_batch_size(tables.train_rows)
     full = default_epochs(tables.train_rows, batch_size)
-    begin = Recipe.from_dict(options["begin"]) if options.get("begin") is not None else sound_baseline(tables.train_rows, batch_size, full)
+    begin = effort.begin or sound_baseline(tables.train_rows, batch_size, full)
     steps_per_epoch = tables.steps_per_epoch(tables.batch_size(begin.shape))
     plan = folder.loop_plan() if folder else None
     if plan is None:
         speed = None
         if budget.seconds is not None:
             shoal = RecipeLoop(trainer, metric, LoopPlan(0, full, RETRAINS, 0.0, 0.0), begin).shoal()
-            speed = measure_speed(shoal, begin) / shoal.slots
+            speed = measure_speed(shoal, begin).step / shoal.slots
         plan = plan_loop(budget, LOOP_SHARE * (budget.seconds or 0.0) - (stages.total - begun), full, steps_per_epoch, speed)
         if folder:
             folder.save_loop_plan(plan)
     begin = replace(begin, epochs=plan.epochs, warm_up=min(begin.warm_up, plan.epochs / 2))
     others = {reference.name: reference.predictions["dev"] for reference in references}
     return RecipeLoop(trainer, metric, plan, begin, options["target_error"], others, stages.listener)
-
-
-def _around(trainer: Trainer, metric: Metric, ledger: Ledger) -> Space:
-    """What is left to search once the loop has come to its result."""
-    _, tables = trainer.prepared(Recipe().shape)
-    space = default_space(trainer.dataset.task, tables.train_rows, len(tables.encoding.columns) > 0, metric.unit == "share")
-    return around(space, ledger.begin, ledger.result, width_class(ledger.result))
 
 
 def _versions() -> dict[str, str]:

@@ -12,23 +12,24 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from shoal import devices
 from shoal.errors import OptionError, Problem
+from shoal.halving import HALVING, Rungs, brackets
 from shoal.population import Shoal, segment_steps
 from shoal.recipe import Recipe
 from shoal.records import LoopPlan, Plan, ShoalPlan
-from shoal.space import Family
-
-HALVING = 3
-"""At each rung about one trial in three goes on (the eta of successive halving; Jamieson and Talwalkar, 2016)."""
+from shoal.samplers import ADAPTIVE
+from shoal.space import Family, Space
 
 MOST_ROUNDS = 27
 """Most shoals of first trials per family; beyond it the search of a default space gains next to nothing."""
+
+MOST_HALVINGS = 3
+"""The first rung is at least a 27th of the full training: on less of it ranks say little."""
 
 RETRAINS = 8
 """Fresh seeds on which the winner is trained again; their predictions are averaged in the final model."""
@@ -83,43 +84,86 @@ class Budget:
         return cls(text.strip(), seconds=float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2][0]])
 
 
-def families_within(budget: Budget, families: Sequence[Family]) -> tuple[Family, ...]:
-    """As many families as the budget can pay the compilation of: about 4 s each on a CPU, at most a fifth of the time."""
-    if budget.trials is not None:
-        return tuple(families[: max(1, budget.trials // 32)])
-    return tuple(families[: min(max(1, int((budget.seconds or 0) // 25)), 3)])
+@dataclass(frozen=True, slots=True)
+class Method:
+    """How a search goes about it: what draws its trials, and how they are stopped at rungs."""
+
+    sampler: str = "sobol"
+    rungs: Rungs = "async"
 
 
-def slots_needed(budget: Budget, retrains: int) -> int:
-    """Slots beyond which a shoal would stand empty: the trials, or the retrained winner's seeds; evenly over all devices."""
+DEFAULT_METHOD = Method()
+
+
+def families_within(budget: Budget, space: Space) -> tuple[Family, ...]:
+    """As many families as the budget can pay the compilation of: about 4 s each on a CPU.
+
+    Of a space in which the first families alone are a sensible search, at most three and a fifth of the time; of any other space all, or
+    as many evenly chosen ones as a third of the time, or eight trials for each, pay for.
+    """
+    families, amount = space.families, budget.seconds or 0.0
+    if space.by_promise:
+        most = budget.trials // _TRIALS_A_ROUND if budget.trials is not None else min(int(amount // 25), 3)
+        return families[: max(1, most)]
+    most = budget.trials // 8 if budget.trials is not None else int(amount // 12)
+    count = min(len(families), max(1, most))
+    return tuple(families[number * len(families) // count] for number in range(count))
+
+
+def slots_needed(budget: Budget, retrains: int, families: int = 1, sampler: str = "sobol") -> int:
+    """Slots beyond which a shoal would stand empty: a family's trials, or the retrained winner's seeds; evenly over all devices.
+
+    A sampler that learns gets no more than a tenth of the trials at a time.
+    """
     if budget.trials is None:
         return sys.maxsize
     count = len(devices.start())
-    return math.ceil(max(budget.trials, retrains) / count) * count
+    most = math.ceil(budget.trials / families)
+    if sampler in ADAPTIVE:
+        most = min(most, max(1, budget.trials // 10))
+    return math.ceil(max(most, retrains) / count) * count
 
 
-def measure(shoal: Shoal, recipe: Recipe) -> float:
-    """Seconds per step of the whole shoal, evaluation included; the networks trained for it are thrown away."""
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What a shoal costs: seconds per step of all its networks, evaluation included, and seconds until its program was there."""
+
+    step: float
+    compile: float
+
+
+def measure(shoal: Shoal, recipe: Recipe) -> Speed:
+    """The speed of a shoal; the networks trained for it are thrown away."""
+    begun = time.perf_counter()
     numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
     state = shoal.start(numbers)
     state, _ = shoal.advance(state, numbers, 0, 1, 1)  # compiles, or reads from the cache, and pages everything in
+    compiled = time.perf_counter() - begun
     seconds = {}
     for steps in (1, _MEASURED_STEPS):
         started = time.perf_counter()
         state, _ = shoal.advance(state, numbers, 0, steps, 1)
         seconds[steps] = time.perf_counter() - started
     step = (seconds[_MEASURED_STEPS] - seconds[1]) / (_MEASURED_STEPS - 1)
-    return step + max(seconds[1] - step, 0.0) / segment_steps(shoal.steps_per_epoch)
+    return Speed(step + max(seconds[1] - step, 0.0) / segment_steps(shoal.steps_per_epoch), compiled)
 
 
-def plan_trials(budget: Budget, families: Sequence[Family], slots: Sequence[int], steps_per_epoch: int, retrains: int = RETRAINS) -> Plan:
+def plan_trials(
+    budget: Budget,
+    families: Sequence[Family],
+    slots: Sequence[int],
+    steps_per_epoch: Sequence[int],
+    retrains: int = RETRAINS,
+    method: Method = DEFAULT_METHOD,
+) -> Plan:
     """The plan for a budget in trials: nothing is measured, so it is the same on every machine."""
     assert budget.trials is not None
     shares = _shares(budget.trials, len(families))
-    rounds = max(math.ceil(share / slot) for share, slot in zip(shares, slots, strict=True))
-    rungs = _rungs(rounds, families[0].base.epochs, steps_per_epoch)
-    shoals = [_shoal_plan(family, slot, share, None) for family, slot, share in zip(families, slots, shares, strict=True)]
-    return Plan(budget.text, tuple(shoals), rungs, budget.trials, retrains, "The number of trials was given.")
+    rounds = sum(math.ceil(share / slot) for share, slot in zip(shares, slots, strict=True))
+    rungs = _rungs(rounds, families[0].base.epochs, steps_per_epoch, method.rungs)
+    shoals = [_shoal_plan(*each, None) for each in zip(families, slots, shares, rungs, strict=True)]
+    reason = "The number of trials was given."
+    return Plan(budget.text, tuple(shoals), rungs[0], budget.trials, retrains, reason, method.sampler, method.rungs)
 
 
 def plan_seconds(
@@ -127,8 +171,9 @@ def plan_seconds(
     seconds_left: float,
     families: Sequence[Family],
     slots: Sequence[int],
-    step_seconds: Sequence[float],
-    steps_per_epoch: int,
+    speeds: Sequence[Speed],
+    steps_per_epoch: Sequence[int],
+    method: Method = DEFAULT_METHOD,
 ) -> Plan:
     """The plan that the time left pays for, by the measured cost of a step.
 
@@ -140,41 +185,44 @@ def plan_seconds(
         seconds_left: for searching and retraining.
         families: in the order of their promise.
         slots: of each family's shoal.
-        step_seconds: of each family's shoal.
-        steps_per_epoch: of the training rows.
+        speeds: of each family's shoal.
+        steps_per_epoch: of the training rows, in each family's mini-batches.
+        method: what draws the trials and stops them.
     """
     available = seconds_left * _TRAINING_SHARE
     full = families[0].base.epochs
 
-    def shoals(used: int, rounds: int) -> tuple[ShoalPlan, ...]:
-        return tuple(_shoal_plan(families[i], slots[i], rounds * slots[i], step_seconds[i]) for i in range(used))
+    def shoals(used: int, epochs: float, rounds: int) -> list[ShoalPlan]:
+        rungs = _rungs(used * rounds, epochs, steps_per_epoch[:used], method.rungs)
+        return [_shoal_plan(families[i], slots[i], rounds * slots[i], rungs[i], speeds[i]) for i in range(used)]
 
     def cost(used: int, epochs: float, rounds: int) -> float:
-        return sum(rung_seconds(shoals(used, rounds), _rungs(rounds, epochs, steps_per_epoch), RETRAINS))
+        return sum(rung_seconds(shoals(used, epochs, rounds), RETRAINS, method.rungs))
 
     def rounds_within(used: int, epochs: float) -> int:
         return max((rounds for rounds in range(1, MOST_ROUNDS + 1) if cost(used, epochs, rounds) <= available), default=0)
 
     used, epochs, rounds = _choose(len(families), full, rounds_within)
     if rounds == 0:
-        segment = segment_steps(steps_per_epoch)
-        steps = full * steps_per_epoch * max(available, 0.0) / cost(1, full, 1)
-        epochs = max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / steps_per_epoch  # rounded up, one segment might not fit
+        segment = segment_steps(steps_per_epoch[0])
+        steps = full * steps_per_epoch[0] * max(available, 0.0) / cost(1, full, 1)
+        epochs = max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / steps_per_epoch[0]  # rounded up, one segment might not fit
         rounds = 1
-    rungs = _rungs(rounds, epochs, steps_per_epoch)
-    chosen = shoals(used, rounds)
+    chosen = tuple(shoals(used, epochs, rounds))
+    rungs = chosen[0].rungs
     trials = sum(shoal.trials for shoal in chosen)
-    expected = cost(used, epochs, rounds)
+    spent = tuple(rung_seconds(chosen, RETRAINS, method.rungs))
+    expected = sum(spent)
     reason = (
         f"{trials} trials in {used} shape{'s' * (used > 1)} of network, "
-        f"up to {rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch:.3g} epochs) each, "
+        f"up to {rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch[0]:.3g} epochs) each, "
         f"should take {expected:.0f} s of the {max(seconds_left, 0):.0f} s left after measuring."
     )
     if expected > seconds_left:
         reason += " Even the smallest search takes longer than that."
     elif epochs < full / 2:
         reason += " Training is cut short: a larger budget would train to the end."
-    return Plan(budget.text, chosen, rungs, trials, RETRAINS, reason)
+    return Plan(budget.text, chosen, rungs, trials, RETRAINS, reason, method.sampler, method.rungs, spent)
 
 
 def _choose(families: int, full: float, rounds_within: Callable[[int, float], int]) -> tuple[int, float, int]:
@@ -191,17 +239,22 @@ def _choose(families: int, full: float, rounds_within: Callable[[int, float], in
     return 1, full, 0
 
 
-def rung_seconds(shoals: Sequence[ShoalPlan], rungs: Sequence[int], retrains: int) -> list[float]:
-    """What each rung should take if every shape keeps its share of the trials, and last the retraining of the dearest shape.
+def rung_seconds(shoals: Sequence[ShoalPlan], retrains: int, halving: Rungs) -> list[float]:
+    """What each rung should take if every shape keeps its share of the shoals, and last the retraining of the dearest shape.
 
     A shape of which no speed was measured counts as free. A shoal of fewer slots than fresh seeds is retrained more than once.
     """
-    seconds = []
-    for number, (begin, end) in enumerate(pairwise((0, *rungs))):
-        turns = (math.ceil(shoal.trials / (HALVING**number * shoal.slots)) * (shoal.step_seconds or 0.0) for shoal in shoals)
-        seconds.append((end - begin) * sum(turns))
-    retraining = max(math.ceil(retrains / shoal.slots) * (shoal.step_seconds or 0.0) for shoal in shoals)
-    return [*seconds, retraining * rungs[-1]]
+    rungs = len(shoals[0].rungs)
+    rounds = [math.ceil(shoal.trials / shoal.slots) for shoal in shoals]
+    seconds = [0.0] * rungs
+    for count, first in brackets(halving, sum(rounds), rungs):
+        for rung in range(first, rungs):
+            turns = math.ceil(count / HALVING ** (rung - first))
+            for shoal, own in zip(shoals, rounds, strict=True):
+                begin = shoal.rungs[rung - 1] if rung > first else 0
+                seconds[rung] += turns * own / sum(rounds) * (shoal.rungs[rung] - begin) * (shoal.step_seconds or 0.0)
+    retraining = max(math.ceil(retrains / shoal.slots) * (shoal.step_seconds or 0.0) * shoal.rungs[-1] for shoal in shoals)
+    return [*seconds, retraining]
 
 
 def plan_loop(budget: Budget, seconds: float, full_epochs: float, steps_per_epoch: int, network_step_seconds: float | None) -> LoopPlan:
@@ -272,10 +325,19 @@ def with_length(family: Family, epochs: float) -> Family:
     return replace(family, base=replace(base, epochs=epochs, warm_up=base.warm_up * epochs / base.epochs))
 
 
-def _shoal_plan(family: Family, slots: int, trials: int, step_seconds: float | None) -> ShoalPlan:
+def _shoal_plan(family: Family, slots: int, trials: int, rungs: tuple[int, ...], speed: Speed | None) -> ShoalPlan:
     shape = family.shape
     return ShoalPlan(
-        shape.hidden_layers, family.width, shape.activation, shape.normalisation, shape.batch_size, slots, trials, step_seconds
+        shape.hidden_layers,
+        family.width,
+        shape.activation,
+        shape.normalisation,
+        shape.batch_size,
+        slots,
+        trials,
+        None if speed is None else speed.step,
+        rungs,
+        None if speed is None else speed.compile,
     )
 
 
@@ -283,10 +345,15 @@ def _shares(trials: int, families: int) -> list[int]:
     return [trials // families + (number < trials % families) for number in range(families)]
 
 
-def _rungs(rounds: int, epochs: float, steps_per_epoch: int) -> tuple[int, ...]:
-    """Steps at which trials are compared; as many halvings as leave whole shoals, each a whole number of segments."""
-    segment = segment_steps(steps_per_epoch)
-    segments = max(1, round(epochs * steps_per_epoch / segment))
-    halvings = int(math.log(rounds, HALVING) + 1e-9)
-    counts = {math.ceil(segments / HALVING**k) for k in range(halvings, -1, -1)}
-    return tuple(count * segment for count in sorted(counts))
+def _rungs(rounds: int, epochs: float, steps_per_epoch: Sequence[int], halving: Rungs) -> list[tuple[int, ...]]:
+    """Each family's steps at which trials are compared: the same shares of the training, each a whole number of its segments.
+
+    There are as many halvings as leave whole shoals, and as every family can tell apart.
+    """
+    wanted = 0 if halving == "none" else min(MOST_HALVINGS, int(math.log(rounds, HALVING) + 1e-9))
+    lengths = [(segment_steps(steps), max(1, round(epochs * steps / segment_steps(steps)))) for steps in steps_per_epoch]
+    for halvings in range(wanted, -1, -1):
+        counts = [[math.ceil(segments / HALVING**k) for k in range(halvings, -1, -1)] for _, segments in lengths]
+        if all(len(set(each)) == len(each) for each in counts):
+            return [tuple(count * segment for count in each) for each, (segment, _) in zip(counts, lengths, strict=True)]
+    raise AssertionError("one rung always fits")

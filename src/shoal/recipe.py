@@ -323,8 +323,8 @@ TECHNIQUES: dict[str, Callable[[Recipe], bool]] = {
 """Technique: whether a recipe uses it. A program holds those that any network of its shoal uses."""
 
 
-def techniques_of(recipes: Iterable[Recipe]) -> tuple[str, ...]:
-    """What a program that trains all these recipes must hold, sorted."""
+def techniques_of(recipes: Iterable[Any]) -> tuple[str, ...]:
+    """What a program that trains all these recipes (or what reads like one) must hold, sorted."""
     return tuple(sorted({name for recipe in recipes for name in recipe.techniques}))
 
 

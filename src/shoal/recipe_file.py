@@ -6,8 +6,6 @@ Settings that a file leaves out have their defaults.
 from __future__ import annotations
 
 import json
-import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -15,21 +13,13 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from shoal.errors import OptionError, Problem, did_you_mean, nearest
+from shoal.errors import OptionError, Problem, did_you_mean
 from shoal.explanations import LETTERS, SETTINGS, Explanation, explain, written
 from shoal.recipe import CHOICES, MAX_HIDDEN_LAYERS, OPTIONAL_NUMBERS, Recipe
+from shoal.settings_file import ENDLESS, SUFFIXES, at_line, named, parse_toml, read_text, shortened
 from shoal.storage import write_atomically
 
-SUFFIXES = (".toml", ".json")
-_NAMED = "a recipe file ends in .toml or .json"
-
-LARGEST_FILE = 1_000_000
-"""Bytes; a recipe has a few thousand, and a file far larger is something else."""
-
 COMMENT_WIDTH = 100
-
-_ENDLESS = "a number of thousands of digits, or lists in lists in lists"
-"""What Python's parsers refuse without naming a line."""
 
 ELSEWHERE: dict[str, str] = {
     "alpha": "learning_rate", "lr": "learning_rate", "learning_rate_init": "learning_rate",
@@ -53,7 +43,7 @@ def read_recipe(path: str | Path) -> Recipe:
             out of range; all of these together.
     """
     path = Path(path)
-    text = _text(path)
+    text = read_text(path, "recipe")
     try:
         return from_json(text) if path.suffix.lower() == ".json" else from_toml(text)
     except OptionError as error:
@@ -75,7 +65,7 @@ def write_recipe(recipe: Recipe, path: str | Path, *, commented: bool = False) -
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise OptionError(Problem(_NAMED, repr(str(path)), "Write, say, recipe.toml."))
+        raise OptionError(Problem(named("recipe"), repr(str(path)), "Write, say, recipe.toml."))
     text = to_json(recipe) if path.suffix.lower() == ".json" else to_toml(recipe, commented=commented)
     write_atomically(path, text.encode())
 
@@ -128,13 +118,7 @@ def from_toml(text: str) -> Recipe:
         >>> from_toml('optimiser = "rmsprop"\\nkeep_prob = [0.8, 0.5]').keep_prob
         (0.8, 0.5)
     """
-    try:
-        settings = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise OptionError(_broken_toml(text, str(error))) from None
-    except (ValueError, RecursionError):
-        raise OptionError(Problem("a recipe is TOML", _ENDLESS, "Write one name = value a line.")) from None
-    return from_settings(settings)
+    return from_settings(parse_toml(text, "recipe"))
 
 
 def from_json(text: str) -> Recipe:
@@ -156,10 +140,10 @@ def from_json(text: str) -> Recipe:
     try:
         settings = json.loads(text, object_pairs_hook=collect)
     except json.JSONDecodeError as error:
-        received = _at_line(text, error.lineno, f"{error.msg}, column {error.colno}")
+        received = at_line(text, error.lineno, f"{error.msg}, column {error.colno}")
         raise OptionError(Problem("a recipe is JSON", received, 'Write {"name": value, ...}.')) from None
     except (ValueError, RecursionError):
-        raise OptionError(Problem("a recipe is JSON", _ENDLESS, 'Write {"name": value, ...}.')) from None
+        raise OptionError(Problem("a recipe is JSON", ENDLESS, 'Write {"name": value, ...}.')) from None
     if not isinstance(settings, dict):
         raise OptionError(Problem("a recipe is a JSON object", _received(settings), 'Write {"name": value, ...}.'))
     return from_settings(settings, [Problem("a setting is given once", f"{name!r} twice", "Leave one out.") for name in twice])
@@ -190,45 +174,10 @@ def from_settings(settings: Mapping[str, Any], problems: Iterable[Problem] = ())
     try:
         recipe = Recipe(**usable | _stand_ins(settings, mistyped))
     except OptionError as error:
-        found += (replace(each, received=_short(each.received)) for each in error.problems)
+        found += (replace(each, received=shortened(each.received)) for each in error.problems)
     if recipe is None or found:
         raise OptionError(*found)
     return recipe
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.is_dir():
-            inside = _recipes_in(path)
-            remedy = f"Name a file in it, such as {inside[0]}." if inside else "Name a file."
-            raise OptionError(Problem("a recipe is a file", f"the folder {str(path)!r}", remedy))
-        if path.suffix.lower() not in SUFFIXES:
-            raise OptionError(Problem(_NAMED, repr(str(path)), _neighbour(path, "Rename it, or choose another file.")))
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        remedy = _neighbour(path, "Make one: shoal recipe new recipe.toml.")
-        raise OptionError(Problem("the recipe file exists", repr(str(path)), remedy)) from None
-    except OSError as error:
-        received = f"{str(path)!r}: {error.strerror or error}"
-        raise OptionError(Problem("the recipe file can be read", received, "Check its name and its permissions.")) from None
-    if len(content) > LARGEST_FILE:
-        received = f"{str(path)!r}, which is larger than {LARGEST_FILE:,} bytes"
-        raise OptionError(Problem("a recipe is a short text", received, "Choose another file."))
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        received = f"{str(path)!r}, in which byte {error.start + 1} is none"
-        raise OptionError(Problem("a recipe is text in UTF-8", received, "Save it as UTF-8, or choose another file.")) from None
-
-
-def _recipes_in(folder: Path) -> list[str]:
-    return sorted(each.name for each in folder.iterdir() if each.suffix.lower() in SUFFIXES)
-
-
-def _neighbour(path: Path, otherwise: str) -> str:
-    match = nearest(path.name, _recipes_in(path.parent)) if path.parent.is_dir() else None
-    return f"Did you mean {str(path.with_name(match))!r}?" if match else otherwise
 
 
 def _comments(each: Explanation) -> Iterator[str]:
@@ -246,45 +195,8 @@ def _comments(each: Explanation) -> Iterator[str]:
         yield from wrapped(f"One of {', '.join(CHOICES[each.name])}.")
 
 
-_SLIPS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
-    (re.compile(r"(\w+)\s*=\s*\(([^()]*)\)"), lambda slip: f"Write {slip[1]} = [{slip[2].strip(' ,')}]."),
-    (re.compile(r"(\w+)\s*=\s*(?:None|null|none|off)\b"), lambda slip: f"Leave {slip[1]} out to turn it off."),
-    (re.compile(r"(\w+)\s*=\s*([A-Za-z_]\w*)\s*(?:#|$)"), lambda slip: f'Write {slip[1]} = "{slip[2]}", in quotes.'),
-    (re.compile(r"(\w+)\s*=\s*(\.\d+|\d+\.)(?!\d)"), lambda slip: f"Write {slip[1]} = {float(slip[2])}."),
-    (re.compile(r"[\"']?(\w+)[\"']?\s*:\s*([^,]+)"), lambda slip: f"Write {slip[1]} = {slip[2].strip()}."),
-)
-"""What a broken line looks like, and what was probably meant."""
-
-
-def _broken_toml(text: str, message: str) -> Problem:
-    message, _, place = message.rpartition(" (at ")
-    digits = re.findall(r"\d+", place)  # of "line 3, column 14)"; none of "end of document)"
-    line_number = int(digits[0]) if digits else len(text.rstrip().split("\n"))
-    what = f"{message}, column {digits[1]}" if digits else message
-    if "overwrite" in what:
-        return Problem("a setting is given once", _at_line(text, line_number, "given before"), "Leave one of the two out.")
-    line = _line(text, line_number)
-    corrections = (correct(slip) for looks, correct in _SLIPS if (slip := looks.match(line)))
-    return Problem("a recipe is TOML", _at_line(text, line_number, what), next(corrections, "Write one name = value a line."))
-
-
-def _line(text: str, number: int) -> str:
-    # not splitlines, which knows more kinds of line end than TOML and JSON do
-    return _short("".join(text.replace("\r\n", "\n").split("\n")[number - 1 : number]))
-
-
-def _at_line(text: str, number: int, what: str) -> str:
-    return f"line {number}, {_line(text, number)!r} ({_short(what)})"
-
-
-def _short(text: str, most: int = 80) -> str:
-    """Text from a file for a message: on one line, without control characters, and not long."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text).strip()
-    return text if len(text) <= most else f"{text[:most]}..."
-
-
 def _unknown(name: str, value: Any, known: Iterable[str]) -> Problem:
-    shown = repr(_short(name))
+    shown = repr(shortened(name))
     if isinstance(value, dict) and any(inside in known for inside in value):
         return Problem("settings stand at the top of a recipe", f"the table {shown}", "Make its heading a comment.")
     known_as = ELSEWHERE.get(name.lower())
@@ -361,7 +273,7 @@ def _received(value: Any) -> str:
         return "a table"
     if isinstance(value, list):
         simple = all(isinstance(each, int | float | str) for each in value)
-        return f"the list {_short(json.dumps(value))}" if simple else "a list of lists or tables"
+        return f"the list {shortened(json.dumps(value))}" if simple else "a list of lists or tables"
     if isinstance(value, bool | int | float | str):
-        return f"{'the text ' * isinstance(value, str)}{_short(json.dumps(value))}"
+        return f"{'the text ' * isinstance(value, str)}{shortened(json.dumps(value))}"
     return "null" if value is None else f"the date or time {value}"

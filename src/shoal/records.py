@@ -223,6 +223,10 @@ class ShoalPlan:
     trials: int
     step_seconds: float | None
     """Measured seconds per step of the whole shoal; ``None`` where the budget was given in trials."""
+    rungs: tuple[int, ...] = ()
+    """The plan's rungs in steps of this shape, which takes mini-batches of its own size."""
+    compile_seconds: float | None = None
+    """Measured seconds until its program was there: compiled, or read from the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +236,17 @@ class Plan:
     budget: str
     shoals: tuple[ShoalPlan, ...]
     rungs: tuple[int, ...]
-    """Steps at which trials are compared; the last is the full training."""
+    """Steps of the first shape at which trials are compared; the last is the full training."""
     trials: int
     retrains: int
     """Fresh seeds on which the winner is trained again."""
     reason: str
+    sampler: str = "sobol"
+    """What draws the trials."""
+    halving: Literal["async", "halving", "hyperband", "none"] = "halving"
+    """How trials are stopped at rungs (see ``shoal.halving``)."""
+    rung_seconds: tuple[float, ...] = ()
+    """What each rung should take, and last the retraining; empty where the budget was given in trials."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
-"""Successive halving over shoals: many recipes trained a little, the best of them longer, the winner again on fresh seeds.
+"""A search over shoals: many recipes trained a little, the best of them longer, the winner again on fresh seeds.
 
-Shoals of one family take turns in one compiled program. At each rung the surviving networks of a family are gathered
-into as few shoals as hold them; slots that would stand empty go to the next best, who cost nothing more. So every shoal
-is full from the first rung to the last, and all its networks have the same age: they have seen the same mini-batches, and
-no network's result depends on when a slot became free.
+A sampler draws the trials, brackets say which of them train next and how far, and each of their jobs is one shoal between two rungs.
+Shoals of one family take turns in one compiled program. All networks of a shoal have the same age: they have seen the same mini-batches,
+and no network's result depends on when a slot became free. The order of the jobs depends on the plan, the seed and the results alone.
 """
 
 from __future__ import annotations
@@ -15,13 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from shoal.errors import DataError, Problem
+from shoal.halving import HALVING, Bracket, Climber, brackets
 from shoal.measurements import Signals
-from shoal.plan import HALVING, rung_seconds
+from shoal.plan import rung_seconds
 from shoal.population import Members, Shoal
 from shoal.progress import Event, Listener
 from shoal.recipe import Recipe
 from shoal.records import Plan, Trial
-from shoal.space import Family
+from shoal.samplers import make_sampler
+from shoal.space import Space
 from shoal.trainer import Journal, Network, Purpose, advance, best_of, own_seed
 
 
@@ -50,9 +51,9 @@ class Search:
     """One search, step by step.
 
     Args:
-        families: the shapes, as the plan numbers them.
+        space: what is drawn from; its families are those that the plan numbers.
         shoal_of: the shoal of a family, made (and compiled) when it is first asked for.
-        plan: how many trials, slots and steps.
+        plan: how many trials, slots and steps, and how they are drawn and stopped.
         seed: of the draws and of every network.
         journal: where finished jobs are kept.
         listener: is told how far the search is.
@@ -62,7 +63,7 @@ class Search:
 
     def __init__(
         self,
-        families: Sequence[Family],
+        space: Space,
         shoal_of: Callable[[int], Shoal],
         plan: Plan,
         seed: int,
@@ -71,90 +72,85 @@ class Search:
         metric: str = "dev loss",
         probed: bool = False,
     ) -> None:
-        self.families, self.shoal_of, self.plan, self.seed = families, shoal_of, plan, seed
+        self.space, self.shoal_of, self.plan, self.seed = space, shoal_of, plan, seed
         self.journal, self.listener, self.metric, self.probed = journal, listener, metric, probed
         self._slots_trained = self._slots_filled = 0
-        self._seconds_left = sum(rung_seconds(plan.shoals, plan.rungs, plan.retrains))
+        self._seconds_left = sum(rung_seconds(plan.shoals, plan.retrains, plan.halving))
+        self._last = len(plan.rungs) - 1
+        self._jobs = 0
 
     def run(self) -> Searched:
         """Search, then train the winner again."""
-        drawn = self._draw()
+        trials = self._compare()
         # A single trial has nothing to be compared with: its recipe is trained on the fresh seeds at once.
-        compared = drawn if len(drawn) > 1 else []
-        winner, retrained = self._retrain(self._compare(compared) if compared else drawn)
-        last = len(self.plan.rungs) - 1
-        trials = [runner.record(last, "search") for runner in compared] + [runner.record(last, "retrain") for runner in retrained]
-        trained = sorted(_ranked(retrained), key=lambda runner: runner.number)  # one without a score is as it was before its first step
-        of_winner = [runner for runner in trained if runner.recipe == winner.recipe]
+        compared = trials if self.plan.trials > 1 else []
+        finalists = _ranked([network for network in compared if self._is_final(network)]) if compared else trials
+        winner, retrained = self._retrain(finalists)
+        records = [network.record(self._last, "search") for network in compared]
+        records += [network.record(self._last, "retrain") for network in retrained]
+        of_winner = [network for network in _ranked(retrained) if network.recipe == winner.recipe]
+        of_winner.sort(key=lambda network: network.number)  # one without a score is as it was before its first step
         networks = best_of(of_winner)
-        signals = tuple(runner.signals for runner in of_winner if runner.signals is not None)
-        return Searched(tuple(trials), winner.recipe, winner.family, networks, self._slots_filled / self._slots_trained, signals)
+        signals = tuple(network.signals for network in of_winner if network.signals is not None)
+        return Searched(tuple(records), winner.recipe, winner.family, networks, self._slots_filled / self._slots_trained, signals)
 
-    def _compare(self, runners: list[Network]) -> list[Network]:
-        """The trials that reached the last rung, best first."""
-        for rung in range(len(self.plan.rungs)):
-            self._train(runners, rung, "search")
-            if rung + 1 < len(self.plan.rungs):
-                runners = self._survivors(runners)
-        return _ranked(runners)
+    def _compare(self) -> list[Network]:
+        """Every trial, trained as far as it came."""
+        sampler = make_sampler(self.plan.sampler, self.space, tuple(shoal.trials for shoal in self.plan.shoals), self.seed)
+        climbers: list[Climber] = []
+        networks: list[Network] = []
+        slots = [shoal.slots for shoal in self.plan.shoals]
+        for count, first in brackets(self.plan.halving, self.plan.trials, len(self.plan.rungs)):
+            waits = self.plan.halving != "async"
+            bracket = Bracket(sampler, climbers, count, slots, first, self._last, waits)
+            while job := bracket.next():
+                for drawn in bracket.drawn[len(networks) - bracket.before :]:
+                    number = len(networks)
+                    networks.append(Network(number, own_seed(self.seed, number), drawn.recipe, drawn.family, rung=first))
+                if self.plan.trials == 1:
+                    break
+                group = [networks[climber.number] for climber in job.climbers]
+                self._train_shoal(group, job.rung, "search")
+                bracket.told(job, [network.score for network in group], [network.stopped or network.diverged for network in group])
+                alive = {climber.number for climber in bracket.alive()}
+                for network in networks:
+                    if network.number not in alive and not self._is_final(network):
+                        network.state = None  # its record stays
+                self._report("search", job.rung, len(alive), networks)
+        return networks
 
-    def _draw(self) -> list[Network]:
-        runners: list[Network] = []
-        for number, (family, share) in enumerate(zip(self.families, self.plan.shoals, strict=True)):
-            for recipe in family.draw(share.trials, self.seed * 1009 + number):
-                runners.append(Network(len(runners), own_seed(self.seed, len(runners)), recipe, number))
-        return runners
+    def _is_final(self, network: Network) -> bool:
+        """Whether a trial was trained as long as it could be."""
+        return (network.rung == self._last and network.steps > 0) or network.stopped or network.diverged
 
-    def _train(self, runners: Sequence[Network], rung: int, purpose: Purpose) -> None:
-        """Bring runners from the rung before (or from the start) to this one, shoal by shoal."""
-        done = 0
-        for family in sorted({runner.family for runner in runners}):
-            mine = [runner for runner in runners if runner.family == family]
-            slots = self.plan.shoals[family].slots
-            for first in range(0, len(mine), slots):
-                group = mine[first : first + slots]
-                self._train_shoal(group, rung, purpose)
-                done += len(group)
-                best = min((runner.score for runner in runners), default=math.inf)
-                self.listener(
-                    Event(
-                        purpose,
-                        rung=rung,
-                        rungs=len(self.plan.rungs),
-                        alive=len(runners),
-                        done=done,
-                        trials=len(runners),
-                        best=best if math.isfinite(best) else None,
-                        metric=self.metric,
-                        seconds_left=self._seconds_left or None,
-                    )
-                )
+    def _report(self, purpose: Purpose, rung: int, alive: int, networks: Sequence[Network]) -> None:
+        best = min((network.score for network in networks), default=math.inf)
+        done = sum(network.rung >= rung and network.steps > 0 for network in networks)
+        expected = math.ceil(self.plan.trials / HALVING**rung) if purpose == "search" else len(networks)
+        self.listener(
+            Event(
+                purpose,
+                rung=rung,
+                rungs=len(self.plan.rungs),
+                alive=alive,
+                done=done,
+                trials=max(done, expected),
+                best=best if math.isfinite(best) else None,
+                metric=self.metric,
+                seconds_left=self._seconds_left or None,
+            )
+        )
 
     def _train_shoal(self, group: Sequence[Network], rung: int, purpose: Purpose) -> None:
-        shoal = self.shoal_of(group[0].family)
-        begin, end = group[0].steps, self.plan.rungs[rung]
-        job = f"{purpose}-{rung}-{group[0].number}-{group[-1].number}"
-        advance(job, shoal, group, end, self.journal, probed=self.probed and purpose == "retrain")
+        shoal, plan = self.shoal_of(group[0].family), self.plan.shoals[group[0].family]
+        begin, end = group[0].steps, plan.rungs[rung]
+        self._jobs += 1
+        advance(f"{purpose}-{self._jobs}", shoal, group, end, self.journal, probed=self.probed and purpose == "retrain")
         for network in group:
             network.rung = rung
         self._slots_trained += shoal.slots
         self._slots_filled += len(group)
-        step_seconds = self.plan.shoals[group[0].family].step_seconds
-        self._seconds_left = max(0.0, self._seconds_left - (end - begin) * (step_seconds or 0.0))
-
-    def _survivors(self, runners: Sequence[Network]) -> list[Network]:
-        """The best third over all families, and as many next best of each family as fill its last shoal."""
-        ranked = _ranked(runners)
-        going_on: list[Network] = []
-        best = ranked[: math.ceil(len(runners) / HALVING)]
-        for family in range(len(self.families)):
-            wanted = sum(runner.family == family for runner in best)
-            slots = self.plan.shoals[family].slots
-            mine = [runner for runner in ranked if runner.family == family]
-            going_on += mine[: math.ceil(wanted / slots) * slots]
-        for runner in set(runners) - set(going_on):
-            runner.state = None  # its record stays
-        return sorted(going_on, key=lambda runner: runner.number)
+        self._seconds_left = max(0.0, self._seconds_left - (end - begin) * (plan.step_seconds or 0.0))
 
     def _retrain(self, finalists: Sequence[Network]) -> tuple[Network, list[Network]]:
         """Train the best recipe on fresh seeds, and as many next best of its family as the shoal has room for.
@@ -174,7 +170,10 @@ class Search:
             for i, recipe in enumerate(recipes)
             for j in range(seeds)
         ]
-        self._train(fresh, len(self.plan.rungs) - 1, "retrain")
+        slots = self.plan.shoals[first.family].slots
+        for begin in range(0, len(fresh), slots):
+            self._train_shoal(fresh[begin : begin + slots], self._last, "retrain")
+            self._report("retrain", self._last, len(fresh), fresh)
 
         def mean_score(recipe: Recipe) -> float:
             return float(np.mean([runner.score for runner in fresh if runner.recipe == recipe]))
@@ -183,15 +182,15 @@ class Search:
         return next(runner for runner in finalists if runner.recipe == best), fresh
 
 
-def _ranked(runners: Sequence[Network]) -> list[Network]:
-    """The runners that have a score, best first; ties go to the first drawn.
+def _ranked(networks: Sequence[Network]) -> list[Network]:
+    """The networks that have a score, best first; ties go to the first drawn.
 
     Raises:
         DataError: none has.
     """
-    ranked = sorted((runner for runner in runners if math.isfinite(runner.score)), key=lambda runner: (runner.score, runner.number))
+    ranked = sorted((network for network in networks if math.isfinite(network.score)), key=lambda network: (network.score, network.number))
     if not ranked:
-        received = f"{len(runners)} trials, all diverged before their first evaluation"
+        received = f"{len(networks)} trials, all diverged before their first evaluation"
         raise DataError(
             Problem(
                 "some network trains without diverging",

@@ -9,17 +9,28 @@ from dataclasses import dataclass, field, replace
 from shoal import devices
 from shoal.calibration import fit_temperature
 from shoal.data import Dataset
+from shoal.default_space import default_space
 from shoal.experiments.two_sample import reference_codes
 from shoal.metrics import Metric
 from shoal.model import Model
-from shoal.plan import RETRAINS, Budget, curve_seconds, families_within, plan_seconds, plan_trials, slots_needed, with_length
+from shoal.plan import (
+    DEFAULT_METHOD,
+    RETRAINS,
+    Budget,
+    Method,
+    families_within,
+    plan_seconds,
+    plan_trials,
+    slots_needed,
+    with_length,
+)
 from shoal.plan import measure as measure_speed
 from shoal.population import Shoal, slots_within
 from shoal.progress import Event, Listener
 from shoal.recipe import Recipe
 from shoal.records import Plan
 from shoal.search import Search, Searched
-from shoal.space import Family, Space, default_space
+from shoal.space import Family, Space
 from shoal.trainer import MEMORY, Trainer
 
 
@@ -62,9 +73,73 @@ class Trained:
     model: Model
     searched: Searched
     plan: Plan
-    families: tuple[Family, ...]
+    space: Space
+    """What was searched: as much of the space as the plan has families for."""
     dataset: Dataset
     """As the model sees it: its inputs normalised, and its target scaled, as the winner's recipe asks for."""
+
+
+class Shoals:
+    """The shoal of every family, made when it is first asked for.
+
+    Args:
+        trainer: of the data set.
+        families: of the search.
+        slots: of each family's shoal, or how many are of use: no more are made than memory and speed allow.
+    """
+
+    def __init__(self, trainer: Trainer, families: Sequence[Family], slots: Sequence[int]) -> None:
+        self.families = families
+        self._trainer, self._slots, self._made = trainer, slots, dict[int, Shoal]()
+
+    def __getitem__(self, number: int) -> Shoal:
+        if number not in self._made:
+            family = self.families[number]
+            layout = self._trainer.layout(family.shape, family.width, family.techniques)
+            slots = min(slots_within(layout, MEMORY), self._slots[number])
+            self._made[number] = Shoal(layout, slots, self._trainer.prepared(family.shape)[1], self._trainer.seed)
+        return self._made[number]
+
+
+def space_for(trainer: Trainer, metric: Metric) -> Space:
+    """The default space of a data set."""
+    _, tables = trainer.prepared(Recipe().shape)
+    return default_space(trainer.dataset.task, tables.train_rows, len(tables.encoding.columns) > 0, metric.unit == "share")
+
+
+def make_plan(
+    trainer: Trainer,
+    budget: Budget,
+    space: Space,
+    *,
+    stages: Stages,
+    method: Method = DEFAULT_METHOD,
+    reserve: float = 0.0,
+    retrains: int = RETRAINS,
+) -> tuple[Plan, Shoals]:
+    """What a budget buys, and the shoals that were measured for it.
+
+    Args:
+        trainer: of the data set.
+        budget: what may be spent; time counts from the beginning of ``stages``.
+        space: what is to be searched.
+        stages: is told what is going on.
+        method: what draws the trials and how they are stopped.
+        reserve: seconds of a budget in time that are left for what comes after.
+        retrains: fresh seeds on which the winner is trained.
+    """
+    families = families_within(budget, space)
+    shoals = Shoals(trainer, families, [slots_needed(budget, retrains, len(families), method.sampler)] * len(families))
+    made = [shoals[number] for number in range(len(families))]
+    slots, steps_per_epoch = [shoal.slots for shoal in made], [shoal.steps_per_epoch for shoal in made]
+    if budget.trials is not None:
+        return plan_trials(budget, families, slots, steps_per_epoch, retrains, method), shoals
+    speeds = []
+    for number, family in enumerate(families):
+        stages.enter("compiling and measuring", f"network shape {number + 1} of {len(families)}")
+        speeds.append(measure_speed(made[number], family.base))
+    left = (budget.seconds or 0.0) - stages.total - reserve
+    return plan_seconds(budget, left, families, slots, speeds, steps_per_epoch, method), shoals
 
 
 def train_best(
@@ -74,6 +149,8 @@ def train_best(
     metric: Metric,
     stages: Stages,
     space: Space | None = None,
+    method: Method = DEFAULT_METHOD,
+    reserve: float = 0.0,
     plan: Plan | None = None,
     keep_plan: Callable[[Plan], None] = lambda plan: None,
     retrains: int = RETRAINS,
@@ -87,41 +164,31 @@ def train_best(
         metric: what counts in the end; it decides what the space holds.
         stages: is told what is going on.
         space: what to search; by default ``default_space`` of the data.
+        method: what draws the trials and how they are stopped.
+        reserve: seconds of a budget in time that are left for what comes after.
         plan: a plan made earlier, to be kept to; by default it is made here.
         keep_plan: is given the plan before the search begins.
         retrains: fresh seeds on which the winner is trained.
         probed: whether the signals through its layers are measured, for a diagnosis.
     """
     stages.enter("starting JAX", f"{len(devices.start())} device(s)")
-    if space is None:
-        _, tables = trainer.prepared(Recipe().shape)
-        space = default_space(trainer.dataset.task, tables.train_rows, len(tables.encoding.columns) > 0, metric.unit == "share")
-    families = families_within(budget, space.families) if plan is None else space.families[: len(plan.shoals)]
-    shoals: dict[int, Shoal] = {}
-
-    def shoal_of(number: int) -> Shoal:
-        if number not in shoals:
-            family = families[number]
-            layout = trainer.layout(family.shape, family.width, family.techniques)
-            slots = min(slots_within(layout, MEMORY), slots_needed(budget, retrains)) if plan is None else plan.shoals[number].slots
-            shoals[number] = Shoal(layout, slots, trainer.prepared(family.shape)[1], trainer.seed)
-        return shoals[number]
-
-    steps_per_epoch = shoal_of(0).steps_per_epoch
+    space = space or space_for(trainer, metric)
     if plan is None:
-        plan = _make_plan(budget, families, shoal_of, steps_per_epoch, stages, retrains)
+        plan, shoals = make_plan(trainer, budget, space, stages=stages, method=method, reserve=reserve, retrains=retrains)
         keep_plan(plan)
-    families = tuple(with_length(family, plan.rungs[-1] / steps_per_epoch) for family in families[: len(plan.shoals)])
+    else:
+        shoals = Shoals(trainer, families_within(budget, space), [shoal.slots for shoal in plan.shoals])
+    epochs = plan.rungs[-1] / shoals[0].steps_per_epoch
+    space = replace(space, families=tuple(with_length(family, epochs) for family in shoals.families[: len(plan.shoals)]))
     stages.enter("search", plan.reason)
-    search = Search(families, shoal_of, plan, trainer.seed, trainer.journal, stages.listener, probed=probed)
-    searched = search.run()
+    searched = Search(space, shoals.__getitem__, plan, trainer.seed, trainer.journal, stages.listener, probed=probed).run()
     dataset, tables = trainer.prepared(searched.recipe.shape)
-    model = Model(dataset.preparation, searched.recipe, shoal_of(searched.family).layout, searched.networks, tables.encoding)
+    model = Model(dataset.preparation, searched.recipe, shoals[searched.family].layout, searched.networks, tables.encoding)
     model = replace(model, reference=reference_codes(dataset, trainer.seed))
     if dataset.task != "regression" and searched.recipe.calibration == "temperature":
         model = _calibrated(model, dataset)
     stages.leave()
-    return Trained(model, searched, plan, families, dataset)
+    return Trained(model, searched, plan, space, dataset)
 
 
 def _calibrated(model: Model, dataset: Dataset) -> Model:
@@ -129,17 +196,3 @@ def _calibrated(model: Model, dataset: Dataset) -> Model:
     probability = model.outputs(dataset.inputs["dev"])
     is_multi_label = dataset.task == "multi_label"
     return replace(model, temperature=fit_temperature(probability, dataset.truth["dev"], dataset.weights["dev"], is_multi_label))
-
-
-def _make_plan(
-    budget: Budget, families: Sequence[Family], shoal_of: Callable[[int], Shoal], steps_per_epoch: int, stages: Stages, retrains: int
-) -> Plan:
-    slots = [shoal_of(number).slots for number in range(len(families))]
-    if budget.trials is not None:
-        return plan_trials(budget, families, slots, steps_per_epoch, retrains)
-    speeds = []
-    for number, family in enumerate(families):
-        stages.enter("compiling and measuring", f"network shape {number + 1} of {len(families)}")
-        speeds.append(measure_speed(shoal_of(number), family.base))
-    left = (budget.seconds or 0.0) - stages.total - curve_seconds(budget)
-    return plan_seconds(budget, left, families, slots, speeds, steps_per_epoch)

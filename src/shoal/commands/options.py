@@ -104,6 +104,11 @@ Verbose = Annotated[
 Force = Annotated[bool, typer.Option("--force", metavar="", help="Replace the file if it exists.")]
 
 
+def one_or_all(targets: list[str] | None) -> str | list[str] | None:
+    """One column to predict, or several, which are labels."""
+    return targets[0] if targets and len(targets) == 1 else targets or None
+
+
 def number(text: str | None, kind: type) -> Any:
     """A number; a text that is none is passed on, and reported with everything else that is wrong."""
     try:

@@ -18,8 +18,9 @@ from shoal.commands.messages import BUG, print_text
 from shoal.errors import OptionError, Problem
 from shoal.explanations import LETTERS, Explanation, describe_diff, explain
 from shoal.recipe import Recipe
-from shoal.recipe_file import SUFFIXES, from_settings, read_recipe, write_recipe
+from shoal.recipe_file import from_settings, read_recipe, write_recipe
 from shoal.report.wording import one_line, recipe_line
+from shoal.settings_file import SUFFIXES
 
 WIDEST = 100
 """Columns; longer lines are hard to read."""

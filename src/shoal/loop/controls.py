@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from shoal.loop.changes import Change, Facts, suitable
+from shoal.parameters import Range
 from shoal.recipe import Recipe, techniques_of
-from shoal.space import Range
 
 KNOBS: tuple[Range, ...] = (
     Range("learning_rate", 1e-5, 1e-1, "log", "from where nothing moves to where most networks diverge"),

@@ -3,7 +3,19 @@
 from shoal.report.html import report_page, write_report
 from shoal.report.ledger import ledger_text, steps_text
 from shoal.report.live import Progress
+from shoal.report.space import plan_text, space_text
 from shoal.report.summary import as_json
 from shoal.report.terminal import show_text, summary
 
-__all__ = ["Progress", "as_json", "ledger_text", "report_page", "show_text", "steps_text", "summary", "write_report"]
+__all__ = [
+    "Progress",
+    "as_json",
+    "ledger_text",
+    "plan_text",
+    "report_page",
+    "show_text",
+    "space_text",
+    "steps_text",
+    "summary",
+    "write_report",
+]

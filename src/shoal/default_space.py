@@ -1,0 +1,150 @@
+"""The space that ``improve`` and ``search`` draw from unless another is given, and what is left of it after the recipe loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from shoal.parameters import UNITS, Choice, Parameter, Range, translated
+from shoal.recipe import Recipe
+from shoal.records import Task
+from shoal.space import Family, Space
+
+_ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
+    ({"hidden_layers": 3, "activation": "silu", "normalisation": "none", "numeric_encoding": "piecewise"}, 128),
+    ({"hidden_layers": 3, "activation": "silu", "normalisation": "none", "numeric_encoding": "standard"}, 128),
+    ({"hidden_layers": 2, "activation": "silu", "normalisation": "none", "numeric_encoding": "piecewise"}, 256),
+    ({"hidden_layers": 2, "activation": "relu", "normalisation": "batch", "numeric_encoding": "piecewise"}, 128),
+)
+"""Settings and most units, in the order in which a growing budget takes them up."""
+
+_WHY_THESE = "three layers with and without bins of the numeric columns, two wider ones, and two with batch norm: best first on many tables"
+_WHY_UNITS = "from a quarter of the widest, which fits the shoal"
+
+
+def default_space(task: Task, train_rows: int, has_bins: bool, selects_by_error: bool) -> Space:
+    """The space that ``improve`` and ``search`` draw from unless another is given.
+
+    Args:
+        task: classification or regression.
+        train_rows: sets the batch size and the length of the full training.
+        has_bins: whether any numeric column has a piecewise-linear encoding.
+        selects_by_error: label smoothing, which spoils the log loss, is only tried where the error rate counts.
+    """
+    batch_size = default_batch_size(train_rows)
+    ranges = (
+        Range("learning_rate", 3e-4, 1e-2, "log", "Adam's default 1e-3 lies in the middle"),
+        Range("weight_decay", 1e-3, 1.0, "log", "decoupled; from nothing to as much as the learning rate itself allows"),
+        Range("keep_prob", 0.6, 1.0, "linear", "from strong dropout to none"),
+        Range("beta2", 0.95, 0.999, "log_one_minus", "short memories help where gradients change quickly"),
+    )
+    if task == "classification" and selects_by_error:
+        ranges += (Range("label_smoothing", 0.0, 0.15, "linear", "keeps probabilities away from 0 and 1"),)
+    base = Recipe(batch_size=batch_size, clip_norm=10.0, epochs=default_epochs(train_rows, batch_size))
+    families = tuple(
+        Family(
+            replace(base, **translated(base, {**settings, UNITS: width})),
+            width,
+            (Range(UNITS, width // 4, width, "log_integer", _WHY_UNITS), *ranges),
+            chosen=((ARCHITECTURE, settings),),
+        )
+        for settings, width in _ARCHITECTURES
+        if has_bins or settings["numeric_encoding"] == "standard"
+    )
+    return Space(base, _reaching(families), families, by_promise=True)
+
+
+ARCHITECTURE = "architecture"
+"""The choice of the settings that make a shape."""
+
+
+FEWEST_FOR_A_BATCH = 16
+
+
+def around(space: Space, begin: Recipe, result: Recipe, width: int) -> Space:
+    """The space that is left to search once the recipe loop has come to a result.
+
+    What the loop kept holds for every family: a number that a family draws is drawn from a range that holds the kept value, any other
+    setting is taken over. A family of the result's own shape comes second, drawn from close around the result, which is its first trial.
+
+    Args:
+        space: what would be searched without the loop.
+        begin: the loop's first recipe.
+        result: its last.
+        width: units that the layers of the result's shoal have room for.
+    """
+    kept = {name: value for name, (_, value) in begin.diff(result).items() if name not in ("hidden_units", "epochs", *_OF_SHAPE)}
+    families = [_with_kept(family, kept) for family in space.families]
+    base = families[0].base
+    if result.batch_size == "all" or result.batch_size < FEWEST_FOR_A_BATCH or not result.hidden_units:
+        return replace(space, base=families[0].base, families=tuple(families))
+    families = [replace(family, base=replace(family.base, batch_size=result.batch_size)) for family in families]
+    centre = replace(result, epochs=base.epochs, warm_up=0.0)
+    ranges = tuple(each for each in (_close_to(range_, getattr(centre, range_.name, None)) for range_ in families[0].ranges) if each)
+    settings = {"hidden_layers": len(centre.hidden_units)} | {name: getattr(centre, name) for name in _OF_ARCHITECTURE}
+    own = Family(centre, width, ranges, begins_with_base=True, chosen=((ARCHITECTURE, settings),))
+    ordered = (families[0], own, *families[1:])
+    return replace(space, base=families[0].base, parameters=_reaching(ordered), families=ordered)
+
+
+_OF_ARCHITECTURE = ("activation", "normalisation", "numeric_encoding")
+_OF_SHAPE = ("activation", "normalisation", "numeric_encoding", "input_normalisation", "loss", "batch_size")
+
+
+def _reaching(families: Sequence[Family]) -> tuple[Parameter, ...]:
+    """The parameters of families: each number as far as any of them reaches."""
+    architectures: list[dict[str, Any]] = []
+    reach: dict[str, Parameter] = {}
+    for family in families:
+        settings = dict(family.chosen)[ARCHITECTURE]
+        architectures += [settings] if settings not in architectures else []
+        for each in family.ranges:
+            known = reach.get(each.name, each)
+            if isinstance(each, Range) and isinstance(known, Range):
+                known = replace(known, low=min(known.low, each.low), high=max(known.high, each.high))
+            reach[each.name] = known
+    return (Choice(ARCHITECTURE, tuple(architectures), _WHY_THESE), *reach.values())
+
+
+def _with_kept(family: Family, kept: dict[str, Any]) -> Family:
+    """A family that takes over what the loop kept."""
+    drawn = {each.name for each in family.ranges}
+    base = replace(family.base, **{name: value for name, value in kept.items() if name not in drawn})
+    ranges = tuple(_holding(each, kept[each.name]) if each.name in kept else each for each in family.ranges)
+    return replace(family, base=base, ranges=ranges)
+
+
+def _holding(each: Parameter, value: Any) -> Parameter:
+    if isinstance(each, Choice) or not isinstance(value, int | float):
+        return each
+    return replace(each, low=min(each.low, value), high=max(each.high, value))
+
+
+def _close_to(each: Parameter, value: Any) -> Range | None:
+    """The half of a range around a value."""
+    if isinstance(each, Choice) or not isinstance(value, int | float):
+        return None
+    at = each.position(value)
+    low, high = (each.value(min(max(at + way, 0.0), 1.0)) for way in (-0.25, 0.25))
+    return replace(each, low=low, high=high, reason="close to what the recipe loop kept")
+
+
+def default_batch_size(train_rows: int) -> int:
+    """Examples a mini-batch: small tables need many steps an epoch, large ones need fewer, cheaper steps.
+
+    Example:
+        >>> [default_batch_size(rows) for rows in (300, 8_000, 400_000)]
+        [32, 128, 512]
+    """
+    return next((size for limit, size in ((1_000, 32), (4_000, 64), (16_000, 128), (100_000, 256)) if train_rows < limit), 512)
+
+
+def default_epochs(train_rows: int, batch_size: int) -> float:
+    """Length of the full training: about 4,000 steps, in 2 to 200 passes over the rows.
+
+    Example:
+        >>> [default_epochs(rows, default_batch_size(rows)) for rows in (300, 8_000, 400_000)]
+        [200.0, 64.0, 5.0]
+    """
+    return float(min(max(round(4_000 * batch_size / train_rows), 2), 200))

@@ -1,0 +1,252 @@
+"""The networks of a search that predict best together, as one model, and how far its score can be believed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.calibration import fit_temperature, scaled
+from shoal.ensemble_selection import BAGS, SIZE, CrossFitted, Floats, Loss, Selection, cross_fit, mean_of, select
+from shoal.errors import DataError, Problem
+from shoal.experiments.two_sample import reference_codes
+from shoal.interval import Interval
+from shoal.measurements.ensemble import EnsembleReport
+from shoal.metrics import Metric, paired_bootstrap, score, spanned
+from shoal.model import Model, Networks
+from shoal.recipe import Recipe, Shape
+from shoal.records import Part
+from shoal.trainer import Network, Trainer, best_of, width_class
+
+RESAMPLES = 400
+"""Draws of the rows behind an interval, for each division into halves."""
+
+
+def ensemble_of(
+    trainer: Trainer,
+    networks: Sequence[Network],
+    metric: Metric,
+    seed: int,
+    *,
+    default: Sequence[Network] = (),
+    loss: Loss | None = None,
+    size: int = SIZE,
+    bags: int = BAGS,
+) -> tuple[Model, EnsembleReport]:
+    """The networks of a search that predict best together on the dev rows, as a model, and how far its score can be believed.
+
+    Args:
+        trainer: of the data set.
+        networks: to choose from, of any recipes; those whose weights were let go of are left out.
+        metric: what counts; the report is in it.
+        seed: of the halves of the dev rows, of the bags and of the intervals.
+        default: networks of the usual model, the retrained winner's; they are chosen from, too, and their mean is compared with.
+        loss: that chooses; by default the log loss, or the squared (for ``mae`` the absolute) error.
+        size: as for ``select``, and so is ``bags``.
+
+    Returns:
+        The model, calibrated where its recipes ask for it; and the record.
+
+    Raises:
+        DataError: no network has weights and finite predictions.
+    """
+    dataset = trainer.dataset
+    truth, weights = dataset.truth["dev"], dataset.weights["dev"].astype(np.float64)
+    loss = loss or ("log_loss" if dataset.task != "regression" else "absolute_error" if metric.name == "mae" else "squared_error")
+    candidates = list({id(network): network for network in (*networks, *default)}.values())
+    library, outputs = _library(trainer, candidates)
+    selection = select(outputs, truth, weights, loss, size=size, bags=bags, seed=seed)
+    chosen = np.flatnonzero(selection.shares)
+    model = model_of(trainer, [library[i] for i in chosen], selection.shares[chosen], selection.alone[chosen])
+    model = replace(model, reference=reference_codes(trainer.prepared(model.recipe.shape)[0], trainer.seed))
+    if any(part.recipe.calibration == "temperature" for part in model.parts):
+        model = calibrated(trainer, model)
+    record = report(
+        outputs,
+        truth,
+        weights,
+        metric,
+        loss,
+        selection,
+        numbers=[network.number for network in library],
+        default=[place for place, network in enumerate(library) if any(network is each for each in default)],
+        seed=seed,
+        size=size,
+        bags=bags,
+    )
+    return model, record
+
+
+def model_of(
+    trainer: Trainer,
+    networks: Sequence[Network],
+    shares: Sequence[float] | Floats | None = None,
+    scores: Sequence[float] | Floats | None = None,
+) -> Model:
+    """The best weights of trained networks of any recipes as one model; it holds them recipe by recipe.
+
+    Args:
+        trainer: of the data set.
+        networks: one or more.
+        shares: of each in the mean; all alike by default.
+        scores: of each on dev, lower is better; by default those of the networks.
+    """
+    groups: dict[tuple[Recipe, int], list[int]] = {}
+    for place, network in enumerate(networks):
+        groups.setdefault((network.recipe, _width(network)), []).append(place)
+    first, *others = (_networks(trainer, [networks[place] for place in group]) for group in groups.values())
+    order = [place for group in groups.values() for place in group]
+    scores = [network.score for network in networks] if scores is None else scores
+    return Model(
+        first.preparation,
+        first.recipe,
+        first.layout,
+        first.networks,
+        first.encoding,
+        others=tuple(others),
+        shares=None if shares is None else tuple(float(shares[place]) for place in order),
+        scores=tuple(float(scores[place]) for place in order),
+    )
+
+
+def inputs_of(trainer: Trainer, model: Model, part: Part, rows: NDArray[np.intp] | None = None) -> tuple[np.ndarray, ...]:
+    """What the networks of each of the model's recipes see of a part of the data, as ``Model.member_outputs`` takes it.
+
+    Args:
+        trainer: of the data set.
+        model: trained on it.
+        part: of the data.
+        rows: of the part; all by default.
+    """
+    seen = (trainer.prepared(each.recipe.shape)[0].inputs[part] for each in model.parts)
+    return tuple(inputs if rows is None else inputs[rows] for inputs in seen)
+
+
+def calibrated(trainer: Trainer, model: Model) -> Model:
+    """The model at the temperature that suits the dev rows; a model of a quantity as it is."""
+    dataset = trainer.dataset
+    if dataset.task == "regression":
+        return model
+    model = replace(model, temperature=1.0)
+    probability = model.outputs(inputs_of(trainer, model, "dev"))
+    return replace(model, temperature=_temperature(probability, dataset.truth["dev"], dataset.weights["dev"]))
+
+
+def report(
+    outputs: NDArray,
+    truth: NDArray,
+    weights: NDArray,
+    metric: Metric,
+    loss: Loss,
+    selection: Selection,
+    *,
+    numbers: Sequence[int],
+    default: Sequence[int] = (),
+    seed: int = 0,
+    **options: int,
+) -> EnsembleReport:
+    """How much of a selection's score is overfitting to the rows it was chosen on, and whether it is better than the usual model.
+
+    Args:
+        outputs: as for ``select``, and so are ``truth``, ``weights`` and ``loss``.
+        metric: of the scores.
+        selection: that was made on these rows.
+        numbers: of the library's trials.
+        default: the places in the library of the usual model's networks, whose mean is compared with; none by default.
+        seed: of the halves, the bags and the intervals.
+        options: ``size``, ``start`` and ``bags`` of the selection.
+    """
+    at_temperature = metric.unit == "nats"
+    chosen = mean_of(outputs, selection.shares)
+    if at_temperature:
+        chosen = scaled(chosen, _temperature(chosen, truth, weights), truth.ndim == 2)
+    alike = np.bincount(default, minlength=len(outputs)) / max(1, len(default))
+    scores, draws = [], []
+    for number, halves in enumerate(cross_fit(outputs, truth, weights, loss, seed=seed, **options)):
+        compared = [halves, CrossFitted(halves.halves, (alike, alike))][: 2 if len(default) else 1]
+        predictions = [chosen, *(each.predicted(outputs, truth, weights, at_temperature=at_temperature) for each in compared)]
+        scores.append([score(metric, truth, prediction, weights) for prediction in predictions])
+        draws.append(paired_bootstrap(metric, truth, predictions, weights, resamples=RESAMPLES, seed=seed + number))
+    # Draws of all divisions together: what the rows and what the division into halves leave open.
+    value, drawn = np.mean(scores, axis=0), np.concatenate(draws, axis=1)
+    error, drawn_error = metric.as_error(value), metric.as_error(drawn)
+    spans = [spanned(each, some) for each, some in zip(value, drawn, strict=True)]
+    minus = [spanned(error[1] - each, drawn_error[1] - some) for each, some in zip(error, drawn_error, strict=True)]
+    gain = minus[2] if len(default) else None
+    shares = ((numbers[place], float(selection.shares[place])) for place in np.flatnonzero(selection.shares).tolist())
+    record = EnsembleReport(
+        metric=metric.name,
+        loss=loss,
+        rows=len(truth),
+        library=len(outputs),
+        shares=tuple(sorted(shares, key=lambda pair: -pair[1])),
+        divisions=len(scores),
+        chosen=spans[0],
+        cross_fitted=spans[1],
+        default=spans[2] if len(default) else None,
+        optimism=minus[0],
+        gain=gain,
+        better="cannot tell" if gain is None or gain.low <= 0 <= gain.high else "yes" if gain.high < 0 else "no",
+        text="",
+    )
+    return replace(record, text=_text(record, metric))
+
+
+def _text(record: EnsembleReport, metric: Metric) -> str:
+    def plain(interval: Interval) -> str:
+        return f"{interval.value:.4g} ({interval.low:.4g} to {interval.high:.4g})"
+
+    count, by = len(record.shares), record.loss.replace("_", " ")
+    text = (
+        f"Of {record.library:,} networks {count} {'were' if count > 1 else 'was'} chosen by {by} on {record.rows:,} dev rows. "
+        f"{metric.title}: {record.chosen.value:.4g} on the rows they were chosen on, {plain(record.cross_fitted)} where one half "
+        f"of the rows chose and the other scored; the difference, {plain(record.optimism)}, is overfitting to dev."
+    )
+    if record.default is None or record.gain is None:
+        return text
+    answer = {"yes": "The ensemble is better", "no": "The ensemble is worse", "cannot tell": "Which is better cannot be told"}
+    return (
+        f"{text} The mean of the retrained networks has {record.default.value:.4g}. {answer[record.better]}: "
+        f"the cross-fitted error of the ensemble minus theirs is {plain(record.gain)}."
+    )
+
+
+def _library(trainer: Trainer, networks: Sequence[Network]) -> tuple[list[Network], NDArray]:
+    """The networks that can be used, and their predictions of the dev rows ``[networks, rows, ...]``."""
+    groups: dict[tuple[Shape, int], list[Network]] = {}
+    for network in networks:
+        if network.state is not None and math.isfinite(network.score):
+            groups.setdefault((replace(network.recipe.shape, batch_size=1), _width(network)), []).append(network)
+    library, outputs = [], []
+    for (shape, _), group in groups.items():
+        predicted = _networks(trainer, group).outputs(trainer.prepared(shape)[0].inputs["dev"])
+        if trainer.dataset.task != "regression":
+            predicted = predicted.astype(np.float32)
+        finite = np.flatnonzero(np.isfinite(predicted.reshape(len(predicted), -1)).all(1)).tolist()
+        library += [group[place] for place in finite]
+        outputs.append(predicted[finite])
+    if not library:
+        received = f"{len(networks)} networks, all diverged or without weights"
+        raise DataError(Problem("some network can be part of an ensemble", received, "Lower the learning rate or clip the gradient."))
+    return library, np.concatenate(outputs)
+
+
+def _networks(trainer: Trainer, networks: Sequence[Network]) -> Networks:
+    """Networks of one layout; of several recipes they name the first."""
+    recipe = networks[0].recipe
+    dataset, tables = trainer.prepared(recipe.shape)
+    return Networks(dataset.preparation, recipe, trainer.layout(recipe.shape, _width(networks[0]), ()), best_of(networks), tables.encoding)
+
+
+def _width(network: Network) -> int:
+    """Of its layers with their padding: in a search that is its family's, not its recipe's."""
+    if network.state is None or not network.recipe.hidden_units:
+        return width_class(network.recipe)
+    return network.state.best.parameters[0]["w"].shape[-1]
+
+
+def _temperature(probability: NDArray, truth: NDArray, weights: NDArray) -> float:
+    return fit_temperature(probability, truth, weights, truth.ndim == 2)
