@@ -12,6 +12,7 @@ from shoal.data import Dataset
 from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_step
 from shoal.diagnosis import scored_rows
 from shoal.effort import Effort
+from shoal.ensemble import inputs_of
 from shoal.experiments.data_faults import measure_data_faults, sure_error_of_best
 from shoal.experiments.learning_curve import measure_learning_curve
 from shoal.experiments.rate_range import measure_rate_range
@@ -47,7 +48,7 @@ def assess(
         options: of the command.
     """
     dataset, seed, searched = trained.dataset, options["seed"], effort.job != "train"
-    parts: dict[Part, PartPrediction] = {part: _predicted(dataset, part, trained.model, seed) for part in dataset.inputs}
+    parts: dict[Part, PartPrediction] = {part: _predicted(trainer, dataset, part, trained.model, seed) for part in dataset.inputs}
     dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
     errors = measure(parts, metric, dev_predictions, seed=seed)
     verdict = judge(errors, options["target_error"])
@@ -113,10 +114,10 @@ def train_references(dataset: Dataset, budget: Budget, seed: int, stages: Stages
     )
 
 
-def _predicted(dataset: Dataset, part: Part, model: Model, seed: int) -> PartPrediction:
+def _predicted(trainer: Trainer, dataset: Dataset, part: Part, model: Model, seed: int) -> PartPrediction:
     """The model's predictions of a part; of very many training rows a sample, whose error is as good as known."""
     rows = scored_rows(dataset, part, seed)
-    members = model.member_outputs(dataset.inputs[part][rows])
+    members = model.member_outputs(inputs_of(trainer, model, part, rows))
     return PartPrediction(dataset.truth[part][rows], members, model.combined(members), dataset.weights[part][rows])
 
 

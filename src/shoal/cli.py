@@ -135,6 +135,7 @@ def improve(
     budget: Annotated[
         str, typer.Option(metavar="AMOUNT", help="How long to work: 90s, 5m, 1h or 200trials.", rich_help_panel=options.GOAL)
     ] = "2m",
+    final: searching.Final = "mean",
     explain: Annotated[
         bool, typer.Option("--explain", metavar="", help="Give the method's reasoning for each step.", rich_help_panel=options.OUTPUT)
     ] = False,
@@ -154,7 +155,7 @@ def improve(
     """
     problems: list[Problem] = []
     begin = None if recipe is None else recipes.read(recipe, problems)
-    _run(context, "improve", problems, budget=budget, begin=begin)
+    _run(context, "improve", problems, budget=budget, begin=begin, final=final)
 
 
 @app.command(
@@ -179,8 +180,12 @@ def search(
     sampler: searching.Sampler = "sobol",
     rungs: searching.Rungs = "async",
     budget: searching.Budget = "2m",
+    final: searching.Final = "mean",
+    continue_from: searching.ContinueFrom = None,
     seed: options.Seed = "0",
     out: options.Out = None,
+    storage: searching.Storage = None,
+    study: searching.Study = None,
     as_object: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -191,7 +196,8 @@ def search(
     again on fresh seeds, and scores the test rows once. Then it says what mattered,
     how much was luck, and what more trials would bring.
     """
-    _run(context, "search", [], space=space, sampler=sampler, rungs=rungs, budget=budget)
+    own = {"final": final, "continue_from": continue_from, "storage": storage, "study": study}
+    _run(context, "search", [], space=space, sampler=sampler, rungs=rungs, budget=budget, **own)
 
 
 @app.command(

@@ -18,6 +18,11 @@ from shoal.space_file import from_tables, read_space, to_tables
 
 MOST_SEEDS = 1000
 
+Final = Literal["mean", "single", "greedy"]
+FINALS: tuple[str, ...] = get_args(Final)
+"""What the model is made of: the winner's networks on fresh seeds, the best one of them, or those of the whole search that predict best
+together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Effort:
@@ -30,6 +35,8 @@ class Effort:
         method: of the search.
         retrains: fresh seeds on which the winner is trained, or seeds of the one recipe.
         begin: where the recipe loop begins, if not with a sound small network.
+        final: what the model is made of (see ``shoal.winner.train_best``).
+        earlier: recipes of earlier searches that are tried first, best first.
     """
 
     job: Literal["improve", "search", "train"]
@@ -38,6 +45,8 @@ class Effort:
     method: Method = DEFAULT_METHOD
     retrains: int = RETRAINS
     begin: Recipe | None = None
+    final: Final = "mean"
+    earlier: tuple[Recipe, ...] = ()
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Effort:
@@ -54,17 +63,21 @@ class Effort:
             budget = Budget.parse(options["budget"])
         except OptionError as error:
             problems += error.problems
+        if (final := options.get("final", "mean")) not in FINALS:
+            problems.append(Problem("the final model is known", repr(final), did_you_mean(str(final), FINALS)))
         if options.get("begin") is not None:
             begin = Recipe.from_dict(options["begin"])
         if "sampler" not in options:
-            effort = cls("improve", budget, begin=begin)
+            effort = cls("improve", budget, begin=begin, final=final)
         else:
             problems += _method_problems(options)
             try:
                 space = _space(options.get("space"))
             except OptionError as error:
                 problems += error.problems
-            effort = cls("search", budget, space, Method(options["sampler"], options["rungs"]))
+            earlier = tuple(map(Recipe.from_dict, options.get("earlier") or ()))
+            method = Method(options["sampler"], options["rungs"])
+            effort = cls("search", budget, space, method, final=final, earlier=earlier)
         if problems:
             raise OptionError(*problems)
         return effort

@@ -152,7 +152,7 @@ class _ShoalEstimator(BaseEstimator):
         """The mean of the networks' outputs for the rows of ``X``."""
         check_is_fitted(self)
         table = _renamed(read_table(self._table(X, reset=False)), self._columns)
-        return self.model_.outputs(self.model_.preparation.transform(table))
+        return self.model_.outputs(self.model_.inputs(table))
 
     def _split(self, keys: np.ndarray, values: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the training and the dev rows."""

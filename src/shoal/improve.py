@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import platform
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -17,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from shoal import data, devices
+from shoal.answers import answers
 from shoal.assessment import assess, train_references
 from shoal.data import Dataset
 from shoal.default_space import around, default_batch_size, default_epochs
@@ -24,18 +26,21 @@ from shoal.effort import Effort, saved_space
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
 from shoal.loop import RecipeLoop, sound_baseline
 from shoal.losses import target_scaling, unsuited
+from shoal.measurements.answers import Answers
 from shoal.metrics import Metric, check_metric, goal_problems
 from shoal.model import Model
 from shoal.plan import LOOP_SHARE, RETRAINS, curve_seconds, plan_loop
 from shoal.plan import measure as measure_speed
 from shoal.progress import Event, Listener
 from shoal.recipe import Recipe
+from shoal.recording import Recording, earlier_recipes
 from shoal.records import LoopPlan, Plan, Run
 from shoal.references import Reference
 from shoal.run_folder import FolderJournal, RunFolder, cannot_create
 from shoal.space import Space
+from shoal.study import storage_problems
 from shoal.trainer import Trainer, width_class
-from shoal.winner import Stages, make_plan, silent, space_for, train_best
+from shoal.winner import Stages, Trained, make_plan, silent, space_for, train_best
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,9 @@ class Result:
     model: Model
     folder: Path | None = None
 
-    def predict(self, table: Any, proba: bool = False) -> pl.DataFrame:
+    def predict(self, table: Any, proba: bool = False, spread: bool = False) -> pl.DataFrame:
         """Predictions for a table, in its row order (see ``Model.predict``)."""
-        return self.model.predict(table, proba)
+        return self.model.predict(table, proba, spread)
 
     def save(self, folder: str | Path) -> Path:
         """Save the record and the model as a new run folder; returns its path.
@@ -92,6 +97,7 @@ def improve(
     target_error: float | None = None,
     begin: Recipe | None = None,
     budget: Any = "2m",
+    final: str = "mean",
     seed: int = 0,
     out: str | Path | None = None,
     listener: Listener = silent,
@@ -116,6 +122,7 @@ def improve(
         metric: what counts, ``error`` or ``rmse`` by default.
         target_error: the error that is possible, as far as is known: human level or better.
         begin: the recipe that the recipe loop begins with, instead of a sound small network: what you have so far.
+        final: what the model is made of, as for ``search``.
         budget: ``90s``, ``5m``, ``1h`` or ``200trials``. Runs of the same seed and the same budget in trials are identical.
         seed: of the split, the draws, the networks and the mini-batches.
         out: folder to save the run in; it must not exist. Without it nothing is saved.
@@ -136,7 +143,7 @@ def improve(
     options: dict[str, Any] = {
         "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
         "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
-        "budget": budget, "seed": seed, "begin": None if begin is None else begin.to_dict(),
+        "budget": budget, "seed": seed, "begin": None if begin is None else begin.to_dict(), "final": final,
     }  # fmt: skip
     return _begin(source, y, sample_weight, options, out, listener, command or "shoal.improve(...)")
 
@@ -200,6 +207,10 @@ def search(
     sampler: str = "sobol",
     rungs: str = "async",
     budget: Any = "2m",
+    final: str = "mean",
+    continue_from: str | Path | None = None,
+    storage: str | None = None,
+    study: str | None = None,
     target: str | Sequence[str] | None = None,
     task: str = "auto",
     dev: Any = None,
@@ -228,6 +239,12 @@ def search(
             of where good recipes lie ``tpe``, ``gp`` (needs PyTorch) and ``cma-es``.
         rungs: how poor trials are stopped: ``async``, ``halving``, ``hyperband`` or ``none`` (see ``shoal.halving``).
         budget: ``90s``, ``5m``, ``1h`` or ``200trials``.
+        final: what the model is made of: ``mean`` averages the winner's networks on fresh seeds, ``single`` is the best one of them, and
+            ``greedy`` averages those networks of the whole search that predict best together on the dev rows.
+        continue_from: an earlier run's folder, or an Optuna study (``sqlite:///trials.db#name``, or the path of a ``.db`` file): its best
+            recipes are tried first.
+        storage: address of a database (SQLite, PostgreSQL or MySQL) in which processes that search together share their trials.
+        study: name of the study there, ``shoal`` by default.
 
     Returns:
         The record and the model, as ``improve`` gives them.
@@ -245,7 +262,8 @@ def search(
     options: dict[str, Any] = {
         "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
         "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
-        "budget": budget, "seed": seed, "space": space, "sampler": sampler, "rungs": rungs,
+        "budget": budget, "seed": seed, "space": space, "sampler": sampler, "rungs": rungs, "final": final,
+        "continue_from": None if continue_from is None else str(continue_from), "storage": storage, "study": study,
     }  # fmt: skip
     return _begin(source, y, sample_weight, options, out, listener, command or "shoal.search(...)")
 
@@ -327,6 +345,11 @@ def _begin(
     """Check the options, read the data, make the run's folder, and do the work."""
     stages = Stages(listener)
     dataset = _read(source, y, sample_weight, options, out, stages)
+    if options.get("continue_from"):
+        space = Effort.of(options).space or space_for(Trainer(dataset, options["seed"]), check_metric(options["metric"], dataset.task))
+        options["earlier"], options["notes"] = earlier_recipes(options["continue_from"], space, dataset.fingerprint)
+    if options.get("storage"):
+        options["run"] = uuid.uuid4().hex
     folder = None
     if out is not None:
         dev, test = options["dev"], options["test"]
@@ -393,6 +416,8 @@ def _option_problems(options: Mapping[str, Any], out: str | Path | None):
         Effort.of(options)
     except OptionError as error:
         yield from error.problems
+    if options.get("storage"):
+        yield from storage_problems(options["storage"])
     yield from goal_problems(options["metric"], options["target_error"])
     if out is not None and (problem := cannot_create(Path(out))) is not None:
         yield problem
@@ -438,6 +463,10 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         loop = _recipe_loop(trainer, effort, metric, options, references, stages, folder)
         ledger = loop.run()
         space = around(space_for(trainer, metric), ledger.begin, ledger.result, width_class(ledger.result))
+    recording = None
+    if effort.job != "train":
+        space = space or space_for(trainer, metric)
+        recording = Recording(folder, options, space, dataset.fingerprint)
     trained = train_best(
         trainer,
         budget,
@@ -449,11 +478,19 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         method=effort.method,
         reserve=curve_seconds(budget) if effort.job == "improve" else 0.0,
         retrains=effort.retrains,
+        final=effort.final,
+        earlier=effort.earlier,
+        recording=recording,
         probed=True,
     )
+    answered = None
+    if effort.job != "train":
+        stages.enter("answers", "what the trials say")
+        answered = _answers(trainer, trained, options["seed"])
     stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs else "")
     judged = assess(trainer, metric, trained, references, effort, options)
     stages.leave()
+    notes = (*dataset.notes, *options.get("notes", ()), *(recording.close(trained.searched.trials) if recording else ()))
     record = Run(
         name=folder.path.name if folder else dataset.source,
         command=command,
@@ -470,7 +507,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         greater_is_better=metric.greater_is_better,
         columns=dataset.columns,
         split=dataset.split,
-        notes=dataset.notes,
+        notes=notes,
         plan=trained.plan,
         recipe=trained.searched.recipe,
         temperature=trained.model.temperature,
@@ -479,11 +516,24 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         stages=dict(stages.seconds),
         compilations=devices.compilations() - compiled_before,
         ledger=ledger,
+        answers=answered,
+        chosen=trained.chosen,
         **judged,
     )
     if folder is not None:
         folder.finish(record, trained.model)
     return Result(record, trained.model, folder.path if folder else None)
+
+
+def _answers(trainer: Trainer, trained: Trained, seed: int) -> Answers:
+    """What the trials of the search say."""
+    layout = trainer.layout(trained.searched.recipe.shape, 1, ())
+
+    def inputs(recipe: Recipe) -> int:
+        return trainer.layout(recipe.shape, 1, ()).inputs
+
+    searched = trained.searched
+    return answers(searched.trials, trained.space, trained.plan, inputs=inputs, outputs=layout.outputs, recipe=searched.recipe, seed=seed)
 
 
 def _recipe_loop(

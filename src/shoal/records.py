@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from shoal.interval import Interval
 from shoal.measurements import Measurements
+from shoal.measurements.answers import Answers
+from shoal.measurements.ensemble import EnsembleReport
 from shoal.recipe import Recipe
 
 RECORD_FORMAT = 2
@@ -292,6 +294,10 @@ class Run:
     """Of the recipe loop; ``None`` where one recipe was trained."""
     measured: Measurements = field(default_factory=Measurements)
     """What the experiments behind the findings measured."""
+    answers: Answers | None = None
+    """What the trials of the search say; ``None`` where one recipe was trained."""
+    chosen: EnsembleReport | None = None
+    """How the networks of the model were chosen, where they are not the winner's on fresh seeds."""
     format: int = RECORD_FORMAT
 
 

@@ -4,6 +4,7 @@
 
     options.json     the command's options and the data's fingerprint: enough to start again
     loop.json        what the recipe loop may spend
+    others.json      what other processes that search together had found when this one asked
     plan.json        what the rest of the budget was turned into
     trials           one checksummed line per finished job, appended
     checkpoint/      the networks of finished jobs, removed at the end
@@ -17,6 +18,7 @@ from __future__ import annotations
 import os
 import shutil
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,7 +46,7 @@ from shoal.saved_run import (
 from shoal.trainer import JobResult
 from shoal.training import State
 
-LOOP_PLAN, PLAN = "loop.json", "plan.json"
+LOOP_PLAN, PLAN, OTHERS = "loop.json", "plan.json", "others.json"
 Kind = TypeVar("Kind", Plan, LoopPlan)
 
 
@@ -121,6 +123,13 @@ class RunFolder:
     def _read_plan(self, name: str, kind: type[Kind]) -> Kind | None:
         path = self.path / name
         return as_written(storage.read_json(path, RECORD_FORMAT)["plan"], kind, path) if path.is_file() else None
+
+    def asked_once(self, ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        """An answer from outside the run: asked for the first time, kept for a resumed run."""
+        path = self.path / OTHERS
+        if not path.is_file():
+            storage.write_json(path, {"format": RECORD_FORMAT, "answer": ask()})
+        return storage.read_json(path, RECORD_FORMAT)["answer"]
 
     def finish(self, run: Run, model: Model) -> None:
         """Write the model, then the record, and clear the checkpoints away."""

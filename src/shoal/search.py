@@ -8,7 +8,7 @@ and no network's result depends on when a slot became free. The order of the job
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,9 @@ from shoal.plan import rung_seconds
 from shoal.population import Members, Shoal
 from shoal.progress import Event, Listener
 from shoal.recipe import Recipe
+from shoal.recording import Recording
 from shoal.records import Plan, Trial
-from shoal.samplers import make_sampler
+from shoal.samplers import make_sampler, recipes_within
 from shoal.space import Space
 from shoal.trainer import Journal, Network, Purpose, advance, best_of, own_seed
 
@@ -35,6 +36,8 @@ class Searched:
         recipe: the winner.
         family: its family's number.
         networks: the winner's networks on fresh seeds, each at its best evaluation.
+        winners: the same as they were trained, with their scores.
+        finished: the trials that were trained as long as they could be, with their weights.
         shoals_used: share of the slots that trained a network of their own.
         signals: how signals pass through each of the winner's networks.
     """
@@ -43,6 +46,8 @@ class Searched:
     recipe: Recipe
     family: int
     networks: Members
+    winners: tuple[Network, ...]
+    finished: tuple[Network, ...]
     shoals_used: float
     signals: tuple[Signals, ...] = ()
 
@@ -58,6 +63,8 @@ class Search:
         journal: where finished jobs are kept.
         listener: is told how far the search is.
         metric: what the scores are called in its events.
+        earlier: recipes that are tried first.
+        recording: is given finished trials, and asked what others have found.
         probed: whether the signals through the winner's layers are measured, for a diagnosis.
     """
 
@@ -70,11 +77,14 @@ class Search:
         journal: Journal,
         listener: Listener,
         metric: str = "dev loss",
+        earlier: Sequence[Recipe] = (),
+        recording: Recording | None = None,
         probed: bool = False,
     ) -> None:
         self.space, self.shoal_of, self.plan, self.seed = space, shoal_of, plan, seed
-        self.journal, self.listener, self.metric, self.probed = journal, listener, metric, probed
+        self.journal, self.listener, self.metric, self.earlier, self.probed = journal, listener, metric, earlier, probed
         self._slots_trained = self._slots_filled = 0
+        self._recording, self._published = recording, set[int]()
         self._seconds_left = sum(rung_seconds(plan.shoals, plan.retrains, plan.halving))
         self._last = len(plan.rungs) - 1
         self._jobs = 0
@@ -85,18 +95,20 @@ class Search:
         # A single trial has nothing to be compared with: its recipe is trained on the fresh seeds at once.
         compared = trials if self.plan.trials > 1 else []
         finalists = _ranked([network for network in compared if self._is_final(network)]) if compared else trials
-        winner, retrained = self._retrain(finalists)
+        winner, retrained = self._retrain(sorted([*finalists, *self._of_others(len(trials))], key=lambda each: (each.score, each.number)))
         records = [network.record(self._last, "search") for network in compared]
         records += [network.record(self._last, "retrain") for network in retrained]
         of_winner = [network for network in _ranked(retrained) if network.recipe == winner.recipe]
         of_winner.sort(key=lambda network: network.number)  # one without a score is as it was before its first step
-        networks = best_of(of_winner)
         signals = tuple(network.signals for network in of_winner if network.signals is not None)
-        return Searched(tuple(records), winner.recipe, winner.family, networks, self._slots_filled / self._slots_trained, signals)
+        finished = tuple(network for network in compared if self._is_final(network) and math.isfinite(network.score))
+        used = self._slots_filled / self._slots_trained
+        return Searched(tuple(records), winner.recipe, winner.family, best_of(of_winner), tuple(of_winner), finished, used, signals)
 
     def _compare(self) -> list[Network]:
         """Every trial, trained as far as it came."""
-        sampler = make_sampler(self.plan.sampler, self.space, tuple(shoal.trials for shoal in self.plan.shoals), self.seed)
+        shares = tuple(shoal.trials for shoal in self.plan.shoals)
+        sampler = make_sampler(self.plan.sampler, self.space, shares, self.seed, self.earlier)
         climbers: list[Climber] = []
         networks: list[Network] = []
         slots = [shoal.slots for shoal in self.plan.shoals]
@@ -116,8 +128,26 @@ class Search:
                 for network in networks:
                     if network.number not in alive and not self._is_final(network):
                         network.state = None  # its record stays
+                self._publish(networks, alive)
                 self._report("search", job.rung, len(alive), networks)
         return networks
+
+    def _publish(self, networks: Sequence[Network], alive: Collection[int]) -> None:
+        """Tell others of trials that have come to their end."""
+        if self._recording is not None:
+            ended = [each for each in networks if each.steps and each.number not in alive and each.number not in self._published]
+            self._recording.publish([each.record(self._last, "search") for each in ended])
+            self._published |= {each.number for each in ended}
+
+    def _of_others(self, number: int) -> list[Network]:
+        """The best recipes of processes that search together with this one; they are finalists like its own."""
+        found = [] if self._recording is None else self._recording.others()
+        fitting = {each.recipe: each.family for each in recipes_within(self.space, [each.recipe for each in found])}
+        scores = {each.recipe: each.score for each in found}
+        return [
+            Network(number + place, 0, recipe, family, rung=self._last, score=scores.get(recipe, math.inf))
+            for place, (recipe, family) in enumerate(fitting.items())
+        ]
 
     def _is_final(self, network: Network) -> bool:
         """Whether a trial was trained as long as it could be."""

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from shoal import devices
-from shoal.calibration import fit_temperature
 from shoal.data import Dataset
 from shoal.default_space import default_space
+from shoal.effort import Final
+from shoal.ensemble import calibrated, ensemble_of, model_of
 from shoal.experiments.two_sample import reference_codes
+from shoal.measurements.ensemble import EnsembleReport
 from shoal.metrics import Metric
 from shoal.model import Model
 from shoal.plan import (
@@ -28,6 +30,7 @@ from shoal.plan import measure as measure_speed
 from shoal.population import Shoal, slots_within
 from shoal.progress import Event, Listener
 from shoal.recipe import Recipe
+from shoal.recording import Recording
 from shoal.records import Plan
 from shoal.search import Search, Searched
 from shoal.space import Family, Space
@@ -76,7 +79,9 @@ class Trained:
     space: Space
     """What was searched: as much of the space as the plan has families for."""
     dataset: Dataset
-    """As the model sees it: its inputs normalised, and its target scaled, as the winner's recipe asks for."""
+    """As the winner's recipe sees it: its inputs normalised, and its target scaled."""
+    chosen: EnsembleReport | None = None
+    """How the networks of the model were chosen, where they are not the winner's."""
 
 
 class Shoals:
@@ -154,6 +159,9 @@ def train_best(
     plan: Plan | None = None,
     keep_plan: Callable[[Plan], None] = lambda plan: None,
     retrains: int = RETRAINS,
+    final: Final = "mean",
+    earlier: Sequence[Recipe] = (),
+    recording: Recording | None = None,
     probed: bool = False,
 ) -> Trained:
     """Search a space for a data set, and train the winner on fresh seeds.
@@ -169,6 +177,10 @@ def train_best(
         plan: a plan made earlier, to be kept to; by default it is made here.
         keep_plan: is given the plan before the search begins.
         retrains: fresh seeds on which the winner is trained.
+        final: what the model is made of: the winner's networks on fresh seeds, the best one of them, or those of the whole search that
+            predict best together.
+        earlier: recipes that are tried first.
+        recording: where trials are written to as they come to their end.
         probed: whether the signals through its layers are measured, for a diagnosis.
     """
     stages.enter("starting JAX", f"{len(devices.start())} device(s)")
@@ -181,18 +193,26 @@ def train_best(
     epochs = plan.rungs[-1] / shoals[0].steps_per_epoch
     space = replace(space, families=tuple(with_length(family, epochs) for family in shoals.families[: len(plan.shoals)]))
     stages.enter("search", plan.reason)
-    searched = Search(space, shoals.__getitem__, plan, trainer.seed, trainer.journal, stages.listener, probed=probed).run()
-    dataset, tables = trainer.prepared(searched.recipe.shape)
-    model = Model(dataset.preparation, searched.recipe, shoals[searched.family].layout, searched.networks, tables.encoding)
-    model = replace(model, reference=reference_codes(dataset, trainer.seed))
-    if dataset.task != "regression" and searched.recipe.calibration == "temperature":
-        model = _calibrated(model, dataset)
+    searched = Search(
+        space, shoals.__getitem__, plan, trainer.seed, trainer.journal, stages.listener, earlier=earlier, recording=recording, probed=probed
+    ).run()
+    model, chosen = final_model(trainer, searched, metric, final)
     stages.leave()
-    return Trained(model, searched, plan, space, dataset)
+    return Trained(model, searched, plan, space, trainer.prepared(searched.recipe.shape)[0], chosen)
 
 
-def _calibrated(model: Model, dataset: Dataset) -> Model:
-    """The model at the temperature that suits the dev rows."""
-    probability = model.outputs(dataset.inputs["dev"])
-    is_multi_label = dataset.task == "multi_label"
-    return replace(model, temperature=fit_temperature(probability, dataset.truth["dev"], dataset.weights["dev"], is_multi_label))
+def final_model(trainer: Trainer, searched: Searched, metric: Metric, final: Final) -> tuple[Model, EnsembleReport | None]:
+    """The model of a finished search, and how an ensemble was chosen where one was.
+
+    Args:
+        trainer: of the data set.
+        searched: what the search brought.
+        metric: what counts.
+        final: as for ``train_best``.
+    """
+    if final == "greedy":
+        return ensemble_of(trainer, searched.finished, metric, trainer.seed, default=searched.winners)
+    model = model_of(trainer, searched.winners, scores=[network.score for network in searched.winners])
+    model = replace(model, reference=reference_codes(trainer.prepared(searched.recipe.shape)[0], trainer.seed))
+    model = model.single() if final == "single" else model
+    return calibrated(trainer, model) if searched.recipe.calibration == "temperature" else model, None

@@ -37,6 +37,38 @@ Sampler = Annotated[
 Rungs = Annotated[
     str, typer.Option(metavar="NAME", help="How poor trials are stopped: async, halving, hyperband or none.", rich_help_panel=options.GOAL)
 ]
+Final = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="The model: mean of the winner's networks on fresh seeds, single (the best of them), or greedy (of all trials, those that "
+        "predict best together).",
+        rich_help_panel=options.GOAL,
+    ),
+]
+ContinueFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--continue-from",
+        metavar="RUN|STUDY",
+        help="Try the best recipes of an earlier run, or of an Optuna study, first.",
+        show_default=False,
+        rich_help_panel=options.GOAL,
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="A database in which processes that search together share their trials.",
+        show_default=False,
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+Study = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Its study; shoal unless stated.", show_default=False, rich_help_panel=options.OUTPUT),
+]
 Budget = Annotated[
     str, typer.Option("--budget", metavar="AMOUNT", help="How long to work: 90s, 5m, 1h or 200trials.", rich_help_panel=options.GOAL)
 ]

@@ -13,14 +13,17 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from shoal.errors import ShoalError
+from shoal.measurements.answers import Answers
 from shoal.recipe import Recipe
 from shoal.recipe_file import to_toml
 from shoal.records import LedgerEntry, Run, Trial
 from shoal.report import wording
+from shoal.report.answer_figures import answer_figures
+from shoal.report.answers import page_values
 from shoal.report.figures import figures
 from shoal.storage import write_atomically
 
@@ -58,7 +61,7 @@ def report_page(run: Run) -> str:
         >>> report_page(run).startswith("<!doctype html>")  # doctest: +SKIP
         True
     """
-    drawn = figures(run)
+    drawn = figures(run) | (answer_figures(run.answers) if run.answers is not None else {})
     numbers = script_json({name: {"data": figure.data, "layout": figure.layout} for name, figure in drawn.items()})
     return _template().render(
         run=run,
@@ -81,6 +84,8 @@ def report_page(run: Run) -> str:
         found=wording.found(run.findings),
         unfound=[finding for finding in run.findings if finding.outcome != "found"],
         rows_shown=ROWS_SHOWN,
+        has_answers=run.answers is not None,
+        **page_values(run.answers or Answers()),
     )
 
 
@@ -188,8 +193,9 @@ def _sort_key(value: Any) -> str:
 
 @cache
 def _template():
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_own_file("template.html"))
+    loader = DictLoader({name: _own_file(name) for name in ("template.html", "answers.html")})
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("template.html")
 
 
 def _own_file(name: str) -> Markup:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shoal.records import Run
+from shoal.report.answers import answers_text
 from shoal.report.ledger import ledger_summary
 from shoal.report.wording import (
     NOTHING,
@@ -51,6 +52,8 @@ def summary(run: Run, folder: Path, verbose: bool = False) -> RenderableType:
     blocks: list[RenderableType] = [_verdict(run, verbose), _scores(run), _recipe(run)]
     if (tried := ledger_summary(run)) is not None:
         blocks.append(tried)
+    if run.answers is not None and (run.ledger is None or verbose):
+        blocks.append(answers_text(run.answers, verbose))
     if found(run.findings):
         blocks.append(_findings(run))
     if run.notes:
