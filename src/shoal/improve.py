@@ -559,7 +559,7 @@ def _recipe_loop(
         speed = None
         if budget.seconds is not None:
             shoal = RecipeLoop(trainer, metric, LoopPlan(0, full, RETRAINS, 0.0, 0.0), begin).shoal()
-            speed = measure_speed(shoal, begin).step / shoal.slots
+            speed = measure_speed(shoal, begin) / shoal.slots
         plan = plan_loop(budget, LOOP_SHARE * (budget.seconds or 0.0) - (stages.total - begun), full, steps_per_epoch, speed)
         if folder:
             folder.save_loop_plan(plan)

@@ -132,20 +132,18 @@ class Speed:
     compile: float
 
 
-def measure(shoal: Shoal, recipe: Recipe) -> Speed:
-    """The speed of a shoal; the networks trained for it are thrown away."""
-    begun = time.perf_counter()
+def measure(shoal: Shoal, recipe: Recipe) -> float:
+    """Seconds per step of the whole shoal, evaluation included; the networks trained for it are thrown away."""
     numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
     state = shoal.start(numbers)
     state, _ = shoal.advance(state, numbers, 0, 1, 1)  # compiles, or reads from the cache, and pages everything in
-    compiled = time.perf_counter() - begun
     seconds = {}
     for steps in (1, _MEASURED_STEPS):
         started = time.perf_counter()
         state, _ = shoal.advance(state, numbers, 0, steps, 1)
         seconds[steps] = time.perf_counter() - started
     step = (seconds[_MEASURED_STEPS] - seconds[1]) / (_MEASURED_STEPS - 1)
-    return Speed(step + max(seconds[1] - step, 0.0) / segment_steps(shoal.steps_per_epoch), compiled)
+    return step + max(seconds[1] - step, 0.0) / segment_steps(shoal.steps_per_epoch)
 
 
 def plan_trials(

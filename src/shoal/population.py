@@ -221,6 +221,17 @@ class Shoal:
         """The networks before their first step."""
         return self._programs.start(numbers, self._scale, self._train.x, self._sample, self._encoding)
 
+    def compile(self, recipe: Recipe) -> None:
+        """Have the programs ready before they are needed; another thread may do it while other shoals train.
+
+        Args:
+            recipe: any of the layout's.
+        """
+        numbers = self.numbers([recipe] * self.slots, range(self.slots))
+        state, segment = self.start(numbers), segment_steps(self.steps_per_epoch)
+        order = np.full((BUFFER_STEPS, self.layout.shape.batch_size), self.tables.train_rows, np.int32)
+        jax.block_until_ready(self._call(state, numbers, order, 0, segment, 0))
+
     def probe(self, state: State, numbers: Numbers, step: int) -> Probe:
         """How signals pass through every network as it would take the step; on the host, each ``[slots]`` or ``[slots, layers]``."""
         clock = self._replicate(np.int32(step))

@@ -37,7 +37,7 @@ class Searched:
         family: its family's number.
         networks: the winner's networks on fresh seeds, each at its best evaluation.
         winners: the same as they were trained, with their scores.
-        finished: the trials that were trained as long as they could be, with their weights.
+        finished: the trials that were trained as long as they could be, with their weights where these were wanted.
         shoals_used: share of the slots that trained a network of their own.
         signals: how signals pass through each of the winner's networks.
     """
@@ -65,6 +65,7 @@ class Search:
         metric: what the scores are called in its events.
         earlier: recipes that are tried first.
         recording: is given finished trials, and asked what others have found.
+        keeps_weights: whether the weights of finished trials are wanted afterwards.
         probed: whether the signals through the winner's layers are measured, for a diagnosis.
     """
 
@@ -79,12 +80,13 @@ class Search:
         metric: str = "dev loss",
         earlier: Sequence[Recipe] = (),
         recording: Recording | None = None,
+        keeps_weights: bool = False,
         probed: bool = False,
     ) -> None:
         self.space, self.shoal_of, self.plan, self.seed = space, shoal_of, plan, seed
         self.journal, self.listener, self.metric, self.earlier, self.probed = journal, listener, metric, earlier, probed
         self._slots_trained = self._slots_filled = 0
-        self._recording, self._published = recording, set[int]()
+        self._recording, self._published, self._keeps_weights = recording, set[int](), keeps_weights
         self._seconds_left = sum(rung_seconds(plan.shoals, plan.retrains, plan.halving))
         self._last = len(plan.rungs) - 1
         self._jobs = 0
@@ -126,7 +128,7 @@ class Search:
                 bracket.told(job, [network.score for network in group], [network.stopped or network.diverged for network in group])
                 alive = {climber.number for climber in bracket.alive()}
                 for network in networks:
-                    if network.number not in alive and not self._is_final(network):
+                    if network.number not in alive and not (self._keeps_weights and self._is_final(network)):
                         network.state = None  # its record stays
                 self._publish(networks, alive)
                 self._report("search", job.rung, len(alive), networks)

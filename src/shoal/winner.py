@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from shoal import devices
@@ -20,6 +21,7 @@ from shoal.plan import (
     RETRAINS,
     Budget,
     Method,
+    Speed,
     families_within,
     plan_seconds,
     plan_trials,
@@ -96,14 +98,44 @@ class Shoals:
     def __init__(self, trainer: Trainer, families: Sequence[Family], slots: Sequence[int]) -> None:
         self.families = families
         self._trainer, self._slots, self._made = trainer, slots, dict[int, Shoal]()
+        self._compiling: list[Future[float]] = []
 
     def __getitem__(self, number: int) -> Shoal:
+        if number < len(self._compiling):
+            self._compiling[number].result()
+        return self._shoal(number)
+
+    def compile_ahead(self) -> None:
+        """Begin to compile the programs of all families: those that are needed later while the first ones train already."""
+        if self._compiling:
+            return
+        shoals = [self._shoal(number) for number in range(len(self.families))]
+        pool = ThreadPoolExecutor(min(COMPILING, devices.cores()), "shoal compiling")
+        bases = [family.base for family in self.families]
+        self._compiling = [pool.submit(_seconds_to_compile, *each) for each in zip(shoals, bases, strict=True)]
+        pool.shutdown(wait=False)
+
+    def compile_seconds(self, number: int) -> float:
+        """Seconds until the program of a family was there, compiled or read from the cache; waits for it."""
+        return self._compiling[number].result()
+
+    def _shoal(self, number: int) -> Shoal:
         if number not in self._made:
             family = self.families[number]
             layout = self._trainer.layout(family.shape, family.width, family.techniques)
             slots = min(slots_within(layout, MEMORY), self._slots[number])
             self._made[number] = Shoal(layout, slots, self._trainer.prepared(family.shape)[1], self._trainer.seed)
         return self._made[number]
+
+
+COMPILING = 2
+"""Programs that are compiled at a time, each by one core."""
+
+
+def _seconds_to_compile(shoal: Shoal, recipe: Recipe) -> float:
+    begun = time.perf_counter()
+    shoal.compile(recipe)
+    return time.perf_counter() - begun
 
 
 def space_for(trainer: Trainer, metric: Metric) -> Space:
@@ -139,10 +171,10 @@ def make_plan(
     slots, steps_per_epoch = [shoal.slots for shoal in made], [shoal.steps_per_epoch for shoal in made]
     if budget.trials is not None:
         return plan_trials(budget, families, slots, steps_per_epoch, retrains, method), shoals
-    speeds = []
-    for number, family in enumerate(families):
-        stages.enter("compiling and measuring", f"network shape {number + 1} of {len(families)}")
-        speeds.append(measure_speed(made[number], family.base))
+    stages.enter("compiling and measuring", f"{len(families)} shape{'s' * (len(families) > 1)} of network")
+    shoals.compile_ahead()
+    compiling = [shoals.compile_seconds(number) for number in range(len(families))]
+    speeds = [Speed(measure_speed(made[number], family.base), compiling[number]) for number, family in enumerate(families)]
     left = (budget.seconds or 0.0) - stages.total - reserve
     return plan_seconds(budget, left, families, slots, speeds, steps_per_epoch, method), shoals
 
@@ -193,8 +225,18 @@ def train_best(
     epochs = plan.rungs[-1] / shoals[0].steps_per_epoch
     space = replace(space, families=tuple(with_length(family, epochs) for family in shoals.families[: len(plan.shoals)]))
     stages.enter("search", plan.reason)
+    shoals.compile_ahead()
     searched = Search(
-        space, shoals.__getitem__, plan, trainer.seed, trainer.journal, stages.listener, earlier=earlier, recording=recording, probed=probed
+        space,
+        shoals.__getitem__,
+        plan,
+        trainer.seed,
+        trainer.journal,
+        stages.listener,
+        earlier=earlier,
+        recording=recording,
+        keeps_weights=final == "greedy",
+        probed=probed,
     ).run()
     model, chosen = final_model(trainer, searched, metric, final)
     stages.leave()
