@@ -22,7 +22,7 @@ from shoal.halving import HALVING, Rungs, brackets
 from shoal.population import Shoal, segment_steps
 from shoal.recipe import Recipe
 from shoal.records import LoopPlan, Plan, ShoalPlan
-from shoal.samplers import ADAPTIVE
+from shoal.samplers import MODELS
 from shoal.space import Family, Space
 
 MOST_ROUNDS = 27
@@ -113,13 +113,13 @@ def families_within(budget: Budget, space: Space) -> tuple[Family, ...]:
 def slots_needed(budget: Budget, retrains: int, families: int = 1, sampler: str = "sobol") -> int:
     """Slots beyond which a shoal would stand empty: a family's trials, or the retrained winner's seeds; evenly over all devices.
 
-    A sampler that learns gets no more than a tenth of the trials at a time.
+    A sampler with a model gets no more than a tenth of the trials at a time.
     """
     if budget.trials is None:
         return sys.maxsize
     count = len(devices.start())
     most = math.ceil(budget.trials / families)
-    if sampler in ADAPTIVE:
+    if sampler in MODELS:
         most = min(most, max(1, budget.trials // 10))
     return math.ceil(max(most, retrains) / count) * count
 

@@ -14,10 +14,7 @@ from shoal.space import Space
 SAMPLERS: tuple[str, ...] = (*POINTS, "coarse-to-fine", *MODELS)
 """By name; the first is the default."""
 
-ADAPTIVE: tuple[str, ...] = ("coarse-to-fine", *MODELS)
-"""Those that learn from results, and so draw a few trials at a time."""
-
-__all__ = ["ADAPTIVE", "SAMPLERS", "Drawn", "Result", "Sampler", "make_sampler", "recipes_within"]
+__all__ = ["MODELS", "SAMPLERS", "Drawn", "Result", "Sampler", "make_sampler", "recipes_within"]
 
 
 def make_sampler(name: str, space: Space, trials: tuple[int, ...], seed: int, earlier: Sequence[Recipe] = ()) -> Sampler:

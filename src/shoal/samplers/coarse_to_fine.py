@@ -11,9 +11,9 @@ from shoal.samplers.sampler import Drawn, Result
 from shoal.samplers.spread import in_turns, recipe_at
 from shoal.space import Space
 
-COARSE_SHARE = 0.4
+COARSE_SHARE = 0.5
 """Of the trials, for the first look."""
-ROUNDS = 3
+ROUNDS = 2
 """Closer looks, each at a region half as wide as the one before."""
 FEWEST_A_ROUND = 8
 BEST = 0.15
