@@ -1,0 +1,104 @@
+"""Searches from a table to a result: what is recorded, gone on from, shared, and made the model of."""
+
+import numpy as np
+import optuna
+import pytest
+
+import shoal
+from shoal import Choice, OptionError, Range, Recipe, Space
+
+SPACE = Space.of(
+    Recipe(hidden_units=(8,), epochs=9.0, batch_size=32),
+    [Range("learning_rate", 1e-3, 1e-1, "log"), Range("units", 4, 8, "log_integer"), Choice("keep_prob", (1.0, 0.9))],
+)
+
+
+def search(**options):
+    return shoal.search("example:wine", **{"space": SPACE, "budget": "16trials", "seed": 3, **options})
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    return search(out=tmp_path_factory.mktemp("runs") / "first")
+
+
+def of_search(result):
+    return [trial for trial in result.record.trials if trial.purpose == "search"]
+
+
+def test_all_trials_lie_in_the_space_and_the_plan_says_how_they_were_drawn_and_stopped(searched):
+    trials = of_search(searched)
+    assert len(trials) == 16 == searched.record.plan.trials
+    assert (searched.record.plan.sampler, searched.record.plan.halving) == ("sobol", "async")
+    for trial in trials:
+        settings = SPACE.settings_of(trial.recipe)
+        assert 1e-3 <= settings["learning_rate"] <= 1e-1 and 4 <= settings["units"] <= 8 and settings["keep_prob"] in (1.0, 0.9)
+        assert trial.recipe.epochs == 9
+
+
+def test_a_search_answers_what_mattered_and_what_was_luck(searched):
+    answers = searched.record.answers
+    assert answers.winner.seeds == 8 and answers.luck is not None
+    assert {each.name for each in answers.importance.parameters} == {"learning_rate", "units", "keep_prob"}
+    assert searched.record.ledger is None  # no recipe loop came before it
+
+
+def test_its_trials_are_an_optuna_study_with_parameters_values_and_states(searched):
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{searched.folder / 'study.db'}")
+    by_number = {(each.user_attrs["purpose"], each.user_attrs["trial"]): each for each in study.trials}
+    assert len(study.trials) == len(searched.record.trials) == len(by_number)
+    for trial in searched.record.trials:
+        written = by_number[trial.purpose, trial.number]
+        assert written.params == pytest.approx(SPACE.settings_of(trial.recipe))
+        stopped = trial.status == "stopped at a rung"
+        assert written.state == (optuna.trial.TrialState.PRUNED if stopped else optuna.trial.TrialState.COMPLETE)
+        assert min(written.intermediate_values.values()) == pytest.approx(trial.score, rel=1e-4)
+
+
+def test_the_best_recipes_of_an_earlier_run_are_tried_first(searched):
+    finished = sorted((trial for trial in of_search(searched) if trial.status == "finished"), key=lambda trial: trial.score)
+    result = search(continue_from=searched.folder, seed=4)
+    assert [trial.recipe for trial in of_search(result)[:4]] == [trial.recipe for trial in finished[:4]]
+    assert len(of_search(result)) == 16
+
+
+def test_a_process_considers_what_others_have_found_before_it_retrains(searched, tmp_path):
+    """The other process has found the same space's best; this one's own trials are hopeless."""
+    storage = f"sqlite:///{tmp_path / 'shared.db'}"
+    search(storage=storage, study="together")
+    slow = Recipe(hidden_units=(8,), epochs=9.0, batch_size=32, learning_rate=1e-3)
+    best = min((trial for trial in of_search(searched) if trial.status == "finished"), key=lambda trial: trial.score)
+    second = search(storage=storage, study="together", seed=5, budget="2trials")
+    assert best.recipe in {trial.recipe for trial in second.record.trials if trial.purpose == "retrain"}
+    assert slow not in {trial.recipe for trial in second.record.trials}
+
+
+def test_the_model_may_be_one_network_or_the_best_of_all_trials_together(searched):
+    single, greedy = search(final="single"), search(final="greedy")
+    assert (searched.model.size, single.model.size) == (8, 1)
+    retrained = [trial for trial in single.record.trials if trial.purpose == "retrain"]
+    assert single.model.scores == (min(trial.score for trial in retrained),)
+    assert greedy.record.chosen.library > 8 and greedy.record.chosen.text
+    assert sum(greedy.model.shares) == pytest.approx(1)
+    for result in (single, greedy):
+        loss = result.record.scores["dev"]["log_loss"].value
+        assert np.isfinite(loss) and loss < 0.5
+
+
+def test_a_plan_is_what_the_search_then_keeps_to(searched):
+    assert shoal.plan_search("example:wine", space=SPACE, budget="16trials", seed=3) == searched.record.plan
+
+
+def test_everything_wrong_with_a_search_is_said_at_once():
+    with pytest.raises(OptionError) as error:
+        search(sampler="sobool", rungs="asink", budget="soon", final="median", storage="nowhere://x")
+    text = str(error.value)
+    for correction in ("Did you mean 'sobol'?", "Did you mean 'async'?", "200trials", "mean"):
+        assert correction in text
+    assert len(error.value.problems) == 5
+
+
+def test_a_space_that_does_not_suit_the_target_is_refused():
+    space = Space.of(Recipe(loss="huber"), [Range("learning_rate", 1e-3, 1e-1, "log")])
+    with pytest.raises(OptionError, match="huber"):
+        search(space=space)
