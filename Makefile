@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 BENCH_PIP := .bench-venv/bin/python -m pip install -qq --disable-pip-version-check
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
 
-.PHONY: help demo test check lint types format bench bench-search faults repair coverage docs browser clean
+.PHONY: help demo test check lint types format bench bench-search bench-samplers honesty search-scale faults repair coverage docs browser clean
 
 help:
 	@echo "make demo    install shoal and improve a network for a bundled data set"
@@ -21,6 +21,9 @@ help:
 	@echo "make format  let ruff rewrite the sources"
 	@echo "make bench   speed against PyTorch and scikit-learn, what each technique adds to a step, and import time"
 	@echo "make bench-search  a search of 128 trials against Optuna with PyTorch, KerasTuner and scikit-learn (about an hour)"
+	@echo "make bench-samplers  regret of every sampler, with and without halving, replayed on kept results (about 20 minutes)"
+	@echo "make honesty  searches on shuffled labels: is the reported score no better than chance? (about half an hour)"
+	@echo "make search-scale  1,024 trials in one search: memory, and the time outside compiled programs"
 	@echo "make faults  how often the diagnosis finds seeded faults on real tables, and cries wolf on sound runs (about an hour)"
 	@echo "make repair  how much of what a fault costs the recipe loop wins back, beside random changes (about an hour)"
 	@echo "make coverage  how often 95 % intervals hold the truth, in 1,000 simulations"
@@ -52,6 +55,15 @@ bench: .venv/.dev
 
 bench-search: .venv/.dev .bench-venv/.ready
 	$(BIN)/python benchmarks/search.py
+
+bench-samplers: .venv/.dev
+	$(BIN)/python benchmarks/samplers.py
+
+honesty: .venv/.dev
+	$(BIN)/python benchmarks/honesty.py
+
+search-scale: .venv/.dev
+	$(BIN)/python benchmarks/search_scale.py
 
 faults: .venv/.dev
 	$(BIN)/python benchmarks/faults.py --verbose

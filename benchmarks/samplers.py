@@ -69,8 +69,8 @@ def place(recipe: Recipe) -> np.ndarray:
 space_ = space()
 
 
-def replay(table: Table, sampler: str, kind: Rungs, trials: int, seed: int) -> tuple[float, float]:
-    """The regret of one search, and its cost in full trainings."""
+def replay(table: Table, sampler: str, kind: Rungs, trials: int, seed: int) -> tuple[float, float, int, int]:
+    """The regret of one search, its cost in full trainings, the trials given up, and those of them that would have been the best."""
     families = len(space_.families)
     shares = tuple(trials // families + (number < trials % families) for number in range(families))
     rungs = 1 if kind == "none" else len(EPOCHS)
@@ -91,7 +91,9 @@ def replay(table: Table, sampler: str, kind: Rungs, trials: int, seed: int) -> t
             bracket.told(job, found, [not math.isfinite(loss) for loss in found])
     final = [float(table.losses[rows[each.number], -1]) for each in climbers if each.rung == rungs - 1]
     lowest, way = table.scale
-    return (min(final) - lowest) / way, cost
+    given_up = [rows[each.number] for each in climbers if each.given_up]
+    wrongly = sum(float(table.losses[row, -1]) < min(final) for row in given_up)
+    return (min(final) - lowest) / way, cost, len(given_up), wrongly
 
 
 def main() -> None:
@@ -108,7 +110,11 @@ def main() -> None:
         print(f"{name}: {len(table.losses):,} recipes, lowest loss {table.scale[0]:.4g}, median {sum(table.scale):.4g}")
     for trials in map(int, given.trials.split(",")):
         print(f"\n{trials} trials: mean regret in % of the way from the best to the median recipe, 95 % interval over replays and tables")
-        print(f"{'sampler':16}{'rungs':10}{'n':>5}{'cost':>7}  " + "".join(f"{name:>14}" for name in tables) + f"{'all':>24}")
+        print(
+            f"{'sampler':16}{'rungs':10}{'n':>5}{'cost':>7}{'given up':>10}{'wrongly':>9}  "
+            + "".join(f"{name:>14}" for name in tables)
+            + f"{'all':>24}"
+        )
         outcomes: dict[tuple[str, str], np.ndarray] = {}
         for sampler in given.samplers.split(","):
             replays = min(given.replays, MOST_REPLAYS.get(sampler, {}).get(trials, given.replays))
@@ -117,8 +123,11 @@ def main() -> None:
                 both = np.array([[replay(table, sampler, kind, trials, seed) for seed in range(replays)] for table in tables.values()])  # type: ignore[arg-type]
                 regret, cost = 100 * both[..., 0], both[..., 1].mean()
                 outcomes[sampler, kind] = regret.mean(0)
+                given_up, wrongly = both[..., 2].sum(), both[..., 3].sum()
+                wrong = f"{wrongly / given_up:.1%}" if given_up else "-"
                 cells = "".join(f"{each.mean():14.2f}" for each in regret)
-                print(f"{sampler:16}{kind:10}{replays:5}{cost:7.1f}  {cells}{_interval(regret.mean(0)):>24}", flush=True)
+                counts = f"{replays:5}{cost:7.1f}{given_up / both[..., 2].size:10.1f}{wrong:>9}"
+                print(f"{sampler:16}{kind:10}{counts}  {cells}{_interval(regret.mean(0)):>24}", flush=True)
                 print(f"{sampler} {kind} {trials}: {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
         for kind in given.rungs.split(","):
             _verdict(kind, {sampler: values for (sampler, each), values in outcomes.items() if each == kind})

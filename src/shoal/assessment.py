@@ -35,7 +35,13 @@ REFERENCES_SHARE = 0.1
 
 
 def assess(
-    trainer: Trainer, metric: Metric, trained: Trained, references: tuple[Reference, ...], effort: Effort, options: Mapping[str, Any]
+    trainer: Trainer,
+    metric: Metric,
+    trained: Trained,
+    references: tuple[Reference, ...],
+    effort: Effort,
+    options: Mapping[str, Any],
+    early: bool = False,
 ) -> dict[str, Any]:
     """Scores, baselines, verdict, next step and findings of the final model, and what they rest on, as fields of a ``Run``.
 
@@ -46,16 +52,18 @@ def assess(
         references: models to compare with.
         effort: what was asked for.
         options: of the command.
+        early: whether the run was stopped early: nothing more is trained, and the test rows are left for its end.
     """
     dataset, seed, searched = trained.dataset, options["seed"], effort.job != "train"
-    parts: dict[Part, PartPrediction] = {part: _predicted(trainer, dataset, part, trained.model, seed) for part in dataset.inputs}
+    opened = [part for part in dataset.inputs if not (early and part == "test")]
+    parts: dict[Part, PartPrediction] = {part: _predicted(trainer, dataset, part, trained.model, seed) for part in opened}
     dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
     errors = measure(parts, metric, dev_predictions, seed=seed)
     verdict = judge(errors, options["target_error"])
     recipe, dev = trained.searched.recipe, parts["dev"]
     answers = [dev.answer, *dev_predictions.values()] if dataset.task == "classification" else []
     surest = sure_error_of_best(answers, dev.truth, dev.weight)
-    measured = _experiments(trainer, metric, trained, surest, effort.budget if effort.job == "improve" else None, seed)
+    measured = _experiments(trainer, metric, trained, surest, effort.budget if effort.job == "improve" else None, seed, early)
     case = Case(
         errors,
         verdict,
@@ -68,7 +76,7 @@ def assess(
         measured=measured,
     )
     found = findings(case)
-    truth: dict[Part, np.ndarray] = {part: dataset.truth[part] for part in _SHOWN if part in dataset.truth}
+    truth: dict[Part, np.ndarray] = {part: dataset.truth[part] for part in _SHOWN if part in parts}
     weights: dict[Part, np.ndarray] = {part: dataset.weights[part] for part in truth}
     return {
         "scores": _scores(parts, metric, dataset, seed),
@@ -81,17 +89,20 @@ def assess(
 
 
 def _experiments(
-    trainer: Trainer, metric: Metric, trained: Trained, surest: Interval | None, budget: Budget | None, seed: int
+    trainer: Trainer, metric: Metric, trained: Trained, surest: Interval | None, budget: Budget | None, seed: int, early: bool
 ) -> Measurements:
-    """What the findings rest on beyond the errors; ``budget`` is that of a search, which has tried learning rates already."""
+    """What the findings rest on beyond the errors; ``budget`` is that of a search, which has tried learning rates already.
+
+    Where the run was stopped early nothing is trained for it.
+    """
     dataset, recipe = trained.dataset, trained.searched.recipe
     _, tables = trainer.prepared(recipe.shape)
     epochs = None
-    if budget is not None and tables.train_rows >= FEWEST_ROWS_FOR_A_CURVE:
+    if budget is not None and not early and tables.train_rows >= FEWEST_ROWS_FOR_A_CURVE:
         epochs = curve_epochs(budget, trained.plan, trained.searched.family, tables.steps_per_epoch(tables.batch_size(recipe.shape)))
     return Measurements(
         signals=trained.searched.signals,
-        rate_range=measure_rate_range(trainer, recipe, seed) if budget is None else None,
+        rate_range=measure_rate_range(trainer, recipe, seed) if budget is None and not early else None,
         learning_curve=None if epochs is None else measure_learning_curve(trainer, recipe, metric, seed, epochs),
         data=measure_data_faults(dataset, seed=seed, sure_error=surest),
         input_scales=trainer.input_scales(recipe.shape),

@@ -1,6 +1,7 @@
 """The command line: reads what was typed, calls the package, and says what came of it.
 
-Exit codes: 0 done; 2 something given cannot be used (a message, no traceback); 130 interrupted; 1 a bug (a traceback).
+Exit codes: 0 done; 2 something given cannot be used (a message, no traceback); 130 interrupted, or stopped early with a model; 1 a bug
+(a traceback).
 Results go to standard output, everything else to standard error.
 """
 
@@ -24,6 +25,7 @@ import shoal  # its names load the engine when they are first asked for: see its
 from shoal.commands import diagnose, ledger, options, recipes
 from shoal.commands import search as searching
 from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems
+from shoal.commands.stopping import heeding_signals
 from shoal.errors import InputError, OptionError, Problem, ShoalError
 from shoal.report import Progress, as_json, summary, write_report
 from shoal.saved_run import (
@@ -31,7 +33,7 @@ from shoal.saved_run import (
     REPORT,
     cannot_create,
     default_path,
-    is_complete,
+    has_record,
     missing_folders,
     read_record,
     remove_folders,
@@ -298,11 +300,11 @@ def report(run: options.Run) -> None:
 
 @app.command(epilog="Example:  [bold cyan]shoal resume runs/adult[/]")
 def resume(run: options.Run, as_object: options.Json = False, quiet: options.Quiet = False, verbose: options.Verbose = False) -> None:
-    """Continue an interrupted run to the result that it would have had."""
+    """Continue a run that was interrupted, or stopped early, to the result that it would have had."""
     if problems := list(options.contradictions(False, quiet, verbose)):
         raise OptionError(*problems)
-    with _keeping(run, ()), Progress(quiet) as progress:
-        result = shoal.resume(run, listener=progress)
+    with _keeping(run, ()), heeding_signals() as stop, Progress(quiet) as progress:
+        result = shoal.resume(run, listener=progress, stop=stop)
     _show_result(result, run, as_object, quiet, verbose)
 
 
@@ -351,7 +353,9 @@ def _run(context: typer.Context, job: Literal["improve", "search", "train"], pro
         raise OptionError(*problems)
     folder = Path(typed["out"]) if typed["out"] is not None else default_path(Path(source).name, datetime.datetime.now())
     made = missing_folders(folder) if cannot_create(folder) is None else ()
-    with _keeping(folder, made), Progress(quiet, explain=typed.get("explain", False)) as progress:
+    with _keeping(folder, made), heeding_signals() as stop, Progress(quiet, explain=typed.get("explain", False)) as progress:
+        if job != "train":  # which has nothing to compare, and so no best so far
+            own["stop"] = stop
         result = getattr(shoal, job)(
             source,
             target=options.one_or_all(typed["target"]),
@@ -374,7 +378,7 @@ def _keeping(folder: Path, made: tuple[Path, ...]) -> Iterator[None]:
     try:
         yield
     except (InputError, KeyboardInterrupt) as error:
-        if is_complete(folder) or _has_finished_trials(folder):
+        if has_record(folder) or _has_finished_trials(folder):
             if made or isinstance(error, KeyboardInterrupt):
                 say("", "", f"What was finished is kept. Continue with: {shlex.join(['shoal', 'resume', str(folder)])}")
         else:
@@ -395,6 +399,8 @@ def _show_result(result: Any, folder: Path, as_object: bool, quiet: bool, verbos
         print(folder)  # noqa: T201
     else:
         Console().print(summary(result.record, folder, verbose))
+    if result.record.stopped:
+        raise typer.Exit(INTERRUPTED)
 
 
 def _unwritable(out: Path, force: bool) -> Iterator[Problem]:

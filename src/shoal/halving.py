@@ -16,6 +16,10 @@ from shoal.samplers import Drawn, Result, Sampler
 HALVING = 3
 """At each rung about one trial in three goes on (the eta of successive halving; Jamieson and Talwalkar, 2016)."""
 
+HOPE = 1.0
+"""A trial is given up before the last rung if its loss would stay above the best finished one even though every further rung brought as
+much as the last one did, this many times. ``benchmarks/samplers.py`` measures how often that is wrong."""
+
 Rungs = Literal["async", "halving", "hyperband", "none"]
 RUNGS: tuple[str, ...] = get_args(Rungs)
 """``none`` trains every trial to its end. ``halving`` decides at a rung when all trials have reached it (successive halving). ``async``
@@ -33,6 +37,7 @@ class Climber:
         first: the rung that it is trained to at first.
         scores: its best dev loss at each rung that it has reached; infinite where it has none.
         ended: whether it cannot be trained further: diverged, stopped early, or given up.
+        given_up: whether it was ended because nothing more was to be hoped of it.
         sent: whether it is in a job that has been handed out and not been told about.
     """
 
@@ -41,6 +46,7 @@ class Climber:
     first: int
     scores: list[float] = field(default_factory=list)
     ended: bool = False
+    given_up: bool = False
     sent: bool = False
 
     @property
@@ -111,6 +117,8 @@ class Bracket:
         for rung in range(self._last - 1, self._first - 1, -1):
             reached = self._ranked(rung)
             earned = [each for each in reached[: len(reached) // HALVING] if self._can_go_on(each, rung)]
+            self._give_up(earned, rung)
+            earned = [each for each in earned if not each.ended]
             for family, slots in enumerate(self._slots):
                 mine = [each for each in earned if each.family == family]
                 if len(mine) >= slots:
@@ -154,10 +162,20 @@ class Bracket:
                 return None
             self._cleared += 1
             self._chosen = self._survivors(self._cleared)
+        self._give_up(self._chosen, self._cleared)
+        self._chosen = [each for each in self._chosen if not each.ended]
+        if not self._chosen:
+            return self._clearing()
         family = self._chosen[0].family
         mine = [each for each in self._chosen if each.family == family][: self._slots[family]]
         self._chosen = [each for each in self._chosen if each not in mine]
         return self._job(family, self._cleared + 1, mine)
+
+    def _give_up(self, climbers: Sequence[Climber], rung: int) -> None:
+        """End those of whom nothing more is to be hoped, by their own learning curves."""
+        best = min((each.scores[-1] for each in self._mine if each.rung == self._last), default=math.inf)
+        for each in climbers:
+            each.given_up = each.ended = hoped_for(each.scores, self._last - rung) > best
 
     def _survivors(self, rung: int) -> list[Climber]:
         """As many shoals as the best third would fill, each given to the family that has most of it left; next best fill them."""
@@ -176,7 +194,7 @@ class Bracket:
             shoal, able[family] = able[family][: self._slots[family]], able[family][self._slots[family] :]
             going_on += shoal
             left = [each for each in left if each not in shoal]
-        return sorted(going_on, key=lambda each: each.number)
+        return sorted(going_on, key=lambda each: (each.at(rung), each.number))
 
     def _ranked(self, rung: int) -> list[Climber]:
         """The trials that have a score at a rung, best first; ties go to the first drawn."""
@@ -198,6 +216,18 @@ class Bracket:
             going_on = math.ceil(self._total / HALVING ** (rung - self._first + 1)) + sum(self._slots)
             alive += [each for each in self._ranked(rung)[:going_on] if each.rung == rung and not each.ended]
         return alive
+
+
+def hoped_for(scores: Sequence[float], rungs_left: int) -> float:
+    """The loss that a trial may still come to: as if every further rung brought as much as the last one did.
+
+    Rungs lie a factor apart, so this is the straight line against the logarithm of the steps; curves mostly flatten.
+
+    Example:
+        >>> round(hoped_for([0.5, 0.4], 2), 6), hoped_for([0.5], 2)
+        (0.2, -inf)
+    """
+    return scores[-1] - HOPE * rungs_left * (scores[-2] - scores[-1]) if len(scores) > 1 else -math.inf
 
 
 def results(climbers: Sequence[Climber]) -> list[Result]:

@@ -31,12 +31,13 @@ from shoal.metrics import Metric, check_metric, goal_problems
 from shoal.model import Model
 from shoal.plan import LOOP_SHARE, RETRAINS, curve_seconds, plan_loop
 from shoal.plan import measure as measure_speed
-from shoal.progress import Event, Listener
+from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
 from shoal.recording import Recording, earlier_recipes
-from shoal.records import LoopPlan, Plan, Run
+from shoal.records import LoopPlan, Plan, Run, Trial
 from shoal.references import Reference
 from shoal.run_folder import FolderJournal, RunFolder, cannot_create
+from shoal.search import Searched
 from shoal.space import Space
 from shoal.study import storage_problems
 from shoal.trainer import Trainer, width_class
@@ -101,6 +102,7 @@ def improve(
     seed: int = 0,
     out: str | Path | None = None,
     listener: Listener = silent,
+    stop: Stop | None = None,
     command: str | None = None,
 ) -> Result:
     """Make a network for a table as good as the budget allows, and say what is wrong with it.
@@ -127,6 +129,7 @@ def improve(
         seed: of the split, the draws, the networks and the mini-batches.
         out: folder to save the run in; it must not exist. Without it nothing is saved.
         listener: is told about progress.
+        stop: asks the search to end after the networks in hand, with the best one so far; ``resume`` continues a saved run.
         command: how the run is recorded.
 
     Returns:
@@ -145,7 +148,7 @@ def improve(
         "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
         "budget": budget, "seed": seed, "begin": None if begin is None else begin.to_dict(), "final": final,
     }  # fmt: skip
-    return _begin(source, y, sample_weight, options, out, listener, command or "shoal.improve(...)")
+    return _begin(source, y, sample_weight, options, out, listener, command or "shoal.improve(...)", stop)
 
 
 def train(
@@ -227,6 +230,7 @@ def search(
     seed: int = 0,
     out: str | Path | None = None,
     listener: Listener = silent,
+    stop: Stop | None = None,
     command: str | None = None,
 ) -> Result:
     """Search a space of recipes for a table, without the recipe loop before it.
@@ -265,7 +269,7 @@ def search(
         "budget": budget, "seed": seed, "space": space, "sampler": sampler, "rungs": rungs, "final": final,
         "continue_from": None if continue_from is None else str(continue_from), "storage": storage, "study": study,
     }  # fmt: skip
-    return _begin(source, y, sample_weight, options, out, listener, command or "shoal.search(...)")
+    return _begin(source, y, sample_weight, options, out, listener, command or "shoal.search(...)", stop)
 
 
 def plan_search(
@@ -340,7 +344,14 @@ def default_space_of(source: Any, y: Any = None, *, target: str | Sequence[str] 
 
 
 def _begin(
-    source: Any, y: Any, sample_weight: Any, options: dict[str, Any], out: str | Path | None, listener: Listener, command: str
+    source: Any,
+    y: Any,
+    sample_weight: Any,
+    options: dict[str, Any],
+    out: str | Path | None,
+    listener: Listener,
+    command: str,
+    stop: Stop | None = None,
 ) -> Result:
     """Check the options, read the data, make the run's folder, and do the work."""
     stages = Stages(listener)
@@ -360,7 +371,7 @@ def _begin(
             kept["space"], is_kept = saved_space(options["space"])
             resumable = resumable and is_kept
         folder = RunFolder.create(Path(out), {**kept, "resumable": resumable, "fingerprint": dataset.fingerprint})
-    return _work(dataset, options, stages, folder, command)
+    return _work(dataset, options, stages, folder, command, stop or Stop())
 
 
 def _read(source: Any, y: Any, sample_weight: Any, options: dict[str, Any], out: str | Path | None, stages: Stages) -> Dataset:
@@ -370,23 +381,25 @@ def _read(source: Any, y: Any, sample_weight: Any, options: dict[str, Any], out:
     return _load(source, y, sample_weight, options, list(_option_problems(options, out)))
 
 
-def resume(path: str | Path, *, listener: Listener = silent) -> Result:
-    """Continue an interrupted run to the same result that it would have had.
+def resume(path: str | Path, *, listener: Listener = silent, stop: Stop | None = None) -> Result:
+    """Continue a run that was interrupted, or stopped early, to the same result that it would have had.
 
     Args:
         path: the run's folder.
         listener: is told about progress.
+        stop: as for ``improve``.
 
     Raises:
         RunFolderError: there is no run, its data was not a file, or the data changed since.
     """
     folder = RunFolder.open(path)
     if folder.is_complete:
+        folder.tidy()
         return Result(folder.run(), folder.model(), folder.path)
     options = folder.options()
     stages = Stages(listener)
     stages.enter("reading", data.source_name(options["source"]))
-    return _work(load_again(folder), options, stages, folder, options["command"])
+    return _work(load_again(folder), options, stages, folder, options["command"], stop or Stop())
 
 
 def load_again(folder: RunFolder, listener: Listener = silent) -> Dataset:
@@ -449,7 +462,7 @@ def _as_path(source: Any) -> str | None:
     return str(Path(source).resolve()) if isinstance(source, str | Path) else None
 
 
-def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: RunFolder | None, command: str) -> Result:
+def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: RunFolder | None, command: str, stop: Stop) -> Result:
     """Everything after reading."""
     metric = check_metric(options["metric"], dataset.task)
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -482,15 +495,17 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         earlier=effort.earlier,
         recording=recording,
         probed=True,
+        stop=stop,
     )
+    early = _stopped(trained, "test" in dataset.inputs) if stop.due else ""
     answered = None
     if effort.job != "train":
         stages.enter("answers", "what the trials say")
         answered = _answers(trainer, trained, options["seed"])
-    stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs else "")
-    judged = assess(trainer, metric, trained, references, effort, options)
+    stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs and not early else "")
+    judged = assess(trainer, metric, trained, references, effort, options, bool(early))
     stages.leave()
-    notes = (*dataset.notes, *options.get("notes", ()), *(recording.close(trained.searched.trials) if recording else ()))
+    notes = (*dataset.notes, *options.get("notes", ()), *(recording.close(_ended(trained.searched)) if recording else ()))
     record = Run(
         name=folder.path.name if folder else dataset.source,
         command=command,
@@ -518,11 +533,30 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         ledger=ledger,
         answers=answered,
         chosen=trained.chosen,
+        stopped=early,
         **judged,
     )
     if folder is not None:
         folder.finish(record, trained.model)
     return Result(record, trained.model, folder.path if folder else None)
+
+
+def _stopped(trained: Trained, tested: bool) -> str:
+    """How far a run came that was asked to stop, and what its model is."""
+    searched, planned = trained.searched, trained.plan.trials
+    unopened = " The test rows were not opened." if tested else ""
+    if not searched.stopped:
+        return f"Stopped before the last measurements; the model is that of the whole search.{unopened}"
+    return (
+        f"Stopped after {len(searched.trials)} of {planned} trials were begun. The model is the network of the best of them, which was not "
+        "trained again: its dev score is of one seed, and chosen, so it is optimistic."
+        f"{unopened}"
+    )
+
+
+def _ended(searched: Searched) -> list[Trial]:
+    """Trials that have come to their end; the others are written when a stopped search goes on."""
+    return [trial for trial in searched.trials if trial.number not in searched.unfinished]
 
 
 def _answers(trainer: Trainer, trained: Trained, seed: int) -> Answers:

@@ -1,4 +1,4 @@
-"""What a long job says while it works: events, and the function that listens to them."""
+"""What a long job says while it works, and how it is asked to stop: events, the function that listens to them, a request."""
 
 from __future__ import annotations
 
@@ -45,3 +45,21 @@ class Event:
 
 Listener = Callable[[Event], None]
 """A function that is told about every event."""
+
+
+@dataclass(slots=True)
+class Stop:
+    """A request to end a job early, with what is known so far.
+
+    Args:
+        asked: whether it was made; the job looks at it after each piece of training.
+        possible: set by the job once there is something to end with.
+    """
+
+    asked: bool = False
+    possible: bool = False
+
+    @property
+    def due(self) -> bool:
+        """Whether the job is to end now."""
+        return self.asked and self.possible

@@ -38,7 +38,8 @@ class Trace:
     gradient_norm: tuple[float | None, ...] = ()
 
 
-TrialStatus = Literal["finished", "stopped at a rung", "stopped early", "diverged"]
+TrialStatus = Literal["finished", "stopped at a rung", "given up", "stopped early", "diverged"]
+"""``given up``: by its own learning curve it would not have become the best (see ``shoal.halving``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +299,8 @@ class Run:
     """What the trials of the search say; ``None`` where one recipe was trained."""
     chosen: EnsembleReport | None = None
     """How the networks of the model were chosen, where they are not the winner's on fresh seeds."""
+    stopped: str = ""
+    """Of a run that was asked to stop before its end: how far it came, and what its model is; it can be resumed."""
     format: int = RECORD_FORMAT
 
 

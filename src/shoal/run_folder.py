@@ -9,7 +9,7 @@
     trials           one checksummed line per finished job, appended
     checkpoint/      the networks of finished jobs, removed at the end
     model/           model.json and weights.safetensors
-    run.json         the whole record, written last: a folder that has it is complete
+    run.json         the whole record, written last: a folder that has it is complete, unless it says that the run was stopped early
     report.html
 """
 
@@ -132,16 +132,23 @@ class RunFolder:
         return storage.read_json(path, RECORD_FORMAT)["answer"]
 
     def finish(self, run: Run, model: Model) -> None:
-        """Write the model, then the record, and clear the checkpoints away."""
+        """Write the model, then the record; the checkpoints of a run that was stopped early are kept, so that it can go on."""
+        (self.path / RECORD).unlink(missing_ok=True)  # that of an earlier stop does not describe the model to come
         model.save(self.path / MODEL)
         storage.write_json(self.path / RECORD, msgspec.to_builtins(run))
+        if not run.stopped:
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Clear away what a complete run does not need, and what a killed process left of it."""
         shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
+        storage.remove_temporary_files(self.path)
 
     def run(self) -> Run:
-        """The record of a complete run.
+        """The record of a run that is complete, or was stopped early.
 
         Raises:
-            RunFolderError: the run did not come to its end, or the file is damaged or of a newer format.
+            RunFolderError: the run did not come so far, or the file is damaged or of a newer format.
         """
         return read_record(self.path)
 

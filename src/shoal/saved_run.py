@@ -33,13 +33,22 @@ def check_is_run(path: Path) -> None:
     raise RunFolderError(Problem("RUN is the folder of a run", received, "Give the folder that shoal improve printed."))
 
 
-def is_complete(path: Path) -> bool:
-    """Whether the run came to its end: the record is written last."""
+def has_record(path: Path) -> bool:
+    """Whether the run has a model and its record, which is written last."""
     return (path / RECORD).is_file()
 
 
+def is_complete(path: Path) -> bool:
+    """Whether the run came to its end: it has a record, which is not that of a run that was stopped early.
+
+    Raises:
+        RunFolderError: the record is damaged or of a newer format.
+    """
+    return has_record(path) and not storage.read_json(path / RECORD, RECORD_FORMAT).get("stopped")
+
+
 def read_record(path: Path) -> Run:
-    """The record of a complete run.
+    """The record of a run that is complete, or was stopped early.
 
     Args:
         path: the run's folder.
@@ -48,7 +57,7 @@ def read_record(path: Path) -> Run:
         RunFolderError: there is no run, it did not come to its end, or the file is damaged or of a newer format.
     """
     check_is_run(path)
-    if not is_complete(path):
+    if not has_record(path):
         received = f"{path}, which was interrupted"
         raise RunFolderError(Problem("the run is complete", received, f"Continue it: shoal resume {path}"))
     return as_written(storage.read_json(path / RECORD, RECORD_FORMAT), Run, path / RECORD)

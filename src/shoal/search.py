@@ -18,7 +18,7 @@ from shoal.halving import HALVING, Bracket, Climber, brackets
 from shoal.measurements import Signals
 from shoal.plan import rung_seconds
 from shoal.population import Members, Shoal
-from shoal.progress import Event, Listener
+from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
 from shoal.recording import Recording
 from shoal.records import Plan, Trial
@@ -40,6 +40,8 @@ class Searched:
         finished: the trials that were trained as long as they could be, with their weights where these were wanted.
         shoals_used: share of the slots that trained a network of their own.
         signals: how signals pass through each of the winner's networks.
+        stopped: whether it was asked to stop before its end; the winner is then the best trial so far, with its own network.
+        unfinished: numbers of the trials that a stopped search would have gone on with.
     """
 
     trials: tuple[Trial, ...]
@@ -50,6 +52,8 @@ class Searched:
     finished: tuple[Network, ...]
     shoals_used: float
     signals: tuple[Signals, ...] = ()
+    stopped: bool = False
+    unfinished: frozenset[int] = frozenset()
 
 
 class Search:
@@ -67,6 +71,7 @@ class Search:
         recording: is given finished trials, and asked what others have found.
         keeps_weights: whether the weights of finished trials are wanted afterwards.
         probed: whether the signals through the winner's layers are measured, for a diagnosis.
+        stop: is looked at after each job; what a stopped search has trained is kept by the journal, so that it can go on later.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Search:
         recording: Recording | None = None,
         keeps_weights: bool = False,
         probed: bool = False,
+        stop: Stop | None = None,
     ) -> None:
         self.space, self.shoal_of, self.plan, self.seed = space, shoal_of, plan, seed
         self.journal, self.listener, self.metric, self.earlier, self.probed = journal, listener, metric, earlier, probed
@@ -90,14 +96,20 @@ class Search:
         self._seconds_left = sum(rung_seconds(plan.shoals, plan.retrains, plan.halving))
         self._last = len(plan.rungs) - 1
         self._jobs = 0
+        self._stop, self._alive = stop or Stop(), frozenset[int]()
 
     def run(self) -> Searched:
-        """Search, then train the winner again."""
+        """Search, then train the winner again; where it is asked to stop, what is known by then."""
         trials = self._compare()
+        if self._stop.due:
+            return self._so_far(trials)
         # A single trial has nothing to be compared with: its recipe is trained on the fresh seeds at once.
         compared = trials if self.plan.trials > 1 else []
         finalists = _ranked([network for network in compared if self._is_final(network)]) if compared else trials
-        winner, retrained = self._retrain(sorted([*finalists, *self._of_others(len(trials))], key=lambda each: (each.score, each.number)))
+        finalists = sorted([*finalists, *self._of_others(len(trials))], key=lambda each: (each.score, each.number))
+        winner, retrained = self._retrain(finalists)
+        if winner is None:
+            return self._so_far(trials)
         records = [network.record(self._last, "search") for network in compared]
         records += [network.record(self._last, "retrain") for network in retrained]
         of_winner = [network for network in _ranked(retrained) if network.recipe == winner.recipe]
@@ -106,6 +118,16 @@ class Search:
         finished = tuple(network for network in compared if self._is_final(network) and math.isfinite(network.score))
         used = self._slots_filled / self._slots_trained
         return Searched(tuple(records), winner.recipe, winner.family, best_of(of_winner), tuple(of_winner), finished, used, signals)
+
+    def _so_far(self, networks: Sequence[Network]) -> Searched:
+        """The outcome of a search that was asked to stop: the best trial's own network is all there is of a winner."""
+        trained = [network for network in networks if network.steps]
+        best = _ranked(trained)[0]
+        records = tuple(network.record(self._last, "search") for network in trained)
+        finished = tuple(network for network in trained if self._is_final(network) and math.isfinite(network.score))
+        used = self._slots_filled / self._slots_trained
+        weights, going_on = best_of([best]), self._alive
+        return Searched(records, best.recipe, best.family, weights, (best,), finished, used, stopped=True, unfinished=going_on)
 
     def _compare(self) -> list[Network]:
         """Every trial, trained as far as it came."""
@@ -117,7 +139,7 @@ class Search:
         for count, first in brackets(self.plan.halving, self.plan.trials, len(self.plan.rungs)):
             waits = self.plan.halving != "async"
             bracket = Bracket(sampler, climbers, count, slots, first, self._last, waits)
-            while job := bracket.next():
+            while not self._stop.due and (job := bracket.next()):
                 for drawn in bracket.drawn[len(networks) - bracket.before :]:
                     number = len(networks)
                     networks.append(Network(number, own_seed(self.seed, number), drawn.recipe, drawn.family, rung=first))
@@ -126,13 +148,26 @@ class Search:
                 group = [networks[climber.number] for climber in job.climbers]
                 self._train_shoal(group, job.rung, "search")
                 bracket.told(job, [network.score for network in group], [network.stopped or network.diverged for network in group])
-                alive = {climber.number for climber in bracket.alive()}
-                for network in networks:
-                    if network.number not in alive and not (self._keeps_weights and self._is_final(network)):
-                        network.state = None  # its record stays
-                self._publish(networks, alive)
-                self._report("search", job.rung, len(alive), networks)
+                self._note_given_up(climbers, networks)
+                self._alive = frozenset(climber.number for climber in bracket.alive())
+                self._let_go(networks)
+                self._publish(networks, self._alive)
+                self._report("search", job.rung, len(self._alive), networks)
+        self._note_given_up(climbers, networks)
         return networks
+
+    @staticmethod
+    def _note_given_up(climbers: Sequence[Climber], networks: Sequence[Network]) -> None:
+        for climber, network in zip(climbers, networks, strict=False):
+            network.given_up = climber.given_up
+
+    def _let_go(self, networks: Sequence[Network]) -> None:
+        """Weights that are not needed any more; those of the best trial so far are what a search that is stopped ends with."""
+        best = min((each for each in networks if each.steps), key=lambda each: (each.score, each.number))
+        for network in networks:
+            if network.number not in self._alive and network is not best and not (self._keeps_weights and self._is_final(network)):
+                network.state = None  # its record stays
+        self._stop.possible = math.isfinite(best.score)
 
     def _publish(self, networks: Sequence[Network], alive: Collection[int]) -> None:
         """Tell others of trials that have come to their end."""
@@ -184,10 +219,11 @@ class Search:
         self._slots_filled += len(group)
         self._seconds_left = max(0.0, self._seconds_left - (end - begin) * (plan.step_seconds or 0.0))
 
-    def _retrain(self, finalists: Sequence[Network]) -> tuple[Network, list[Network]]:
+    def _retrain(self, finalists: Sequence[Network]) -> tuple[Network | None, list[Network]]:
         """Train the best recipe on fresh seeds, and as many next best of its family as the shoal has room for.
 
-        Which of them wins is decided by the mean over the fresh seeds: the lowest single score of a search is lucky.
+        Which of them wins is decided by the mean over the fresh seeds: the lowest single score of a search is lucky. None does where the
+        search is asked to stop.
         """
         first = finalists[0]
         seeds = self.plan.retrains
@@ -206,6 +242,8 @@ class Search:
         for begin in range(0, len(fresh), slots):
             self._train_shoal(fresh[begin : begin + slots], self._last, "retrain")
             self._report("retrain", self._last, len(fresh), fresh)
+            if self._stop.due and begin + slots < len(fresh):
+                return None, fresh
 
         def mean_score(recipe: Recipe) -> float:
             return float(np.mean([runner.score for runner in fresh if runner.recipe == recipe]))

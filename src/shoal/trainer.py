@@ -86,6 +86,7 @@ class Network:
     best_step: int = 0
     diverged: bool = False
     stopped: bool = False
+    given_up: bool = False
     traces: list[Trace] = field(default_factory=list)
     signals: Signals | None = None
     state: State | None = None
@@ -93,6 +94,7 @@ class Network:
     def record(self, last_rung: int, purpose: Purpose) -> Trial:
         """The trial as it is saved."""
         status: TrialStatus = "finished" if self.rung == last_rung else "stopped at a rung"
+        status = "given up" if self.given_up else status
         status = "diverged" if self.diverged else "stopped early" if self.stopped else status
         score = self.score if math.isfinite(self.score) else None
         trace = _thinned(_joined(self.traces))

@@ -30,7 +30,7 @@ from shoal.plan import (
 )
 from shoal.plan import measure as measure_speed
 from shoal.population import Shoal, slots_within
-from shoal.progress import Event, Listener
+from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
 from shoal.recording import Recording
 from shoal.records import Plan
@@ -195,6 +195,7 @@ def train_best(
     earlier: Sequence[Recipe] = (),
     recording: Recording | None = None,
     probed: bool = False,
+    stop: Stop | None = None,
 ) -> Trained:
     """Search a space for a data set, and train the winner on fresh seeds.
 
@@ -214,6 +215,7 @@ def train_best(
         earlier: recipes that are tried first.
         recording: where trials are written to as they come to their end.
         probed: whether the signals through its layers are measured, for a diagnosis.
+        stop: asks the search to end early; the model is then the best trial's own network.
     """
     stages.enter("starting JAX", f"{len(devices.start())} device(s)")
     space = space or space_for(trainer, metric)
@@ -237,8 +239,9 @@ def train_best(
         recording=recording,
         keeps_weights=final == "greedy",
         probed=probed,
+        stop=stop,
     ).run()
-    model, chosen = final_model(trainer, searched, metric, final)
+    model, chosen = final_model(trainer, searched, metric, "mean" if searched.stopped else final)
     stages.leave()
     return Trained(model, searched, plan, space, trainer.prepared(searched.recipe.shape)[0], chosen)
 

@@ -29,7 +29,7 @@ from .command import inside
 from .test_resume import outcome, write_table
 
 sys.path.append(str(Path(__file__).parent))  # the processes that are killed import their body by its name
-from mortal import Death, started  # noqa: E402
+from mortal import Death, started
 
 KILLS = int(os.environ.get("SHOAL_KILLS", "10"))
 SEED = int(os.environ.get("SHOAL_KILLS_SEED", "0"))
@@ -102,7 +102,7 @@ def ended(process, log: Path) -> None:
 def study_of(run: Path) -> list[tuple[Any, ...]]:
     """Everything that the study of a run says about its trials but for the time, in the order of their numbers in the run."""
     found = []
-    for trial in optuna.load_study(study_name=None, storage=f"sqlite:///{run / FILE}").trials:
+    for trial in optuna.load_study(study_name=run.name, storage=f"sqlite:///{run / FILE}").trials:
         attributes = {name: value for name, value in trial.user_attrs.items() if name != "run"}
         found.append((attributes["trial"], trial.state, trial.values, trial.params, trial.intermediate_values, attributes))
     return sorted(found, key=lambda each: each[0])
@@ -142,6 +142,7 @@ class Life:
     def __init__(self, whole: Uninterrupted, place: Path) -> None:
         self.whole, self.run, self.log = whole, place / "run", place / "log"
         self.story: list[str] = []
+        self.is_over = False
 
     def killed(self, at: Death | float) -> bool:
         """Begin or resume the run, and kill it at an operation or after some seconds; whether it was still alive."""
@@ -154,7 +155,8 @@ class Life:
         process.kill()
         process.join()
         self.story.append(f"{arguments[0]} killed at {at}: exit code {process.exitcode}")
-        if process.exitcode == 0:
+        self.is_over = process.exitcode == 0
+        if self.is_over:
             return False
         assert process.exitcode == -signal.SIGKILL, "\n".join([*self.story, Path(f"{self.log}.err").read_text()])
         check_readable(self.run)
@@ -162,8 +164,8 @@ class Life:
 
     def comes_to_its_end(self) -> None:
         """Resume it, and compare."""
-        while self.killed(600.0):
-            pass
+        while not self.is_over:
+            self.killed(600.0)
         check_same(self.run, self.whole, "\n".join(self.story))
 
 
@@ -183,4 +185,4 @@ def test_a_search_killed_at_any_operation_and_any_moment_is_resumed_to_the_same_
             kills += 1
         life.comes_to_its_end()
         shutil.rmtree(life.run)
-    print(f"{kills} kills of {lives} runs; {len(set(kind for kind, _ in whole.operations))} kinds of operation")
+    print(f"{kills} kills of {lives} runs; {len({kind for kind, _ in whole.operations})} kinds of operation")

@@ -15,6 +15,7 @@ POINTS_OF_A_CURVE = 64
 # Plotly's symbol, the sign for the legend, the colour and the size of each outcome
 LOOKS = {
     "stopped at a rung": ("circle-open", "○", "--muted", 8),
+    "given up": ("circle-open-dot", "◌", "--muted", 8),
     "stopped early": ("diamond", "◆", "--second", 9),
     "finished": ("circle", "●", "--accent", 9),
     "diverged": ("x", "✖", "--bad", 8),

@@ -41,6 +41,7 @@ def as_json(run: Run, folder: Path) -> dict[str, Any]:
         "seed": run.seed,
         "seconds": run.seconds,
         "compilations": run.compilations,
+        "stopped": run.stopped,
     }
 
 

@@ -50,6 +50,9 @@ def summary(run: Run, folder: Path, verbose: bool = False) -> RenderableType:
         >>> Console().print(summary(run, Path("runs/adult")))  # doctest: +SKIP
     """
     blocks: list[RenderableType] = [_verdict(run, verbose), _scores(run), _recipe(run)]
+    if run.stopped:
+        go_on = f"Go on: shoal resume {quote(str(folder))}"
+        blocks.insert(0, Text.assemble(("Stopped early  ", "bold yellow"), f"{run.stopped} ", (one_line(go_on), "cyan")))
     if (tried := ledger_summary(run)) is not None:
         blocks.append(tried)
     if run.answers is not None and (run.ledger is None or verbose):
@@ -126,7 +129,10 @@ def _recipe(run: Run) -> RenderableType:
     retrained = sum(trial.purpose == "retrain" and trial.recipe == run.recipe for trial in run.trials)
     programs = f"{run.compilations} program{'' if run.compilations == 1 else 's'} compiled"
     found = f"best of {searched} trials, retrained" if searched else "the recipe, trained"
-    effort = f"{found} on {retrained} fresh seed{'' if retrained == 1 else 's'}; {duration(run.seconds)}, {programs}"
+    seeds = f"{found} on {retrained} fresh seed{'' if retrained == 1 else 's'}"
+    if run.stopped and not retrained:
+        seeds = f"best of {searched} trials so far, on its own seed"
+    effort = f"{seeds}; {duration(run.seconds)}, {programs}"
     return Group(Text.assemble(("Recipe  ", "bold cyan"), recipe_line(run.recipe)), Text(effort, "dim"))
 
 

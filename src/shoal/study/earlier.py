@@ -16,7 +16,7 @@ from shoal.errors import OptionError, Problem
 from shoal.parameters import Choice, Parameter
 from shoal.recipe import Recipe
 from shoal.records import Run, Trial
-from shoal.saved_run import OPTIONS, is_complete, read_record
+from shoal.saved_run import OPTIONS, has_record, read_record
 from shoal.space import Space
 from shoal.study.address import FILE, STORAGE_ERRORS, Address, cannot_open, open_to_read
 from shoal.study.rows import PURPOSE, RUN
@@ -176,7 +176,7 @@ def fitting(parameter: Parameter, value: Any) -> Any:
 
 
 def _from_folder(gathered: _Gathered, folder: Path, data: str) -> None:
-    if is_complete(folder):
+    if has_record(folder):
         _from_run(gathered, read_record(folder), data)
     elif (folder / FILE).is_file():
         _from_study(gathered, Address.of_file(folder / FILE), data)
