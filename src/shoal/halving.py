@@ -111,8 +111,8 @@ class Bracket:
         return Job(family, rung, tuple(climbers))
 
     def _climbing(self) -> Job | None:
-        """A full shoal of trials that have earned the next rung before all trials were drawn; from the highest rung."""
-        if self._waits or self._is_drawn:
+        """A full shoal of trials that have earned the next rung before all trials have begun; from the highest rung."""
+        if self._waits or (self._is_drawn and not self._queue):
             return None
         for rung in range(self._last - 1, self._first - 1, -1):
             reached = self._ranked(rung)

@@ -40,6 +40,9 @@ def _gp(seed: int) -> BaseSampler:
 
 
 def _cma_es(seed: int) -> BaseSampler:
+    if find_spec("cmaes") is None:
+        received = "an environment without it"
+        raise OptionError(Problem("CMA-ES needs the package cmaes", received, 'Install "shoal[cma]", or choose the sampler tpe.'))
     return CmaEsSampler(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
 
 
