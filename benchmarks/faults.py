@@ -1,6 +1,6 @@
 """Seeded faults: how often shoal's diagnosis finds them under the right code, and how often it cries wolf on sound runs.
 
-    python benchmarks/faults.py [--seeds 5] [--only zeros,...] [--tables telco,...] [--repair]
+    python benchmarks/faults.py [--seeds 5] [--only zeros,...] [--tables telco,...]
 
 Each fault is put into a sound run on each table; a run is a few small networks of one recipe (``shoal.train``), diagnosed as a user's
 would be. Thresholds were tuned on the first two tables; the others are reported apart. Needs the folder of real tables (``SHOAL_DATA``).

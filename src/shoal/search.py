@@ -179,11 +179,10 @@ class Search:
     def _of_others(self, number: int) -> list[Network]:
         """The best recipes of processes that search together with this one; they are finalists like its own."""
         found = [] if self._recording is None else self._recording.others()
-        fitting = {each.recipe: each.family for each in recipes_within(self.space, [each.recipe for each in found])}
-        scores = {each.recipe: each.score for each in found}
+        fitting = [(drawn, each.score) for each in found for drawn in recipes_within(self.space, [each.recipe])]
         return [
-            Network(number + place, 0, recipe, family, rung=self._last, score=scores.get(recipe, math.inf))
-            for place, (recipe, family) in enumerate(fitting.items())
+            Network(number + place, 0, drawn.recipe, drawn.family, rung=self._last, score=score)
+            for place, (drawn, score) in enumerate(fitting)
         ]
 
     def _is_final(self, network: Network) -> bool:
