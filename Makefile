@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BUDGET ?= 60s
+KILLS ?= 100
 # Extra arguments for pytest, such as ARGS="-k recipe".
 ARGS ?=
 # Processes for the tests: one more than there are cores, since tests wait for commands that they start.
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 BENCH_PIP := .bench-venv/bin/python -m pip install -qq --disable-pip-version-check
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
 
-.PHONY: help demo test check lint types format bench bench-search bench-samplers honesty search-scale faults repair coverage docs browser clean
+.PHONY: help demo test check lint types format bench bench-search bench-samplers honesty search-scale faults repair kills coverage docs browser clean
 
 help:
 	@echo "make demo    install shoal and improve a network for a bundled data set"
@@ -26,6 +27,7 @@ help:
 	@echo "make search-scale  1,024 trials in one search: memory, and the time outside compiled programs"
 	@echo "make faults  how often the diagnosis finds seeded faults on real tables, and cries wolf on sound runs (about an hour)"
 	@echo "make repair  how much of what a fault costs the recipe loop wins back, beside random changes (about an hour)"
+	@echo "make kills   a search killed 100 times, stopped and cut short, must resume to the same result (about 15 minutes)"
 	@echo "make coverage  how often 95 % intervals hold the truth, in 1,000 simulations"
 	@echo "make docs    build the documentation into site/"
 
@@ -70,6 +72,9 @@ faults: .venv/.dev
 
 repair: .venv/.dev
 	$(BIN)/python benchmarks/repair.py
+
+kills: .venv/.dev
+	SHOAL_KILLS=$(KILLS) SHOAL_KILLS_SEED=$$(date +%j) $(BIN)/pytest -s tests/cli/test_kills.py tests/cli/test_stop.py
 
 coverage: .venv/.dev
 	$(BIN)/python benchmarks/coverage.py

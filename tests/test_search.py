@@ -11,6 +11,7 @@ from shoal.halving import HALVING
 from shoal.parameters import Range
 from shoal.plan import RETRAINS, Budget, Method, plan_trials
 from shoal.population import Shoal, Tables, predict
+from shoal.progress import Stop
 from shoal.recipe import Recipe
 from shoal.run_folder import FolderJournal, RunFolder
 from shoal.search import Search
@@ -56,9 +57,9 @@ def searched(tables):
 
         return make
 
-    def run(families=FAMILIES, plan=PLAN, seed=0, journal=None, listener=lambda event: None):
+    def run(families=FAMILIES, plan=PLAN, seed=0, journal=None, listener=lambda event: None, stop=None):
         space = Space(families[0].base, (), tuple(families))
-        return Search(space, shoal_of(families), plan, seed, journal or NoJournal(), listener).run()
+        return Search(space, shoal_of(families), plan, seed, journal or NoJournal(), listener, stop=stop).run()
 
     return run
 
@@ -203,6 +204,32 @@ def test_a_finished_search_is_read_from_its_journal_without_training(searched, u
     searched(journal=FolderJournal(folder))
     monkeypatch.setattr(Shoal, "advance", lambda *_: pytest.fail("trained again"))
     assert_identical(searched(journal=FolderJournal(folder)), usual)
+
+
+@pytest.mark.parametrize("jobs", [1, 7, 19])
+def test_a_search_that_is_stopped_ends_with_the_best_trial_so_far_and_goes_on_to_the_same_result(searched, usual, tmp_path, tables, jobs):
+    folder, stop, heard = RunFolder(tmp_path), Stop(), []
+
+    def listener(event):
+        heard.append(event)
+        stop.asked = len(heard) == jobs
+
+    stopped = searched(journal=FolderJournal(folder), listener=listener, stop=stop)
+    assert stopped.stopped and len(heard) == jobs == len((tmp_path / "trials").read_bytes().splitlines())
+    best = min((trial for trial in stopped.trials if trial.score is not None), key=lambda trial: trial.score)
+    assert stopped.recipe == best.recipe and len(stopped.winners) == 1
+    dev = part(DEV_ROWS, 1)
+    layout = tables.layout(best.recipe.shape, 6, 1, "sigmoid", FAMILIES[stopped.family].techniques)
+    probability = predict(layout, stopped.networks, tables.encoding, dev.x).astype(np.float64)
+    np.testing.assert_allclose(-np.log(probability[0, np.arange(DEV_ROWS), dev.target]).mean(), best.score, rtol=1e-4)
+    final = {trial.number: trial for trial in usual.trials}
+    assert all(trial == final[trial.number] for trial in stopped.trials if trial.number not in stopped.unfinished)
+    assert_identical(searched(journal=FolderJournal(folder)), usual)
+
+
+def test_who_asks_a_search_to_stop_before_it_has_anything_gets_its_first_shoal(searched):
+    stopped = searched(stop=Stop(asked=True))
+    assert stopped.stopped and len(stopped.trials) == SLOTS
 
 
 def test_networks_that_diverge_are_recorded_and_the_others_find_a_winner(searched):

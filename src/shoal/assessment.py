@@ -55,7 +55,7 @@ def assess(
         early: whether the run was stopped early: nothing more is trained, and the test rows are left for its end.
     """
     dataset, seed, searched = trained.dataset, options["seed"], effort.job != "train"
-    opened = [part for part in dataset.inputs if not (early and part == "test")]
+    opened: list[Part] = [part for part in dataset.inputs if not (early and part == "test")]
     parts: dict[Part, PartPrediction] = {part: _predicted(trainer, dataset, part, trained.model, seed) for part in opened}
     dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
     errors = measure(parts, metric, dev_predictions, seed=seed)

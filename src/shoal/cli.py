@@ -25,7 +25,7 @@ import shoal  # its names load the engine when they are first asked for: see its
 from shoal.commands import diagnose, ledger, options, recipes
 from shoal.commands import search as searching
 from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems
-from shoal.commands.stopping import heeding_signals
+from shoal.commands.stopping import heeded, heeding_signals
 from shoal.errors import InputError, OptionError, Problem, ShoalError
 from shoal.report import Progress, as_json, summary, write_report
 from shoal.saved_run import (
@@ -304,7 +304,7 @@ def resume(run: options.Run, as_object: options.Json = False, quiet: options.Qui
     if problems := list(options.contradictions(False, quiet, verbose)):
         raise OptionError(*problems)
     with _keeping(run, ()), heeding_signals() as stop, Progress(quiet) as progress:
-        result = shoal.resume(run, listener=progress, stop=stop)
+        result = shoal.resume(run, listener=heeded(progress, stop), stop=stop)
     _show_result(result, run, as_object, quiet, verbose)
 
 
@@ -364,7 +364,7 @@ def _run(context: typer.Context, job: Literal["improve", "search", "train"], pro
             target_error=options.number(typed["target_error"], float),
             seed=options.number(typed["seed"], int),
             out=folder,
-            listener=progress,
+            listener=heeded(progress, stop),
             command=shlex.join(["shoal", *context.meta[TYPED]]),
             **{name: typed[name] for name in ("task", "dev", "test", "group", "time", "stratify", "metric")},
             **own,

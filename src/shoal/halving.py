@@ -210,12 +210,30 @@ class Bracket:
 
     def alive(self) -> list[Climber]:
         """Its trials that may still be sent on, or wait to be; the others' weights may be let go."""
-        alive = [*self._queue, *self._chosen]
-        for rung in range(max(self._cleared + 1, self._first), self._last):
-            # with those who fill a shoal
-            going_on = math.ceil(self._total / HALVING ** (rung - self._first + 1)) + sum(self._slots)
-            alive += [each for each in self._ranked(rung)[:going_on] if each.rung == rung and not each.ended]
-        return alive
+        chosen = set(self._chosen)
+        alive = dict.fromkeys([*self._queue, *self._chosen, *(each for each in self._mine if each.sent)])
+        may_reach = self._total
+        for rung in range(self._first, self._last):
+            here = [each for each in self._mine if each.rung == rung and each.scores]
+            staying = [each for each in here if each.sent or each in chosen]
+            if rung > self._cleared:
+                staying += self._may_go_on(rung, may_reach)
+            alive |= dict.fromkeys(staying)
+            may_reach -= len(here) - len(staying)  # who stays behind reaches no rung above
+        return list(alive)
+
+    def _may_go_on(self, rung: int, may_reach: int) -> list[Climber]:
+        """Who may be chosen at a rung that is not cleared: the best third of all who may reach it, and those who fill their shoals.
+
+        Later trials only push a rank down, so that whoever is out now stays out.
+        """
+        reached = self._ranked(rung)
+        best = {*reached[: math.ceil(may_reach / HALVING)]}
+        going_on: list[Climber] = []
+        for family, slots in enumerate(self._slots):
+            ready = [each for each in reached if each.family == family and self._can_go_on(each, rung)]
+            going_on += ready[: sum(each in best for each in ready) + slots - 1]
+        return going_on
 
 
 def hoped_for(scores: Sequence[float], rungs_left: int) -> float:

@@ -258,7 +258,7 @@ def search(
 
     Example:
         >>> from shoal import Choice, Range, Recipe, Space
-        >>> space = Space.of(Recipe(epochs=20), [Range("learning_rate", 1e-3, 1e-1, "log"), Choice("hidden_layers", (1, 2))])
+        >>> space = Space.of(Recipe((16,), epochs=10), [Range("learning_rate", 1e-3, 1e-1, "log"), Choice("keep_prob", (0.8, 1.0))])
         >>> result = search("example:wine", space=space, budget="16trials")
         >>> result.record.plan.trials
         16

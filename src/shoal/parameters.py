@@ -114,11 +114,7 @@ class Choice:
             >>> Choice("architecture", (each,)).label(each)
             'hidden_layers 2, activation relu'
         """
-        if isinstance(value, Mapping):
-            return ", ".join(f"{name} {one}" for name, one in value.items())
-        if isinstance(value, tuple | list):
-            return " x ".join(map(str, value))
-        return "off" if value is None else value
+        return labelled(value)
 
     @property
     def is_of_shape(self) -> bool:
@@ -127,6 +123,15 @@ class Choice:
 
 
 Parameter = Range | Choice
+
+
+def labelled(value: Any) -> Any:
+    """A value as it is shown and recorded (see ``Choice.label``)."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
+    if isinstance(value, tuple | list):
+        return " x ".join(map(str, value))
+    return "off" if value is None else value
 
 
 _USED: dict[str, Callable[[Recipe], bool]] = {
@@ -153,7 +158,7 @@ def is_active(parameter: Parameter, recipe: Any, settings: Mapping[str, Any]) ->
         >>> is_active(Range("beta1", 0.8, 0.99), Recipe(optimiser="rmsprop"), {})
         False
     """
-    wanted = all(settings.get(name, getattr(recipe, name, None)) in values for name, values in parameter.when)
+    wanted = all(labelled(settings.get(name, _setting(recipe, name))) in map(labelled, values) for name, values in parameter.when)
     return wanted and _USED.get(parameter.name, lambda recipe: True)(recipe)
 
 
@@ -169,10 +174,27 @@ def active(
         chosen: parameters that have been decided before and are part of the base.
     """
     kept: dict[str, Any] = {}
-    for each in sorted(parameters, key=lambda each: isinstance(each, Range)):  # choices say which numbers are used
+    for each in by_dependence(parameters):
         if each.name in settings and is_active(each, Unchecked(base, translated(base, kept)), {**(chosen or {}), **kept}):
             kept[each.name] = settings[each.name]
     return {each.name: kept[each.name] for each in parameters if each.name in kept}
+
+
+def by_dependence(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """The parameters in an order in which those come first that decide whether others matter.
+
+    Example:
+        >>> [each.name for each in by_dependence([Range("beta1", 0.8, 0.99), Choice("optimiser", ("momentum", "rmsprop"))])]
+        ['optimiser', 'beta1']
+    """
+    left = sorted(parameters, key=lambda each: (isinstance(each, Range), each.name in _USED))  # choices say which numbers are used
+    ordered: list[Parameter] = []
+    while left:
+        waiting = {each.name for each in left}
+        free = (each for each in left if not waiting & {name for name, _ in each.when})
+        ordered.append(next(free, left[0]))
+        left.remove(ordered[-1])
+    return ordered
 
 
 class Unchecked:
@@ -217,16 +239,28 @@ MISSING = object()
 """In place of a value that a recipe does not have, where ``None`` is one."""
 
 
-def value_in(each: Parameter, recipe: Recipe) -> Any:
-    """The value of a parameter in a recipe, or ``MISSING`` where the recipe has none that the parameter could have."""
-    if each.name == LAYERS:
-        return len(recipe.hidden_units)
-    if each.name == UNITS:
-        return recipe.hidden_units[0] if len(set(recipe.hidden_units)) == 1 else MISSING
+def value_in(each: Parameter, recipe: Recipe, base: Recipe) -> Any:
+    """The value of a parameter in a recipe, or ``MISSING`` where the recipe has none that the parameter could have.
+
+    Args:
+        each: of the space.
+        recipe: with the value.
+        base: what it has where settings that go together leave one of them out.
+    """
     if isinstance(each, Choice) and isinstance(each.values[0], Mapping):
-        has = (value for value in each.values if all(_same(recipe, name, wanted) for name, wanted in value.items()))
+        common = {name: _setting(base, name) for name in set_by(each)}
+        has = (value for value in each.values if all(_same(recipe, name, wanted) for name, wanted in {**common, **value}.items()))
         return next(has, MISSING)
-    return getattr(recipe, each.name)
+    return _setting(recipe, each.name)
+
+
+def _setting(recipe: Any, name: str) -> Any:
+    """A setting by the name that parameters have for it; ``MISSING`` where the recipe has none."""
+    if name == LAYERS:
+        return len(recipe.hidden_units)
+    if name == UNITS:
+        return recipe.hidden_units[0] if len(set(recipe.hidden_units)) == 1 else MISSING
+    return getattr(recipe, name, MISSING)
 
 
 def _same(recipe: Recipe, name: str, wanted: Any) -> bool:
@@ -244,6 +278,12 @@ def unlabelled(each: Parameter, value: Any) -> Any:
     return value
 
 
+def set_by(each: Parameter) -> dict[str, None]:
+    """The names of what a parameter sets: its own, or those of its settings that go together; in order."""
+    bundles = [value for value in each.values if isinstance(value, Mapping)] if isinstance(each, Choice) else []
+    return dict.fromkeys(name for value in bundles for name in value) or {each.name: None}
+
+
 def parameter_problems(parameters: Sequence[Parameter]) -> Iterator[Problem]:
     """What is wrong with parameters that recipes need not be looked at for."""
     known = [UNITS, LAYERS, *(each.name for each in fields(Recipe))]
@@ -252,19 +292,38 @@ def parameter_problems(parameters: Sequence[Parameter]) -> Iterator[Problem]:
         yield Problem("a space has parameters", "none", 'Write, say, Range("learning_rate", 1e-4, 1e-2, "log").')
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Problem("a parameter is given once", f"{name!r} twice", "Leave one of them out.")
-    if "hidden_units" in names and {UNITS, LAYERS} & set(names):
+    own = [set_by(each) for each in parameters]
+    for name in sorted({name for each in own for name in each if sum(name in other for other in own) > 1 and names.count(name) < 2}):
+        where = " and ".join(each.name for each in parameters if name in set_by(each))
+        yield Problem("a setting is set by one parameter", f"{name!r} set by {where}", "Leave it out of all but one.")
+    if any("hidden_units" in one and {UNITS, LAYERS} & other.keys() for one in own for other in own if one is not other):
         yield Problem("layers are chosen in one way", "hidden_units beside units or hidden_layers", "Leave one of the two out.")
     if "epochs" in names:
         remedy = "Set epochs in the base; recipes of different lengths cannot be compared at one rung."
         yield Problem("all trials train equally long", "a parameter 'epochs'", remedy)
     for each in parameters:
         yield from _range_problems(each, known) if isinstance(each, Range) else _choice_problems(each, known)
-        for name, values in each.when:
-            if name == each.name or (name not in names and name not in known):
-                remedy = did_you_mean(name, [one for one in names if one != each.name])
-                yield Problem(f"{each.name} depends on another parameter of the space or setting of the base", repr(name), remedy)
-            elif not values:
-                yield Problem(f"when says which values of {name} {each.name} needs", "none", "Name some.")
+        yield from _when_problems(each, parameters, known)
+
+
+def _when_problems(each: Parameter, parameters: Sequence[Parameter], known: list[str]) -> Iterator[Problem]:
+    """What is wrong with the conditions of a parameter."""
+    others = {other.name: other for other in parameters if other.name != each.name}
+    for name, values in each.when:
+        if name == each.name or (name not in others and name not in known):
+            yield Problem(
+                f"{each.name} depends on another parameter of the space or setting of the base", repr(name), did_you_mean(name, others)
+            )
+        elif not values:
+            yield Problem(f"when says which values of {name} {each.name} needs", "none", "Name some.")
+        else:
+            other = others.get(name)
+            possible = CHOICES.get(name, ()) if other is None else other.values if isinstance(other, Choice) else ()
+            labels = [*map(labelled, possible)]
+            for value in map(labelled, values):
+                if labels and value not in labels:
+                    remedy = did_you_mean(str(value), [*map(str, labels)])
+                    yield Problem(f"when of {each.name} names values that {name} can have", repr(value), remedy)
 
 
 def _range_problems(each: Range, known: list[str]) -> Iterator[Problem]:

@@ -54,10 +54,12 @@ class Stop:
     Args:
         asked: whether it was made; the job looks at it after each piece of training.
         possible: set by the job once there is something to end with.
+        at_once: whether the job was interrupted where it stood.
     """
 
     asked: bool = False
     possible: bool = False
+    at_once: bool = False
 
     @property
     def due(self) -> bool:

@@ -102,7 +102,7 @@ class Space:
             remedy = "Leave some values out: every combination needs a program of its own."
             raise OptionError(Problem(f"a space has at most {MOST_FAMILIES} shapes of network", f"{count}: {received}", remedy))
         others = tuple(each for each in parameters if each not in of_shape)
-        found: dict[Problem, None] = {}
+        found = dict.fromkeys(_dependence_problems(of_shape, others))
         families: list[Family] = []
         for values in itertools.product(*(each.values for each in of_shape)):
             chosen = {each.name: value for each, value in zip(of_shape, values, strict=True)}
@@ -128,7 +128,7 @@ class Space:
         """The value of every parameter that matters in a recipe; of settings that go together, their label."""
         found: dict[str, Any] = {}
         for each in self.parameters:
-            value = value_in(each, recipe)
+            value = value_in(each, recipe, self.base)
             if value is not MISSING and is_active(each, recipe, found):
                 found[each.name] = each.label(value) if isinstance(each, Choice) else value
         return found
@@ -156,6 +156,15 @@ class Space:
             if family.shape == recipe.shape and widest <= family.width:
                 return number
         raise ValueError(f"no family of the space has the shape {recipe.shape}")
+
+
+def _dependence_problems(of_shape: Sequence[Choice], others: Sequence[Parameter]) -> Iterator[Problem]:
+    """Families are made before anything else is drawn."""
+    drawn = {each.name for each in others}
+    for each in of_shape:
+        for name in (name for name, _ in each.when if name in drawn):
+            remedy = "Let it depend on a choice of shape, or leave when out."
+            yield Problem("a choice of shape depends on no other kind of parameter", f"{each.name} depending on {name}", remedy)
 
 
 def corners(parameters: Sequence[Parameter]) -> Iterator[dict[str, Any]]:

@@ -120,7 +120,7 @@ def to_tables(space: Space) -> dict[str, dict[str, Any]]:
         else:
             table = {"values": [OFF if value is None else value for value in each.values]}
         table |= {"reason": each.reason} if each.reason else {}
-        table |= {"when": {name: list(values) for name, values in each.when}} if each.when else {}
+        table |= {"when": {name: [OFF if value is None else value for value in values] for name, values in each.when}} if each.when else {}
         tables[each.name] = table
     return tables
 
@@ -177,12 +177,19 @@ def _toml(value: Any) -> str:
 
 
 def _parameter(name: str, table: Mapping[str, Any]) -> Parameter:
-    when = tuple((other, tuple(values) if isinstance(values, list) else (values,)) for other, values in table.get("when", {}).items())
+    when = tuple(
+        (other, _values(other, values if isinstance(values, list) else [values])) for other, values in table.get("when", {}).items()
+    )
     reason = table.get("reason", "")
     if "values" in table:
-        values = (tuple(value) if isinstance(value, list) else value for value in table["values"])
-        return Choice(name, tuple(None if value == OFF and name in OPTIONAL_NUMBERS else value for value in values), reason, when)
+        return Choice(name, _values(name, table["values"]), reason, when)
     return Range(name, table["low"], table["high"], table.get("scale", USUAL_SCALES.get(name, "linear")), reason, when)
+
+
+def _values(name: str, values: list[Any]) -> tuple[Any, ...]:
+    """Values of a parameter as a recipe has them."""
+    of_recipe = (tuple(value) if isinstance(value, list) else value for value in values)
+    return tuple(None if value == OFF and name in OPTIONAL_NUMBERS else value for value in of_recipe)
 
 
 def _not_a_table(name: str, value: Any) -> Problem:

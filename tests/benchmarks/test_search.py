@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -128,6 +129,7 @@ def test_shoal_searches_the_space_of_the_others(task: ModuleType, monkeypatch: p
     assert space.base.epochs == 27
 
 
+@pytest.mark.skipif("SHOAL_BENCHMARKS" not in os.environ, reason="a peer takes long: set SHOAL_BENCHMARKS to run it")
 @pytest.mark.parametrize(("program", "needs"), [("halving_sklearn.py", "sklearn"), ("optuna_torch.py", "optuna")])
 def test_a_peer_tries_what_was_asked_and_notes_what_it_finds(program: str, needs: str, small_task: Path, tmp_path: Path) -> None:
     pytest.importorskip(needs)

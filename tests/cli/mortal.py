@@ -20,7 +20,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy
+from sqlalchemy import Engine, event
 
 from shoal.cli import app
 
@@ -76,15 +76,15 @@ class _Operations:
 def _watch(folder: str, death: Death | None, log: str | None) -> None:
     operations = _Operations(death, log)
 
-    def audit(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and isinstance(arguments[0], str | os.PathLike) and (arguments[2] or 0) & _WRITING:
+    def audit(name: str, arguments: tuple[Any, ...]) -> None:
+        if name == "open" and isinstance(arguments[0], str | os.PathLike) and (arguments[2] or 0) & _WRITING:
             path = os.fspath(arguments[0])
-        elif event in _AUDITED:
-            path = str(arguments[_AUDITED[event]])
+        elif name in _AUDITED:
+            path = str(arguments[_AUDITED[name]])
         else:
             return
         if path.startswith(folder):
-            operations.reached(f"{event} {_named(path, folder)}")
+            operations.reached(f"{name} {_named(path, folder)}")
 
     def flush(descriptor: int) -> None:
         path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
@@ -95,13 +95,13 @@ def _watch(folder: str, death: Death | None, log: str | None) -> None:
     fsync, os.fsync = os.fsync, flush
     sys.addaudithook(audit)
 
-    @sqlalchemy.event.listens_for(sqlalchemy.Engine, "before_cursor_execute")
+    @event.listens_for(Engine, "before_cursor_execute")
     def _statement(_connection, _cursor, statement: str, *_: object) -> None:
         verb = statement.split(None, 1)[0].upper()
         if verb in ("INSERT", "UPDATE", "CREATE"):
             operations.reached(f"study.db {verb}")
 
-    @sqlalchemy.event.listens_for(sqlalchemy.Engine, "commit")
+    @event.listens_for(Engine, "commit")
     def _commit(_connection) -> None:
         operations.reached("study.db COMMIT")
 

@@ -45,7 +45,7 @@ def predictions(run: Path, file: Path, out: Path, *options: str) -> pl.DataFrame
 
 
 def test_improve_leaves_a_complete_run(shared: Path):
-    files = {"options.json", "loop.json", "plan.json", "trials", "run.json", "report.html"}
+    files = {"options.json", "loop.json", "plan.json", "trials", "study.db", "run.json", "report.html"}
     assert inside(shared / "run") == {*files, "model", "model/model.json", "model/weights.safetensors"}
 
 

@@ -81,7 +81,7 @@ def one_thread() -> Iterator[None]:
 def whole(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Uninterrupted:
     place = tmp_path_factory.mktemp("whole")
     (place / "space.toml").write_text(SPACE)
-    command = ["search", write_table(place / "table.csv", 240), "--target", "y", "--space", place / "space.toml", "--budget", "80trials"]
+    command = ["search", write_table(place / "table.csv", 240), "--target", "y", "--space", place / "space.toml", "--budget", "48trials"]
     command += ["--sampler", "tpe", "--seed", "7", "--quiet"]  # TPE learns from the trials so far: what it draws shows what was lost
     log = place / "log"
     ended(started([*command, "--out", place / "run"], place / "run", log=log), log)

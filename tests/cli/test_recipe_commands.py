@@ -226,7 +226,8 @@ def test_improve_and_train_pass_on_the_same_options(place: Path, monkeypatch: py
     }  # fmt: skip
     assert improved.pop("command") == f"shoal improve {' '.join(SHARED)} --budget 9trials"
     assert trained.pop("command") == f"shoal train {' '.join(SHARED)} --recipe mine.toml --seeds 7"
-    assert improved == {**shared, "budget": "9trials", "begin": None}
+    assert not improved.pop("stop").asked
+    assert improved == {**shared, "budget": "9trials", "begin": None, "final": "mean"}
     assert trained == {**shared, "recipe": Recipe((50,)), "seeds": 7}
 
 

@@ -91,8 +91,6 @@ def further_gain(trials: Sequence[Trial], seed: int = 0) -> FurtherGain | str:
     extrapolated, repeated = _next_gain(scores[draws])
     low, high = np.quantile(extrapolated, 0.025), np.quantile(repeated, 0.975)
     best = float(scores.min())
-    if best > 0:  # no loss of whose values all are above 0 has been seen to fall below it
-        size, low, high = (min(float(each), best) for each in (size, low, high))
     interval = Interval(float(size), float(min(low, size)), float(max(high, size)))
     return FurtherGain(n, interval, float(last), float(size) / abs(best) if best else 0.0)
 

@@ -10,9 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from shoal.progress import Stop
+from shoal.progress import Event, Listener, Stop
 
 _SAID = b"\nStopping after the networks in hand, with the best so far. Once more to stop at once.\n"
+
+
+def heeded(listener: Listener, stop: Stop) -> Listener:
+    """The same listener; an interruption that was lost on its way comes through at the next event.
+
+    Python drops an exception that a signal raises inside of a callback from C++ or of a destructor.
+    """
+
+    def hear(event: Event) -> None:
+        if stop.at_once:
+            raise KeyboardInterrupt
+        listener(event)
+
+    return hear
 
 
 @contextmanager
@@ -22,6 +36,7 @@ def heeding_signals() -> Iterator[Stop]:
 
     def heard(number: int, frame: FrameType | None) -> None:
         if stop.asked or not stop.possible:
+            stop.at_once = True
             raise KeyboardInterrupt
         stop.asked = True
         os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, _SAID)  # a print might be inside of another one that was interrupted

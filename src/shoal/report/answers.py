@@ -136,8 +136,9 @@ def _gain(answers: Answers) -> str:
     if gain is None:
         return ""
     size = f"about {number(gain.size.value, 2)} (95 % interval {number(gain.size.low, 2)} to {number(gain.size.high, 2)})"
+    share = f", {100 * gain.share:.1f} % of it" if 0.001 <= gain.share < 1 else ""
     return (
-        f"{2 * gain.trials} instead of {gain.trials} would lower the search's best {LOSS} by {size}, {100 * gain.share:.1f} % of it; "
+        f"{2 * gain.trials} instead of {gain.trials} would lower the search's best {LOSS} by {size}{share}; "
         f"the last doubling brought {number(gain.last, 2)}. Part of such a gain is luck again."
     )
 

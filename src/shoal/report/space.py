@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shoal.parameters import Parameter, Range
+from shoal.parameters import Parameter, Range, labelled
 from shoal.records import Plan
 from shoal.report.wording import duration, one_line
 from shoal.space import Space
@@ -43,7 +43,7 @@ def _values(each: Parameter) -> tuple[str, ...]:
 
 
 def _why(each: Parameter) -> str:
-    conditions = (f"{name} is {' or '.join(map(str, values))}" for name, values in each.when)
+    conditions = (f"{name} is {' or '.join(str(labelled(value)) for value in values)}" for name, values in each.when)
     only = f"only where {' and '.join(conditions)}" if each.when else ""
     return "; ".join(filter(None, (each.reason, only)))
 

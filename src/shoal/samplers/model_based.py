@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, TPESampler
 from optuna.trial import TrialState
 
 from shoal.errors import OptionError, Problem
-from shoal.parameters import Parameter, Range
+from shoal.parameters import Parameter, Range, by_dependence
 from shoal.samplers.sampler import Drawn, Result
 from shoal.samplers.spread import Spread
 from shoal.space import Space
@@ -85,7 +85,7 @@ class ModelBased:
         for _ in range(count):
             trial = self._study.ask()
             settings: dict[str, Any] = {}
-            for each in sorted(self._space.parameters, key=lambda each: isinstance(each, Range)):  # choices say which numbers are used
+            for each in by_dependence(self._space.parameters):
                 if self._space.matters(each, settings):
                     settings[each.name] = each.value(_suggested(trial, each))
             recipe = self._space.recipe_of(settings)
