@@ -25,9 +25,9 @@ from shoal.parameters import Choice, Range
 from shoal.recipe import Recipe
 from shoal.samplers import make_sampler
 
-DEFAULT = "sobol"
+DEFAULT = "coarse-to-fine"
 SAMPLERS = ("grid", "random", "sobol", "halton", "coarse-to-fine", "tpe", "cma-es", "gp")
-MOST_REPLAYS = {"tpe": {32: 100, 128: 40, 512: 8}, "cma-es": {32: 100, 128: 60, 512: 20}, "gp": {32: 6, 128: 0, 512: 0}}
+MOST_REPLAYS = {"tpe": {32: 100, 128: 40, 512: 6}, "cma-es": {32: 100, 128: 40, 512: 10}, "gp": {32: 6, 128: 0, 512: 0}}
 """Of samplers that take long."""
 SLOTS = 8
 

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoal.halving import HALVING, Bracket, brackets, hoped_for
+from shoal.plan import rung_seconds
 from shoal.recipe import Recipe
+from shoal.records import ShoalPlan
 from shoal.samplers import Drawn
 
 RUNGS = 3
@@ -26,49 +28,47 @@ class Listed:
         return [Drawn(family, Recipe()) for family in now]
 
 
-def climb(families, scores, slots, waits, first=0, last=RUNGS - 1, ended=()):
-    """The jobs of a bracket whose trial ``n`` has ``scores[n, rung]``; and all its trials."""
+def climb(families, scores, slots, waits, first=0, last=RUNGS - 1, ended=(), watch=lambda known, job: None):
+    """The jobs of a bracket whose trial ``n`` has ``scores[n, rung]``; and all its trials.
+
+    Nobody is sent on whose weights might have been let go, or is told of as alive again after that.
+    """
     known, jobs = [], []
     bracket = Bracket(Listed(families), known, len(families), slots, first, last, waits)
+    gone: set[int] = set()
     while job := bracket.next():
-        jobs.append((job.family, job.rung, [each.number for each in job.climbers]))
-        bracket.told(job, [scores[each.number, job.rung] for each in job.climbers], [each.number in ended for each in job.climbers])
-        assert_nobody_is_lost(bracket, known)
+        watch(known, job)
+        numbers = [each.number for each in job.climbers]
+        jobs.append((job.family, job.rung, numbers))
+        assert not gone & {*numbers}
+        bracket.told(job, [scores[number, job.rung] for number in numbers], [(number, job.rung) in ended for number in numbers])
+        alive = {each.number for each in bracket.alive()}
+        assert not gone & alive
+        gone |= {each.number for each in known if each.scores} - alive
+    assert not bracket.alive()
     return jobs, known
-
-
-dropped: set[int] = set()
-
-
-def assert_nobody_is_lost(bracket, known):
-    """Whose weights were let go never comes back."""
-    alive = {each.number for each in bracket.alive()}
-    gone = {each.number for each in known if each.scores} - alive
-    assert not dropped & alive
-    dropped.update(gone)
-
-
-@pytest.fixture(autouse=True)
-def nobody_dropped():
-    dropped.clear()
 
 
 @st.composite
 def circumstances(draw):
-    slots = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
-    families = draw(st.lists(st.integers(0, len(slots) - 1), min_size=1, max_size=60))
+    """Families, scores, slots, whether rungs wait, and who ends where; scores may improve from trial to trial, as with a good sampler."""
+    slots = draw(st.lists(st.integers(1, 8), min_size=1, max_size=3))
+    families = draw(st.lists(st.integers(0, len(slots) - 1), min_size=1, max_size=80))
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
-    start = rng.random(len(families)) + 1
+    start = rng.random(len(families)) + 1 + draw(st.sampled_from([-1.0, 0.0, 1.0])) * np.linspace(0, 1, len(families))
     falls = rng.random((len(families), RUNGS - 1)) * draw(st.sampled_from([0.01, 0.5]))
-    return families, np.column_stack([start, start[:, None] - falls.cumsum(1)]), slots, draw(st.booleans())
+    scores = np.column_stack([start, start[:, None] - falls.cumsum(1)])
+    lost = rng.random(len(families)) < draw(st.sampled_from([0.0, 0.3]))
+    scores[lost] = np.inf
+    ended = {(int(number), int(rng.integers(RUNGS))) for number in np.flatnonzero(lost | (rng.random(len(families)) < 0.1))}
+    return families, scores, slots, draw(st.booleans()), ended
 
 
 @settings(max_examples=150)
 @given(circumstances())
 def test_every_job_is_one_shoal_of_one_family_and_nobody_trains_twice_to_a_rung(at):
-    dropped.clear()
-    families, scores, slots, waits = at
-    jobs, known = climb(families, scores, slots, waits)
+    families, scores, slots, waits, ended = at
+    jobs, known = climb(families, scores, slots, waits, ended=ended)
     seen = [(number, rung) for _, rung, numbers in jobs for number in numbers]
     assert len(seen) == len(set(seen))
     for family, rung, numbers in jobs:
@@ -77,13 +77,14 @@ def test_every_job_is_one_shoal_of_one_family_and_nobody_trains_twice_to_a_rung(
     assert {number for number, rung in seen if rung == 0} == set(range(len(families)))
     for number, climber in enumerate(known):
         assert climber.scores == list(scores[number, : len(climber.scores)])
+        assert not any((number, rung) in ended for rung in range(climber.rung))
 
 
 @settings(max_examples=100)
 @given(circumstances())
 def test_some_trial_is_trained_to_the_end_and_about_a_third_of_the_shoals_go_on(at):
-    dropped.clear()
-    families, scores, slots, _ = at
+    families, scores, slots, _, _ = at
+    scores = np.where(np.isfinite(scores), scores, 9.0)
     jobs, known = climb(families, scores, slots, waits=True)
     assert any(each.rung == RUNGS - 1 for each in known)
     counts = [sum(rung == number for _, number, _ in jobs) for rung in range(RUNGS)]
@@ -116,8 +117,106 @@ def test_without_waiting_a_full_shoal_goes_on_as_soon_as_it_is_among_the_best_th
 
 def test_who_has_ended_does_not_climb_but_keeps_its_score():
     scores = np.column_stack([np.arange(9.0) + 5, np.arange(9.0) + 4, np.arange(9.0) + 3])
-    _, known = climb([0] * 9, scores, [1], waits=True, ended={0, 1})
+    _, known = climb([0] * 9, scores, [1], waits=True, ended={(0, 0), (1, 0)})
     assert [each.rung for each in known[:2]] == [0, 0] and known[2].rung >= 1
+
+
+def earned_by(known, slots):
+    """By the rule of asynchronous halving, written plainly: rung and family of every full shoal that could go on now, and by whom."""
+    found = {}
+    for rung in range(RUNGS - 1):
+        there = sorted((each.scores[rung], each.number) for each in known if len(each.scores) > rung and math.isfinite(each.scores[rung]))
+        third = {number for _, number in there[: len(there) // 3]}
+        for family, most in enumerate(slots):
+            mine = [each.number for each in known if each.number in third and each.rung == rung and each.family == family]
+            mine = [number for number in mine if not known[number].ended]
+            if len(mine) >= most:
+                found[rung + 1, family] = {*mine}
+    return found
+
+
+@settings(max_examples=100)
+@given(circumstances())
+def test_without_waiting_nobody_goes_on_early_but_of_the_best_third_and_no_earned_shoal_waits_for_new_trials(at):
+    families, scores, slots, _, ended = at
+
+    def watch(known, job):
+        for climber in job.climbers:
+            climber.sent = False  # as before it was handed out
+        earned = earned_by(known, slots)
+        if job.rung == 0 and len(known) < len(families):
+            assert not earned
+        elif any(not each.scores for each in known) or len(known) < len(families):
+            if job.rung > 0:
+                assert {each.number for each in job.climbers} <= earned[job.rung, job.family]
+                assert len(job.climbers) == slots[job.family]
+                assert job.rung == max(rung for rung, _ in earned)
+        for climber in job.climbers:
+            climber.sent = True
+
+    climb(families, scores, slots, waits=False, ended=ended, watch=watch)
+
+
+@settings(max_examples=100)
+@given(circumstances())
+def test_where_curves_do_not_cross_the_best_trial_is_trained_to_the_end(at):
+    families, scores, slots, waits, _ = at
+    ranks = np.argsort(np.argsort(np.where(np.isfinite(scores[:, 0]), scores[:, 0], 9.0), kind="stable"), kind="stable") + 1.0
+    parallel = np.column_stack([ranks, ranks - 0.5, ranks - 0.7])
+    jobs, known = climb(families, parallel, slots, waits)
+    best = int(np.argmin(ranks))
+    assert known[best].rung == RUNGS - 1 and not known[best].given_up
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(1, 6), st.integers(0, 2**31))
+def test_a_search_that_waits_takes_the_shoals_that_its_plan_counts(rounds, slots, seed):
+    """With one second a step and a step from rung to rung, the plan's seconds are shoals."""
+    shoals = [ShoalPlan(1, 8, "relu", "none", 32, slots, count * slots, 1.0, (1, 2, 3)) for count in rounds]
+    *planned, _ = rung_seconds(shoals, 1, "halving")
+    families = [family for family, count in enumerate(rounds) for _ in range(count * slots)]
+    start = np.random.default_rng(seed).permutation(len(families)) + 10.0
+    scores = np.column_stack([start, start - len(families), start - 3 * len(families)])  # nobody is given up
+    jobs, _ = climb(families, scores, [slots] * len(rounds), waits=True)
+    taken = [sum(rung == number for _, number, _ in jobs) for rung in range(RUNGS)]
+    assert taken == [round(seconds) for seconds in planned]
+
+
+def test_brackets_begin_where_the_ones_before_have_left_and_never_touch_their_trials():
+    known, reached = [], []
+    sampler = Listed([0] * 40)
+    for count, first in brackets("hyperband", 40, RUNGS):
+        before = len(known)
+        bracket = Bracket(sampler, known, count, [4], first, RUNGS - 1, waits=True)
+        assert bracket.before == before
+        while job := bracket.next():
+            assert min(each.number for each in job.climbers) >= before and job.rung >= first
+            bracket.told(job, [10.0 - job.rung - each.number / 40 for each in job.climbers], [False] * len(job.climbers))
+        assert len(known) - before == len(bracket.drawn) == count
+        assert all(each.first == first and each.rung >= first for each in known[before:])
+        reached.append(sum(each.rung == RUNGS - 1 for each in known[before:]))
+    assert len(known) == 40 and min(reached) >= 1
+
+
+def test_a_sampler_that_draws_fewer_than_asked_for_ends_the_bracket_all_the_same():
+    known = []
+    bracket = Bracket(Listed([0] * 5), known, 20, [2], 0, RUNGS - 1)
+    while job := bracket.next():
+        bracket.told(job, [float(each.number) - job.rung for each in job.climbers], [False] * len(job.climbers))
+    assert len(known) == 5 and known[0].rung == RUNGS - 1
+
+
+def test_jobs_that_are_still_out_keep_a_rung_from_being_decided_and_their_trials_alive():
+    """As where several devices train at once."""
+    known = []
+    bracket = Bracket(Listed([0] * 6), known, 6, [2], 0, RUNGS - 1, waits=True)
+    out = [bracket.next() for _ in range(3)]
+    assert all(out) and bracket.next() is None
+    assert {each.number for each in bracket.alive()} == {*range(6)}
+    for job in out:
+        assert bracket.next() is None
+        bracket.told(job, [float(each.number) for each in job.climbers], [False, False])
+    climbing = bracket.next()
+    assert climbing is not None and [each.number for each in climbing.climbers] == [0, 1]
 
 
 def test_a_trial_is_given_up_only_when_even_the_last_gain_again_would_not_do():

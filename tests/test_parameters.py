@@ -90,7 +90,9 @@ def test_a_parameter_that_does_not_matter_keeps_the_value_of_the_base_and_is_no_
     for beside in ([], [Choice("together", (used, unused))]):
         for parameters in ([parameter, *beside], [*beside, parameter]):
             for own, matters in ((used, True), (unused, False)):
-                space = Space.of(Recipe(**{} if beside else translated(Recipe(), own)), [*parameters, Range("learning_rate", 1e-3, 1e-2, "log")])
+                space = Space.of(
+                    Recipe(**{} if beside else translated(Recipe(), own)), [*parameters, Range("learning_rate", 1e-3, 1e-2, "log")]
+                )
                 drawn = {"learning_rate": 5e-3, parameter.name: parameter.value(1.0)} | ({"together": own} if beside else {})
                 recipe = space.recipe_of(drawn)
                 settings_ = space.settings_of(recipe)
@@ -134,11 +136,12 @@ def test_a_condition_on_a_parameter_that_does_not_matter_looks_at_the_base():
 
 
 def test_settings_that_go_together_may_leave_some_to_the_base():
-    space = Space.of(Recipe(mixup=0.3), [Choice("way", ({"mixup": 0.3}, {"mixup": 0.3, "l2": 0.1}, {"l2": 0.2}, {}))][:1])
-    for value in space.parameters[0].values[:3]:  # type: ignore[union-attr]
+    values = ({"mixup": 0.3}, {"mixup": 0.3, "l2": 0.1}, {"l2": 0.2}, {"mixup": 0.0})
+    space = Space.of(Recipe(mixup=0.3), [Choice("way", values)])
+    for value in values:
         recipe = space.recipe_of({"way": value})
-        assert space.recipe_of(space.settings_of(recipe)) == recipe
         assert (recipe.mixup, recipe.l2) == (value.get("mixup", 0.3), value.get("l2", 0.0))
+        assert space.settings_of(recipe) == {"way": Choice("way", values).label(value)}
 
 
 POOL = (
@@ -168,14 +171,14 @@ OF_SHAPE = ("hidden_layers", "activation", "normalisation", "batch_size")
 @st.composite
 def spaces(draw):
     """Any parameters of the pool, in any order, on one of several bases."""
-    parameters = draw(st.lists(st.sampled_from(POOL), min_size=1, unique=True))
+    parameters = draw(st.lists(st.sampled_from(POOL), min_size=1, max_size=7, unique_by=lambda each: each.name))
     names = {each.name for each in parameters}
     parameters = [each for each in parameters if all(name in names or name in Recipe().to_dict() for name, _ in each.when)]
     base = Recipe(hidden_units=draw(st.sampled_from([(), (8,), (16, 16)])), optimiser=draw(st.sampled_from(["momentum", "rmsprop"])))
     return Space.of(base, parameters or POOL[:1])
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(spaces(), st.integers(0, 2**31))
 def test_a_draw_of_any_space_comes_back_from_its_settings_in_its_family_and_its_techniques_are_in_the_program(space, seed):
     for number, family in enumerate(space.families):
@@ -190,7 +193,7 @@ def test_a_draw_of_any_space_comes_back_from_its_settings_in_its_family_and_its_
         assert set(techniques_of(recipes)) <= set(family.techniques)
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(spaces())
 def test_families_are_the_combinations_of_the_choices_of_shape(space):
     choices = [each.values for each in space.parameters if isinstance(each, Choice) and each.name in OF_SHAPE]

@@ -206,7 +206,7 @@ def test_a_finished_search_is_read_from_its_journal_without_training(searched, u
     assert_identical(searched(journal=FolderJournal(folder)), usual)
 
 
-@pytest.mark.parametrize("jobs", [1, 7, 19])
+@pytest.mark.parametrize("jobs", [1, 7, 25])
 def test_a_search_that_is_stopped_ends_with_the_best_trial_so_far_and_goes_on_to_the_same_result(searched, usual, tmp_path, tables, jobs):
     folder, stop, heard = RunFolder(tmp_path), Stop(), []
 

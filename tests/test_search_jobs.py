@@ -29,7 +29,7 @@ def of_search(result):
 def test_all_trials_lie_in_the_space_and_the_plan_says_how_they_were_drawn_and_stopped(searched):
     trials = of_search(searched)
     assert len(trials) == 16 == searched.record.plan.trials
-    assert (searched.record.plan.sampler, searched.record.plan.halving) == ("sobol", "async")
+    assert (searched.record.plan.sampler, searched.record.plan.halving) == ("coarse-to-fine", "async")
     for trial in trials:
         settings = SPACE.settings_of(trial.recipe)
         assert 1e-3 <= settings["learning_rate"] <= 1e-1 and 4 <= settings["units"] <= 8 and settings["keep_prob"] in (1.0, 0.9)

@@ -179,7 +179,7 @@ def search(
     metric: options.Metric = None,
     target_error: options.TargetError = None,
     space: searching.SpaceOption = None,
-    sampler: searching.Sampler = "sobol",
+    sampler: searching.Sampler = "coarse-to-fine",
     rungs: searching.Rungs = "async",
     budget: searching.Budget = "2m",
     final: searching.Final = "mean",

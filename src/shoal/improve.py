@@ -207,7 +207,7 @@ def search(
     y: Any = None,
     *,
     space: Space | str | Path | None = None,
-    sampler: str = "sobol",
+    sampler: str = "coarse-to-fine",
     rungs: str = "async",
     budget: Any = "2m",
     final: str = "mean",
@@ -239,7 +239,7 @@ def search(
         source: as for ``improve``, like every argument that is not named here.
         y: the target, where ``source`` does not hold it.
         space: what to search: a ``Space``, or the path of a TOML file of one; by default what ``improve`` would search.
-        sampler: what draws the trials: ``sobol`` (quasi-random), ``halton``, ``random``, ``grid``, ``coarse-to-fine``, or with a model
+        sampler: what draws the trials: ``coarse-to-fine``, ``sobol`` (quasi-random), ``halton``, ``random``, ``grid``, or with a model
             of where good recipes lie ``tpe``, ``gp`` (needs PyTorch) and ``cma-es``.
         rungs: how poor trials are stopped: ``async``, ``halving``, ``hyperband`` or ``none`` (see ``shoal.halving``).
         budget: ``90s``, ``5m``, ``1h`` or ``200trials``.
@@ -277,7 +277,7 @@ def plan_search(
     y: Any = None,
     *,
     space: Space | str | Path | None = None,
-    sampler: str = "sobol",
+    sampler: str = "coarse-to-fine",
     rungs: str = "async",
     budget: Any = "2m",
     target: str | Sequence[str] | None = None,

@@ -28,6 +28,9 @@ from shoal.space import Family, Space
 MOST_ROUNDS = 27
 """Most shoals of first trials per family; beyond it the search of a default space gains next to nothing."""
 
+FINER = 1.35
+"""What the rungs above the first cost with a sampler whose later trials are better: replayed in ``benchmarks/samplers.py``."""
+
 MOST_HALVINGS = 3
 """The first rung is at least a 27th of the full training: on less of it ranks say little."""
 
@@ -195,7 +198,7 @@ def plan_seconds(
         return [_shoal_plan(families[i], slots[i], rounds * slots[i], rungs[i], speeds[i]) for i in range(used)]
 
     def cost(used: int, epochs: float, rounds: int) -> float:
-        return sum(rung_seconds(shoals(used, epochs, rounds), RETRAINS, method.rungs))
+        return sum(rung_seconds(shoals(used, epochs, rounds), RETRAINS, method.rungs, method.sampler))
 
     def rounds_within(used: int, epochs: float) -> int:
         return max((rounds for rounds in range(1, MOST_ROUNDS + 1) if cost(used, epochs, rounds) <= available), default=0)
@@ -209,7 +212,7 @@ def plan_seconds(
     chosen = tuple(shoals(used, epochs, rounds))
     rungs = chosen[0].rungs
     trials = sum(shoal.trials for shoal in chosen)
-    spent = tuple(rung_seconds(chosen, RETRAINS, method.rungs))
+    spent = tuple(rung_seconds(chosen, RETRAINS, method.rungs, method.sampler))
     expected = sum(spent)
     reason = (
         f"{trials} trials in {used} shape{'s' * (used > 1)} of network, "
@@ -237,17 +240,20 @@ def _choose(families: int, full: float, rounds_within: Callable[[int, float], in
     return 1, full, 0
 
 
-def rung_seconds(shoals: Sequence[ShoalPlan], retrains: int, halving: Rungs) -> list[float]:
+def rung_seconds(shoals: Sequence[ShoalPlan], retrains: int, halving: Rungs, sampler: str = "sobol") -> list[float]:
     """What each rung should take if every shape keeps its share of the shoals, and last the retraining of the dearest shape.
+
+    Where trials go on without waiting for better ones that are drawn later, more go on: ``FINER`` times as many.
 
     A shape of which no speed was measured counts as free. A shoal of fewer slots than fresh seeds is retrained more than once.
     """
+    more = FINER if halving == "async" and sampler == "coarse-to-fine" else 1.0
     rungs = len(shoals[0].rungs)
     rounds = [math.ceil(shoal.trials / shoal.slots) for shoal in shoals]
     seconds = [0.0] * rungs
     for count, first in brackets(halving, sum(rounds), rungs):
         for rung in range(first, rungs):
-            turns = math.ceil(count / HALVING ** (rung - first))
+            turns = math.ceil(count / HALVING ** (rung - first)) * (more if rung > first else 1.0)
             for shoal, own in zip(shoals, rounds, strict=True):
                 begin = shoal.rungs[rung - 1] if rung > first else 0
                 seconds[rung] += turns * own / sum(rounds) * (shoal.rungs[rung] - begin) * (shoal.step_seconds or 0.0)

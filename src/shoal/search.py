@@ -93,7 +93,7 @@ class Search:
         self.journal, self.listener, self.metric, self.earlier, self.probed = journal, listener, metric, earlier, probed
         self._slots_trained = self._slots_filled = 0
         self._recording, self._published, self._keeps_weights = recording, set[int](), keeps_weights
-        self._seconds_left = sum(rung_seconds(plan.shoals, plan.retrains, plan.halving))
+        self._seconds_left = sum(rung_seconds(plan.shoals, plan.retrains, plan.halving, plan.sampler))
         self._last = len(plan.rungs) - 1
         self._jobs = 0
         self._stop, self._alive = stop or Stop(), frozenset[int]()

@@ -17,6 +17,7 @@ from shoal.parameters import (
     Range,
     Unchecked,
     active,
+    by_dependence,
     enumerated,
     is_active,
     parameter_problems,
@@ -127,11 +128,11 @@ class Space:
     def settings_of(self, recipe: Recipe) -> dict[str, Any]:
         """The value of every parameter that matters in a recipe; of settings that go together, their label."""
         found: dict[str, Any] = {}
-        for each in self.parameters:
+        for each in by_dependence(self.parameters):
             value = value_in(each, recipe, self.base)
             if value is not MISSING and is_active(each, recipe, found):
                 found[each.name] = each.label(value) if isinstance(each, Choice) else value
-        return found
+        return {each.name: found[each.name] for each in self.parameters if each.name in found}
 
     def recipe_of(self, settings: Mapping[str, Any]) -> Recipe:
         """The recipe of a value for every parameter (those that do not matter may be left out); the inverse of ``settings_of``."""

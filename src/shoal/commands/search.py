@@ -30,7 +30,7 @@ Sampler = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="What draws the trials: sobol, halton, random, grid, coarse-to-fine, tpe, gp or cma-es.",
+        help="What draws the trials: coarse-to-fine, sobol, halton, random, grid, tpe, gp or cma-es.",
         rich_help_panel=options.GOAL,
     ),
 ]
@@ -83,7 +83,7 @@ def plan(
     task: options.Task = "auto",
     drop: options.Drop = None,
     space: SpaceOption = None,
-    sampler: Sampler = "sobol",
+    sampler: Sampler = "coarse-to-fine",
     rungs: Rungs = "async",
     budget: Budget = "2m",
     seed: options.Seed = "0",
