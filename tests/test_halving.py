@@ -146,11 +146,10 @@ def test_without_waiting_nobody_goes_on_early_but_of_the_best_third_and_no_earne
         earned = earned_by(known, slots)
         if job.rung == 0 and len(known) < len(families):
             assert not earned
-        elif any(not each.scores for each in known) or len(known) < len(families):
-            if job.rung > 0:
-                assert {each.number for each in job.climbers} <= earned[job.rung, job.family]
-                assert len(job.climbers) == slots[job.family]
-                assert job.rung == max(rung for rung, _ in earned)
+        elif job.rung > 0 and (len(known) < len(families) or any(not each.scores for each in known)):
+            assert {each.number for each in job.climbers} <= earned[job.rung, job.family]
+            assert len(job.climbers) == slots[job.family]
+            assert job.rung == max(rung for rung, _ in earned)
         for climber in job.climbers:
             climber.sent = True
 
@@ -163,7 +162,7 @@ def test_where_curves_do_not_cross_the_best_trial_is_trained_to_the_end(at):
     families, scores, slots, waits, _ = at
     ranks = np.argsort(np.argsort(np.where(np.isfinite(scores[:, 0]), scores[:, 0], 9.0), kind="stable"), kind="stable") + 1.0
     parallel = np.column_stack([ranks, ranks - 0.5, ranks - 0.7])
-    jobs, known = climb(families, parallel, slots, waits)
+    _, known = climb(families, parallel, slots, waits)
     best = int(np.argmin(ranks))
     assert known[best].rung == RUNGS - 1 and not known[best].given_up
 
@@ -175,7 +174,7 @@ def test_a_search_that_waits_takes_the_shoals_that_its_plan_counts(rounds, slots
     *planned, _ = rung_seconds(shoals, 1, "halving")
     families = [family for family, count in enumerate(rounds) for _ in range(count * slots)]
     start = np.random.default_rng(seed).permutation(len(families)) + 10.0
-    scores = np.column_stack([start, start - len(families), start - 3 * len(families)])  # nobody is given up
+    scores = np.column_stack([start, start - 2 * len(families), start - 3 * len(families)])  # nobody is given up
     jobs, _ = climb(families, scores, [slots] * len(rounds), waits=True)
     taken = [sum(rung == number for _, number, _ in jobs) for rung in range(RUNGS)]
     assert taken == [round(seconds) for seconds in planned]
@@ -209,8 +208,8 @@ def test_jobs_that_are_still_out_keep_a_rung_from_being_decided_and_their_trials
     """As where several devices train at once."""
     known = []
     bracket = Bracket(Listed([0] * 6), known, 6, [2], 0, RUNGS - 1, waits=True)
-    out = [bracket.next() for _ in range(3)]
-    assert all(out) and bracket.next() is None
+    out = [job for _ in range(3) if (job := bracket.next())]
+    assert len(out) == 3 and bracket.next() is None
     assert {each.number for each in bracket.alive()} == {*range(6)}
     for job in out:
         assert bracket.next() is None
@@ -226,6 +225,14 @@ def test_a_trial_is_given_up_only_when_even_the_last_gain_again_would_not_do():
     _, known = climb([0] * 18, flat, [1], waits=True)
     assert [each.number for each in known if each.rung == 2] == [0]
     assert any(each.given_up and each.ended for each in known) and not known[0].given_up
+
+
+def test_the_mark_that_hope_is_measured_by_is_the_best_of_those_who_came_to_the_end():
+    """The first comes to less than it promised; the third could beat that one, and not the second."""
+    scores = np.full((27, RUNGS), [3.0, 2.9, 2.8])
+    scores[:3] = [1.6, 1.0, 0.9], [1.6, 1.01, 0.5], [1.34, 1.02, 0.1]
+    _, known = climb([0] * 27, scores, [1], waits=True)
+    assert [each.rung for each in known[:3]] == [2, 2, 1] and known[2].given_up
 
 
 @given(st.integers(1, 2000), st.integers(1, 4))

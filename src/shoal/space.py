@@ -64,6 +64,16 @@ class Family:
         """The base with these values of the ranges, as far as they matter beside each other."""
         return replace(self.base, **translated(self.base, active(self.ranges, self.base, drawn, dict(self.chosen))))
 
+    def values_in(self, recipe: Recipe) -> dict[str, Any]:
+        """The values of those ranges that matter in a recipe of the family; the inverse of ``with_settings``."""
+        values = {each.name: value_in(each, recipe, self.base) for each in self.ranges}
+        known = {name: value for name, value in values.items() if value is not MISSING}
+        return active(self.ranges, self.base, known, dict(self.chosen))
+
+    def matters(self, parameter: Parameter, drawn: Mapping[str, Any]) -> bool:
+        """Whether one of the ranges matters beside these values of those that decide about it."""
+        return is_active(parameter, Unchecked(self.base, translated(self.base, drawn)), {**dict(self.chosen), **drawn})
+
 
 @dataclass(frozen=True, slots=True)
 class Space:

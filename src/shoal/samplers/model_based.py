@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import optuna
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, TPESampler
 from optuna.trial import TrialState
+from threadpoolctl import threadpool_limits
 
 from shoal.errors import OptionError, Problem
-from shoal.parameters import Parameter, Range, by_dependence
+from shoal.parameters import Choice, Parameter, Range, by_dependence, labelled
 from shoal.samplers.sampler import Drawn, Result
 from shoal.samplers.spread import Spread
 from shoal.space import Space
@@ -65,6 +66,7 @@ class ModelBased:
 
     def __init__(self, name: str, space: Space, trials: Sequence[int], seed: int) -> None:
         self._space, self._total = space, sum(trials)
+        self._shapes = _Shapes(space)
         self._study = _quietly(lambda: optuna.create_study(sampler=MODELS[name](seed % 2**31)))
         first = min(max(FEWEST_AT_FIRST, math.ceil(BEGINNING * self._total)), MOST_AT_FIRST, self._total)
         self._beginning = Spread("sobol", space, _shares(first, trials), seed)
@@ -83,22 +85,27 @@ class ModelBased:
         self._tell(results)
         drawn = []
         for _ in range(count):
-            trial = self._study.ask()
+            # A Gaussian process of so few trials is so small that PyTorch's threads would wait for each other most of the time.
+            with threadpool_limits(1, "openmp"):
+                trial = self._study.ask()
+            number = self._shapes.suggested(trial)
+            family = self._space.families[number]
             settings: dict[str, Any] = {}
-            for each in by_dependence(self._space.parameters):
-                if self._space.matters(each, settings):
+            for each in by_dependence(family.ranges):
+                if family.matters(each, settings):
                     settings[each.name] = each.value(_suggested(trial, each))
-            recipe = self._space.recipe_of(settings)
             self._asked.append(trial)
-            drawn.append(Drawn(self._space.family_of(recipe), recipe))
+            drawn.append(Drawn(number, family.with_settings(settings)))
         return drawn
 
     def _as_asked(self, drawn: Drawn) -> optuna.Trial:
         """A trial of ours, as if Optuna had been asked for it."""
-        settings = self._space.settings_of(drawn.recipe)
-        known = [each for each in self._space.parameters if each.name in settings]
-        self._study.enqueue_trial({each.name: _place(each, settings[each.name]) for each in known})
+        family = self._space.families[drawn.family]
+        values = family.values_in(drawn.recipe)
+        known = [each for each in by_dependence(family.ranges) if each.name in values]
+        self._study.enqueue_trial({**self._shapes.places(drawn.family), **{each.name: _place(each, values[each.name]) for each in known}})
         trial = self._study.ask()
+        self._shapes.suggested(trial)
         for each in known:
             _suggested(trial, each)
         return trial
@@ -110,6 +117,28 @@ class ModelBased:
             state = None if math.isfinite(score) else TrialState.FAIL
             self._study.tell(self._asked[self._told], score if state is None else None, state=state)
             self._told += 1
+
+
+class _Shapes:
+    """The families of a space as the model sees them: choice by choice, or as one choice where not every combination is a family."""
+
+    def __init__(self, space: Space) -> None:
+        chosen = [{name: labelled(value) for name, value in family.chosen} for family in space.families]
+        self._choices = [each for each in space.parameters if isinstance(each, Choice) and any(each.name in one for one in chosen)]
+        combinations = [tuple(one.get(each.name) for each in self._choices) for one in chosen]
+        if len({*combinations}) != math.prod(len(each.values) for each in self._choices) or len({*combinations}) != len(chosen):
+            self._choices = [Choice("shape", tuple(f"shape {number}" for number in range(len(chosen))))]
+            combinations = [(value,) for value in self._choices[0].values]
+        self._numbers = {combination: number for number, combination in enumerate(combinations)}
+
+    def suggested(self, trial: optuna.Trial) -> int:
+        """The number of the family that Optuna would have."""
+        return self._numbers[tuple(each.label(each.value(_suggested(trial, each))) for each in self._choices)]
+
+    def places(self, family: int) -> dict[str, float | int]:
+        """A family as Optuna stores it."""
+        combination = next(each for each, number in self._numbers.items() if number == family)
+        return {each.name: [*map(each.label, each.values)].index(label) for each, label in zip(self._choices, combination, strict=True)}
 
 
 def _suggested(trial: optuna.Trial, each: Parameter) -> float:
@@ -124,12 +153,12 @@ def _suggested(trial: optuna.Trial, each: Parameter) -> float:
 
 def _place(each: Parameter, value: Any) -> float | int:
     """The inverse of ``_suggested``, as Optuna stores it."""
-    return each.position(value) if isinstance(each, Range) else [each.label(one) for one in each.values].index(value)
+    return each.position(value) if isinstance(each, Range) else [*map(each.label, each.values)].index(each.label(value))
 
 
 def _shares(count: int, trials: Sequence[int]) -> list[int]:
     """A number of trials divided over families in proportion to their trials."""
-    total = sum(trials)
+    total = max(1, sum(trials))
     ends = [round(count * sum(trials[: number + 1]) / total) for number in range(len(trials))]
     return [end - begin for begin, end in pairwise([0, *ends])]
 
