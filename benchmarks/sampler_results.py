@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 
 import shoal
-from shoal import Choice, Range, Recipe, Space
+from shoal import Choice, Range, Recipe, Space, data
 from shoal.records import Trial
+from shoal.trainer import Trainer
 
 DATA = Path(os.environ.get("SHOAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 RESULTS = Path(__file__).with_name("sampler_results.npz")
@@ -65,6 +66,8 @@ def main() -> None:
         file, target = TABLES[name]
         frame = pl.read_csv(DATA / file, null_values=["", "NA", "?"], infer_schema_length=None)
         frame = frame.sample(min(ROWS, frame.height), shuffle=True, seed=0)
+        shape = searched.families[0].shape
+        kept[f"{name}/trivial"] = np.float32(Trainer(data.load(frame, target=target), 0).shoal(shape, 8, (), 1).trivial_loss)
         result = shoal.search(frame, target=target, space=searched, sampler="random", rungs="none", budget=f"{given.trials}trials")
         trials = [trial for trial in result.record.trials if trial.purpose == "search"]
         settings = [searched.settings_of(trial.recipe) for trial in trials]

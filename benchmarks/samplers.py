@@ -21,6 +21,7 @@ from sampler_results import EPOCHS, RESULTS, TABLES, space
 from scipy import stats
 
 from shoal.halving import Bracket, Climber, Rungs, brackets
+from shoal.losses import NOT_LEARNED
 from shoal.parameters import Choice, Range
 from shoal.recipe import Recipe
 from shoal.samplers import make_sampler
@@ -30,15 +31,17 @@ SAMPLERS = ("grid", "random", "sobol", "halton", "coarse-to-fine", "tpe", "cma-e
 MOST_REPLAYS = {"tpe": {32: 100, 128: 40, 512: 6}, "cma-es": {32: 100, 128: 40, 512: 10}, "gp": {32: 6, 128: 0, 512: 0}}
 """Of samplers that take long."""
 SLOTS = 8
+BEST = 0.1
 
 
 @dataclass(frozen=True)
 class Table:
-    """The results of one table: points of the numbers from 0 to 1, depths, and losses at the rungs."""
+    """The results of one table: points of the numbers from 0 to 1, depths, losses at the rungs, and that of the best constant answer."""
 
     points: np.ndarray
     layers: np.ndarray
     losses: np.ndarray
+    trivial: float
 
     @classmethod
     def load(cls, name: str) -> Table:
@@ -46,7 +49,7 @@ class Table:
         kept = np.load(RESULTS)
         numbers = [each for each in space().parameters if isinstance(each, Range)]
         points = np.array([[each.position(float(value)) for value in kept[f"{name}/{each.name}"]] for each in numbers]).T
-        return cls(points, kept[f"{name}/hidden_layers"], kept[f"{name}/loss"].astype(float))
+        return cls(points, kept[f"{name}/hidden_layers"], kept[f"{name}/loss"].astype(float), float(kept[f"{name}/trivial"]))
 
     def nearest(self, point: np.ndarray, layers: int) -> int:
         """The number of the nearest recipe of a depth."""
@@ -58,6 +61,13 @@ class Table:
         """The lowest loss, and the way from there to the median."""
         final = self.losses[:, -1]
         return float(final.min()), float(np.median(final[np.isfinite(final)]) - final.min())
+
+    def flat(self) -> str:
+        """How many recipes are as poor as a constant answer at the first rung, and how many of those are among the best in the end."""
+        flat, final = self.losses[:, 0] >= NOT_LEARNED * self.trivial, self.losses[:, -1]
+        share = stats.binomtest(int((flat & (final <= np.quantile(final, BEST))).sum()), int(flat.sum())).proportion_ci()
+        among = f"{(flat & (final <= np.quantile(final, BEST))).sum()} (95 % interval {share.low:.1%} to {share.high:.1%})"
+        return f"flat after {EPOCHS[0]} epochs {flat.sum()}, in the best {BEST:.0%} after {EPOCHS[-1]} of these {among}"
 
 
 def place(recipe: Recipe) -> np.ndarray:
@@ -88,7 +98,7 @@ def replay(table: Table, sampler: str, kind: Rungs, trials: int, seed: int) -> t
             found = [float(table.losses[rows[each.number], at]) for each in job.climbers]
             begun = 0 if job.rung == job.climbers[0].first else EPOCHS[at - 1]
             cost += len(found) * (EPOCHS[at] - begun) / EPOCHS[-1]
-            bracket.told(job, found, [not math.isfinite(loss) for loss in found])
+            bracket.told(job, found, [not math.isfinite(loss) for loss in found], NOT_LEARNED * table.trivial)
     final = [float(table.losses[rows[each.number], -1]) for each in climbers if each.rung == rungs - 1]
     lowest, way = table.scale
     given_up = [rows[each.number] for each in climbers if each.given_up]
@@ -107,7 +117,7 @@ def main() -> None:
     given = parser.parse_args()
     tables = {name: Table.load(name) for name in given.tables.split(",")}
     for name, table in tables.items():
-        print(f"{name}: {len(table.losses):,} recipes, lowest loss {table.scale[0]:.4g}, median {sum(table.scale):.4g}")
+        print(f"{name}: {len(table.losses):,} recipes, lowest loss {table.scale[0]:.4g}, median {sum(table.scale):.4g}; {table.flat()}")
     for trials in map(int, given.trials.split(",")):
         print(f"\n{trials} trials: mean regret in % of the way from the best to the median recipe, 95 % interval over replays and tables")
         print(

@@ -227,6 +227,21 @@ def test_a_trial_is_given_up_only_when_even_the_last_gain_again_would_not_do():
     assert any(each.given_up and each.ended for each in known) and not known[0].given_up
 
 
+def test_a_trial_that_has_learned_nothing_is_given_up_once_another_has_come_to_the_end_with_less():
+    # shoals of one: of nine trials the first comes to the end, and then the tenth is among the best third so far
+    scores = np.array([[0.5, 0.4, 0.3], *[[0.6, 0.55, 0.5]] * 2, *[[5.0, 5.0, 5.0]] * 6, *[[1.0, 0.9, 0.2]] * 3])
+
+    def tenth(flat_from):
+        known = []
+        bracket = Bracket(Listed([0] * len(scores)), known, len(scores), [1], 0, RUNGS - 1, False)
+        while job := bracket.next():
+            bracket.told(job, [float(scores[each.number, job.rung]) for each in job.climbers], [False], flat_from)
+        return known[9].rung, known[9].given_up
+
+    assert tenth(flat_from=0.97) == (0, True)
+    assert tenth(flat_from=math.inf) == (1, False)
+
+
 def test_the_mark_that_hope_is_measured_by_is_the_best_of_those_who_came_to_the_end():
     """The first comes to less than it promised; the third could beat that one, and not the second."""
     scores = np.full((27, RUNGS), [3.0, 2.9, 2.8])

@@ -21,7 +21,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
-from shoal.losses import Loss, activate_output, error_per_example, loss_for, per_example, target_scaling, unsuited
+from shoal.losses import Loss, activate_output, error_per_example, loss_for, per_example, target_scaling, trivial_loss, unsuited
 from shoal.population import balancing_weights
 from shoal.recipe import CHOICES, Recipe
 
@@ -125,6 +125,20 @@ def test_the_constant_of_least_loss_is_what_the_loss_estimates(float64, loss, se
     mean = jax.jit(lambda z: per_example(loss, jnp.full((ROWS, 1), z), target, **settings).mean())
     found = scipy.optimize.minimize_scalar(lambda z: float(mean(z)), bounds=(-3, 12), method="bounded", options={"xatol": 1e-9})
     assert found.x == pytest.approx(expected, abs=1e-4)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("loss", get_args(Loss))
+def test_the_trivial_loss_is_the_lowest_that_any_constant_output_has(float64, loss):
+    target, weight = TARGET[loss], RNG.integers(1, 4, ROWS).astype(float)
+    outputs = LABELS.shape[1] if loss in ("softmax", "multi_label") else 1
+
+    @jax.jit
+    def mean(z):
+        return jnp.average(per_example(loss, jnp.broadcast_to(z, (ROWS, outputs)), jnp.asarray(target)), weights=weight)
+
+    lowest = scipy.optimize.minimize(lambda z: float(mean(z)), np.zeros(outputs), jac=jax.grad(mean)).fun
+    expected = np.inf if loss in ("huber", "quantile") else pytest.approx(lowest, rel=1e-6)  # of these it depends on the recipe
+    assert trivial_loss(loss, target, weight) == expected
 
 
 @pytest.mark.parametrize("smoothing", [None, 0.2])

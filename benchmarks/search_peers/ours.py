@@ -1,4 +1,4 @@
-"""shoal's own search: quasi-random recipes, asynchronous halving, the defaults of ``shoal.search``.
+"""shoal's own search: coarse to fine, asynchronous halving, the defaults of ``shoal.search``.
 
 It reads and encodes the file itself, inside the time that is measured, and checks afterwards that this gave the arrays of the others.
 """
@@ -54,7 +54,7 @@ def main() -> None:
         task.source,
         target=task.target,
         space=space(task.epochs),
-        sampler="sobol",
+        sampler="coarse-to-fine",
         rungs="async",
         budget=f"{task.trials}trials",
         seed=task.seed,

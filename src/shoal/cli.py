@@ -183,9 +183,11 @@ def search(
     rungs: searching.Rungs = "async",
     budget: searching.Budget = "2m",
     final: searching.Final = "mean",
+    compare_samplers: searching.CompareSamplers = False,
     continue_from: searching.ContinueFrom = None,
     seed: options.Seed = "0",
     out: options.Out = None,
+    checkpoint: searching.Checkpoint = "rung",
     storage: searching.Storage = None,
     study: searching.Study = None,
     as_object: options.Json = False,
@@ -198,7 +200,14 @@ def search(
     again on fresh seeds, and scores the test rows once. Then it says what mattered,
     how much was luck, and what more trials would bring.
     """
-    own = {"final": final, "continue_from": continue_from, "storage": storage, "study": study}
+    own = {
+        "final": final,
+        "compare_samplers": compare_samplers,
+        "continue_from": continue_from,
+        "storage": storage,
+        "study": study,
+        "checkpoint": checkpoint,
+    }
     _run(context, "search", [], space=space, sampler=sampler, rungs=rungs, budget=budget, **own)
 
 

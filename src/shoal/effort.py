@@ -37,6 +37,7 @@ class Effort:
         begin: where the recipe loop begins, if not with a sound small network.
         final: what the model is made of (see ``shoal.winner.train_best``).
         earlier: recipes of earlier searches that are tried first, best first.
+        compares_samplers: whether grid, random and quasi-random trials are compared on the data.
     """
 
     job: Literal["improve", "search", "train"]
@@ -47,6 +48,7 @@ class Effort:
     begin: Recipe | None = None
     final: Final = "mean"
     earlier: tuple[Recipe, ...] = ()
+    compares_samplers: bool = False
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Effort:
@@ -77,7 +79,9 @@ class Effort:
                 problems += error.problems
             earlier = tuple(map(Recipe.from_dict, options.get("earlier") or ()))
             method = Method(options["sampler"], options["rungs"])
-            effort = cls("search", budget, space, method, final=final, earlier=earlier)
+            effort = cls(
+                "search", budget, space, method, final=final, earlier=earlier, compares_samplers=bool(options.get("compare_samplers"))
+            )
         if problems:
             raise OptionError(*problems)
         return effort

@@ -37,6 +37,7 @@ class Climber:
         first: the rung that it is trained to at first.
         scores: its best dev loss at each rung that it has reached; infinite where it has none.
         ended: whether it cannot be trained further: diverged, stopped early, or given up.
+        flat: whether its loss is no better than that of a constant answer.
         given_up: whether it was ended because nothing more was to be hoped of it.
         sent: whether it is in a job that has been handed out and not been told about.
     """
@@ -46,6 +47,7 @@ class Climber:
     first: int
     scores: list[float] = field(default_factory=list)
     ended: bool = False
+    flat: bool = False
     given_up: bool = False
     sent: bool = False
 
@@ -99,10 +101,18 @@ class Bracket:
         """The next shoal's worth of trials, or ``None`` when the bracket is over."""
         return self._climbing() or self._beginning() or self._clearing()
 
-    def told(self, job: Job, scores: Sequence[float], ended: Sequence[bool]) -> None:
-        """What became of a job's trials: their best dev loss so far, and whether they can be trained further."""
+    def told(self, job: Job, scores: Sequence[float], ended: Sequence[bool], flat_from: float = math.inf) -> None:
+        """What became of a job's trials.
+
+        Args:
+            job: as ``next`` gave it.
+            scores: their best dev loss so far.
+            ended: whether they cannot be trained further.
+            flat_from: a score of a network that has learned next to nothing.
+        """
         for climber, score, has_ended in zip(job.climbers, scores, ended, strict=True):
             climber.scores.append(score)
+            climber.flat = score >= flat_from
             climber.ended, climber.sent = has_ended, False
 
     def _job(self, family: int, rung: int, climbers: Sequence[Climber]) -> Job:
@@ -172,10 +182,10 @@ class Bracket:
         return self._job(family, self._cleared + 1, mine)
 
     def _give_up(self, climbers: Sequence[Climber], rung: int) -> None:
-        """End those of whom nothing more is to be hoped, by their own learning curves."""
+        """End those of whom nothing more is to be hoped: by their own learning curves, or because they have learned nothing."""
         best = min((each.scores[-1] for each in self._mine if each.rung == self._last), default=math.inf)
         for each in climbers:
-            each.given_up = each.ended = hoped_for(each.scores, self._last - rung) > best
+            each.given_up = each.ended = max(hoped_for(each.scores, self._last - rung), each.scores[-1] if each.flat else -math.inf) > best
 
     def _survivors(self, rung: int) -> list[Climber]:
         """As many shoals as the best third would fill, each given to the family that has most of it left; next best fill them."""

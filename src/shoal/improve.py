@@ -36,7 +36,8 @@ from shoal.recipe import Recipe
 from shoal.recording import Recording, earlier_recipes
 from shoal.records import LoopPlan, Plan, Run, Trial
 from shoal.references import Reference
-from shoal.run_folder import FolderJournal, RunFolder, cannot_create
+from shoal.run_folder import FolderJournal, RunFolder, cannot_create, checkpoint_seconds
+from shoal.sampler_comparison import samplers_answered, samplers_seconds
 from shoal.search import Searched
 from shoal.space import Space
 from shoal.study import storage_problems
@@ -211,6 +212,7 @@ def search(
     rungs: str = "async",
     budget: Any = "2m",
     final: str = "mean",
+    compare_samplers: bool = False,
     continue_from: str | Path | None = None,
     storage: str | None = None,
     study: str | None = None,
@@ -229,6 +231,7 @@ def search(
     target_error: float | None = None,
     seed: int = 0,
     out: str | Path | None = None,
+    checkpoint: str = "rung",
     listener: Listener = silent,
     stop: Stop | None = None,
     command: str | None = None,
@@ -245,9 +248,13 @@ def search(
         budget: ``90s``, ``5m``, ``1h`` or ``200trials``.
         final: what the model is made of: ``mean`` averages the winner's networks on fresh seeds, ``single`` is the best one of them, and
             ``greedy`` averages those networks of the whole search that predict best together on the dev rows.
+        compare_samplers: whether as many grid, random and quasi-random trials are compared on the data as well, which takes a quarter of
+            a budget in time, and further trials beside a budget in trials.
         continue_from: an earlier run's folder, or an Optuna study (``sqlite:///trials.db#name``, or the path of a ``.db`` file): its best
             recipes are tried first.
         storage: address of a database (SQLite, PostgreSQL or MySQL) in which processes that search together share their trials.
+        checkpoint: when what is trained is kept in ``out`` for ``resume``: after every ``rung``, ``off``, or at most once in a time such
+            as ``30s``, so that less is written, and more has to be trained again.
         study: name of the study there, ``shoal`` by default.
 
     Returns:
@@ -267,7 +274,9 @@ def search(
         "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
         "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
         "budget": budget, "seed": seed, "space": space, "sampler": sampler, "rungs": rungs, "final": final,
+        "compare_samplers": compare_samplers,
         "continue_from": None if continue_from is None else str(continue_from), "storage": storage, "study": study,
+        "checkpoint": checkpoint,
     }  # fmt: skip
     return _begin(source, y, sample_weight, options, out, listener, command or "shoal.search(...)", stop)
 
@@ -429,6 +438,10 @@ def _option_problems(options: Mapping[str, Any], out: str | Path | None):
         Effort.of(options)
     except OptionError as error:
         yield from error.problems
+    try:
+        checkpoint_seconds(options.get("checkpoint", "rung"))
+    except OptionError as error:
+        yield from error.problems
     if options.get("storage"):
         yield from storage_problems(options["storage"])
     yield from goal_problems(options["metric"], options["target_error"])
@@ -470,7 +483,9 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     effort = Effort.of(options)
     budget, space = effort.budget, effort.space
     references = train_references(dataset, budget, options["seed"], stages)
-    trainer = Trainer(dataset, options["seed"], FolderJournal(folder) if folder else None)
+    trainer = Trainer(
+        dataset, options["seed"], FolderJournal(folder, checkpoint_seconds(options.get("checkpoint", "rung"))) if folder else None
+    )
     ledger = None
     if effort.job == "improve":
         loop = _recipe_loop(trainer, effort, metric, options, references, stages, folder)
@@ -489,7 +504,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         keep_plan=folder.save_plan if folder else lambda plan: None,
         space=space,
         method=effort.method,
-        reserve=curve_seconds(budget) if effort.job == "improve" else 0.0,
+        reserve=_reserve(effort),
         retrains=effort.retrains,
         final=effort.final,
         earlier=effort.earlier,
@@ -502,6 +517,8 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     if effort.job != "train":
         stages.enter("answers", "what the trials say")
         answered = _answers(trainer, trained, options["seed"])
+        if effort.compares_samplers:
+            answered = samplers_answered(answered, trainer, trained, budget, stages)
     stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs and not early else "")
     judged = assess(trainer, metric, trained, references, effort, options, bool(early))
     stages.leave()
@@ -568,6 +585,13 @@ def _answers(trainer: Trainer, trained: Trained, seed: int) -> Answers:
 
     searched = trained.searched
     return answers(searched.trials, trained.space, trained.plan, inputs=inputs, outputs=layout.outputs, recipe=searched.recipe, seed=seed)
+
+
+def _reserve(effort: Effort) -> float:
+    """Seconds of a budget in time that are left for what comes after the search."""
+    if effort.compares_samplers:
+        return samplers_seconds(effort.budget)
+    return curve_seconds(effort.budget) if effort.job == "improve" else 0.0
 
 
 def _recipe_loop(

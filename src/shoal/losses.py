@@ -20,15 +20,21 @@ With label smoothing ``s`` the target is ``t = (1 - s) onehot + s/C``, of two cl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from scipy import special
 
 from shoal.errors import OptionError, Problem
 from shoal.recipe import Recipe
+
+NOT_LEARNED = 0.97
+"""A network whose loss is not below this share of the best constant answer's has learned next to nothing."""
 
 Loss = Literal["softmax", "sigmoid", "multi_label", "squared_error", "huber", "poisson", "quantile"]
 
@@ -88,6 +94,29 @@ def error_per_example(loss: Loss, z: Array, target: Array, quantile: Array | flo
     if loss == "quantile":
         return per_example(loss, z, target, quantile=quantile)
     return jnp.square(activate_output(loss, z) - target)
+
+
+def trivial_loss(loss: Loss, target: np.ndarray, weight: np.ndarray) -> float:
+    """The mean loss of the best constant answer to some rows; infinite where it depends on a recipe (``huber`` and ``quantile``).
+
+    Args:
+        loss: by its name.
+        target: ``[rows]``, or ``[rows, labels]``.
+        weight: ``[rows]``, not all 0.
+
+    Example:
+        >>> round(trivial_loss("softmax", np.array([0, 1, 1, 1]), np.ones(4)), 4)  # the entropy of the shares 1/4 and 3/4
+        0.5623
+    """
+    if loss in ("softmax", "sigmoid"):
+        shares = np.bincount(target, weight) / weight.sum()
+        return float(special.entr(shares).sum())
+    mean = np.average(target.astype(np.float64), axis=0, weights=weight)
+    if loss == "multi_label":
+        return float(np.mean(special.entr(mean) + special.entr(1 - mean)))
+    if loss == "squared_error":
+        return float(np.average(np.square(target - mean), weights=weight))
+    return float(mean - special.xlogy(mean, mean)) if loss == "poisson" else math.inf
 
 
 def activate_output(loss: Loss, z: Array) -> Array:

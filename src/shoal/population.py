@@ -22,7 +22,7 @@ from jax import Array
 from jax.sharding import NamedSharding, PartitionSpec
 
 from shoal import devices, training
-from shoal.losses import Loss, activate_output
+from shoal.losses import Loss, activate_output, trivial_loss
 from shoal.nets.encoding import Encoding, fit
 from shoal.nets.network import Layout, draw, network_inputs, outputs
 from shoal.probes import Probe, probe
@@ -202,6 +202,12 @@ class Shoal:
         self._scale = self._replicate(Scale(np.float32(tables.train_rows), steps, present, tables.class_weight, np.float32(error_share)))
         self._probed = self._replicate(np.linspace(0, tables.train_rows - 1, PROBED_ROWS).astype(np.int32))
         self._sample = self._replicate(np.linspace(0, tables.train_rows - 1, SAMPLE_ROWS).astype(np.int32))
+
+    @functools.cached_property
+    def trivial_loss(self) -> float:
+        """The dev loss of the best constant answer (see ``losses.trivial_loss``)."""
+        rows = slice(self.tables.dev_rows)
+        return trivial_loss(self.layout.loss, np.asarray(self.tables.dev.target[rows]), np.asarray(self.tables.dev.weight[rows]))
 
     def _replicate(self, value: Any) -> Any:
         return jax.device_put(value, self._whole)

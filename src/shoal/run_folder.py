@@ -15,8 +15,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +31,7 @@ import numpy as np
 from shoal import storage
 from shoal.errors import OptionError, Problem, RunFolderError
 from shoal.model import Model
+from shoal.plan import Budget
 from shoal.population import Shoal, state_structure
 from shoal.records import RECORD_FORMAT, LoopPlan, Plan, Run
 from shoal.saved_run import (
@@ -47,6 +50,7 @@ from shoal.trainer import JobResult
 from shoal.training import State
 
 LOOP_PLAN, PLAN, OTHERS = "loop.json", "plan.json", "others.json"
+CHECKPOINTS = {"rung": 0.0, "off": math.inf}
 Kind = TypeVar("Kind", Plan, LoopPlan)
 
 
@@ -170,14 +174,45 @@ class _Line(msgspec.Struct):
     result: JobResult
 
 
+def checkpoint_seconds(given: Any) -> float:
+    """Seconds between two checkpoints: ``rung`` keeps every finished job, ``off`` none, and a time the first one after so long.
+
+    Raises:
+        OptionError: it is something else.
+
+    Example:
+        >>> checkpoint_seconds("rung"), checkpoint_seconds("5m"), checkpoint_seconds("off")
+        (0.0, 300.0, inf)
+    """
+    if given in CHECKPOINTS:
+        return CHECKPOINTS[given]
+    problem = Problem(
+        "a checkpoint is kept at every rung, after a time, or never", repr(given), "Write rung, off, or a time such as 30s or 5m."
+    )
+    try:
+        seconds = Budget.parse(given).seconds
+    except OptionError:
+        raise OptionError(problem) from None
+    if seconds is None:
+        raise OptionError(problem)
+    return seconds
+
+
 class FolderJournal:
     """Finished jobs kept in a run's folder: first the networks, then the line that acknowledges them.
+
+    A job that is not kept is trained again when the run is resumed, to the same result.
+
+    Args:
+        folder: of the run.
+        every: seconds that must have passed since the last checkpoint for another one.
 
     Raises:
         RunFolderError: another process works on the run, or the lines are not of this version of shoal.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, every: float = 0.0) -> None:
+        self._every, self._kept = every, time.monotonic()
         self._lines, self._checkpoint = folder.path / "trials", folder.path / "checkpoint"
         try:
             self._checkpoint.mkdir(exist_ok=True)
@@ -210,7 +245,10 @@ class FolderJournal:
         return line.result, state
 
     def add(self, result: JobResult, state: State) -> None:
-        """Keep a finished job."""
+        """Keep a finished job, if it is time for a checkpoint."""
+        if time.monotonic() - self._kept < self._every:
+            return
+        self._kept = time.monotonic()
         arrays = {str(number): np.asarray(leaf) for number, leaf in enumerate(jax.tree.leaves(state))}
         line = _Line(storage.write_arrays(self._checkpoint / f"{result.job}.safetensors", arrays), result)
         storage.append_line(self._lines, msgspec.json.encode(line))

@@ -15,6 +15,7 @@ import numpy as np
 
 from shoal.errors import DataError, Problem
 from shoal.halving import HALVING, Bracket, Climber, brackets
+from shoal.losses import NOT_LEARNED
 from shoal.measurements import Signals
 from shoal.plan import rung_seconds
 from shoal.population import Members, Shoal
@@ -147,7 +148,8 @@ class Search:
                     break
                 group = [networks[climber.number] for climber in job.climbers]
                 self._train_shoal(group, job.rung, "search")
-                bracket.told(job, [network.score for network in group], [network.stopped or network.diverged for network in group])
+                ended = [network.stopped or network.diverged for network in group]
+                bracket.told(job, [network.score for network in group], ended, NOT_LEARNED * self.shoal_of(job.family).trivial_loss)
                 self._note_given_up(climbers, networks)
                 self._alive = frozenset(climber.number for climber in bracket.alive())
                 self._let_go(networks)

@@ -56,6 +56,22 @@ ContinueFrom = Annotated[
         rich_help_panel=options.GOAL,
     ),
 ]
+CompareSamplers = Annotated[
+    bool,
+    typer.Option(
+        "--compare-samplers",
+        help="Compare grid, random and quasi-random trials on the data as well; a quarter of a budget in time.",
+        rich_help_panel=options.GOAL,
+    ),
+]
+Checkpoint = Annotated[
+    str,
+    typer.Option(
+        metavar="WHEN",
+        help="What is kept for [bold]shoal resume[/]: every rung, off, or at most once in a time such as 30s.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
 Storage = Annotated[
     str | None,
     typer.Option(

@@ -246,6 +246,42 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
+class SampledBy:
+    """The trials that one sampler drew, in a comparison of samplers.
+
+    Args:
+        name: of the sampler.
+        trials: in each repetition.
+        values: different values of a number among them, on average over the numbers.
+        best: the lowest dev loss among them, on average over the repetitions, with its t interval.
+        ahead: how much lower that is than with random trials, paired by repetition; ``None`` for these themselves.
+    """
+
+    name: str
+    trials: int
+    values: float
+    best: Interval
+    ahead: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerComparison:
+    """Samplers side by side on the same data and shape of network.
+
+    Args:
+        samplers: one after the other.
+        repetitions: of each, with draws and seeds of its own.
+        steps: to which every trial was trained.
+        hidden_layers: of the networks, which have the winner's shape.
+    """
+
+    samplers: tuple[SampledBy, ...]
+    repetitions: int
+    steps: int
+    hidden_layers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """What a search has to say; what cannot be told is ``None`` (or empty) and has its reason in ``unknown``.
 
@@ -260,6 +296,7 @@ class Answers:
         interactions: pairs whose share is above 0, all pairs considered.
         architecture: the map of layers and units.
         edges: ends of ranges at which the best trials lie.
+        samplers: grid, random and quasi-random trials compared on the same data, where that was asked for.
         unknown: reasons, by the name of the answer.
     """
 
@@ -273,4 +310,5 @@ class Answers:
     interactions: tuple[Interaction, ...] = ()
     architecture: ArchitectureMap | None = None
     edges: tuple[Edge, ...] = ()
+    samplers: SamplerComparison | None = None
     unknown: dict[str, str] = field(default_factory=dict)

@@ -17,6 +17,8 @@ from shoal.report.wording import number, one_line, score_span, setting, span
 LOSS = "dev loss"
 BARS_SHOWN = 6
 BAR_WIDTH = 20
+SAMPLERS = {"grid": "grid", "random": "random", "sobol": "quasi-random"}
+"""What those that are compared are called."""
 TITLES = {
     "winner": "Winner",
     "luck": "Luck",
@@ -28,6 +30,7 @@ TITLES = {
     "interactions": "Together",
     "architecture": "Layers and units",
     "edges": "Ends of ranges",
+    "samplers": "Samplers",
 }
 """Of each answer, by its name in the record."""
 
@@ -44,7 +47,7 @@ def answers_text(answers: Answers, verbose: bool = False) -> RenderableType:
         >>> Console().print(answers_text(Answers(unknown={"winner": "no recipe was trained again"})))
         Winner  cannot tell: no recipe was trained again
     """
-    shown = ("winner", "luck", "smallest", "gain", "interactions")
+    shown = ("winner", "luck", "smallest", "gain", "interactions", "samplers")
     if verbose:
         shown += ("top", "best_so_far", "architecture", "edges")
     said = sentences(answers)
@@ -52,7 +55,7 @@ def answers_text(answers: Answers, verbose: bool = False) -> RenderableType:
     for name in shown:
         if name in said and name != "edges" and (verbose or name != "interactions" or answers.interactions):
             blocks.append(_line(name, said[name]))
-        elif name in answers.unknown and (verbose or name == "winner"):
+        elif name in answers.unknown and (verbose or name in ("winner", "samplers")):
             blocks.append(_line(name, f"cannot tell: {answers.unknown[name]}"))
     if answers.importance is not None:
         blocks.append(_bars(answers.importance.parameters))
@@ -73,6 +76,7 @@ def sentences(answers: Answers) -> dict[str, str]:
         "top": _top(answers),
         "interactions": _interactions(answers),
         "edges": " ".join(map(edge_words, answers.edges)),
+        "samplers": _samplers(answers),
     }
     return {name: text for name, text in told.items() if text}
 
@@ -164,6 +168,26 @@ def _interactions(answers: Answers) -> str:
         return "" if "interactions" in answers.unknown else "no two parameters are told to depend on each other."
     pairs = (f"{_name(each.first)} and {_name(each.second)} {_percent(each.share)}" for each in answers.interactions)
     return f"the effects of these depend on each other, by this share of the variance: {'; '.join(pairs)}."
+
+
+def _samplers(answers: Answers) -> str:
+    compared = answers.samplers
+    if compared is None:
+        return ""
+    each_best = "; ".join(f"{SAMPLERS[by.name]} {score_span(by.best, LOSS)}" for by in compared.samplers)
+    against = " ".join(f"{SAMPLERS[by.name].capitalize()} {_against_random(by.ahead)}." for by in compared.samplers if by.ahead is not None)
+    most = max(by.trials for by in compared.samplers)
+    tried = ", ".join(f"{SAMPLERS[by.name]} {number(by.values, 3)}" for by in compared.samplers)
+    return (
+        f"the best {LOSS} of up to {most} trials of the winner's shape after "
+        f"{compared.steps:,} steps, on average over {compared.repetitions} repetitions: {each_best}. {against} "
+        f"Different values of each number: {tried}."
+    )
+
+
+def _against_random(ahead: Interval) -> str:
+    told = "is told apart from random" if ahead.low > 0 or ahead.high < 0 else "cannot be told from random"
+    return f"{told}: {-ahead.value:+.2g} ({-ahead.high:+.2g} to {-ahead.low:+.2g})"
 
 
 def edge_words(edge: Edge) -> str:

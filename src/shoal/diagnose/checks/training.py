@@ -11,6 +11,7 @@ from shoal.diagnose.case import Case, Check, Outcome, Severity, plain
 from shoal.diagnose.seeds import over_seeds
 from shoal.diagnose.verdict import say, threshold
 from shoal.interval import Interval
+from shoal.losses import NOT_LEARNED
 from shoal.measurements import RateRange
 from shoal.recipe import Recipe
 from shoal.records import Trial
@@ -21,7 +22,6 @@ LAST_PART = 0.2
 FAR_BELOW = 30
 WASTED = 0.05
 """Share of the range test's fall by which the whole training stays above it."""
-NOT_LEARNED = 0.97
 NOISY = 1.0
 FEWEST_EVALUATIONS = 5
 ROSE_AGAIN, ROSE_FAR = 0.05, 0.5
