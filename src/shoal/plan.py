@@ -23,13 +23,14 @@ from shoal.population import Shoal, segment_steps
 from shoal.recipe import Recipe
 from shoal.records import LoopPlan, Plan, ShoalPlan
 from shoal.samplers import MODELS
+from shoal.samplers.coarse_to_fine import COARSE_SHARE
 from shoal.space import Family, Space
 
 MOST_ROUNDS = 27
 """Most shoals of first trials per family; beyond it the search of a default space gains next to nothing."""
 
-FINER = 1.35
-"""What the rungs above the first cost with a sampler whose later trials are better: replayed in ``benchmarks/samplers.py``."""
+FINER = 1.5
+"""How many more shoals go on to the rungs above the first with a sampler that learns, whose later trials are better; from real searches."""
 
 MOST_HALVINGS = 3
 """The first rung is at least a 27th of the full training: on less of it ranks say little."""
@@ -243,20 +244,24 @@ def _choose(families: int, full: float, rounds_within: Callable[[int, float], in
 def rung_seconds(shoals: Sequence[ShoalPlan], retrains: int, halving: Rungs, sampler: str = "sobol") -> list[float]:
     """What each rung should take if every shape keeps its share of the shoals, and last the retraining of the dearest shape.
 
-    Where trials go on without waiting for better ones that are drawn later, more go on: ``FINER`` times as many.
+    A sampler that learns draws about half of the trials where the best ones were. Which shape that is nobody knows; the dearest one is
+    taken to be it, since large networks mostly win. And where trials go on without waiting for the better ones that are drawn later,
+    ``FINER`` times as many go on.
 
     A shape of which no speed was measured counts as free. A shoal of fewer slots than fresh seeds is retrained more than once.
     """
-    more = FINER if halving == "async" and sampler == "coarse-to-fine" else 1.0
+    learns = sampler == "coarse-to-fine" or sampler in MODELS
+    more = FINER if halving == "async" and learns else 1.0
     rungs = len(shoals[0].rungs)
     rounds = [math.ceil(shoal.trials / shoal.slots) for shoal in shoals]
     seconds = [0.0] * rungs
     for count, first in brackets(halving, sum(rounds), rungs):
         for rung in range(first, rungs):
             turns = math.ceil(count / HALVING ** (rung - first)) * (more if rung > first else 1.0)
-            for shoal, own in zip(shoals, rounds, strict=True):
-                begin = shoal.rungs[rung - 1] if rung > first else 0
-                seconds[rung] += turns * own / sum(rounds) * (shoal.rungs[rung] - begin) * (shoal.step_seconds or 0.0)
+            costs = [(shoal.rungs[rung] - (shoal.rungs[rung - 1] if rung > first else 0)) * (shoal.step_seconds or 0.0) for shoal in shoals]
+            evenly = sum(cost * own for cost, own in zip(costs, rounds, strict=True)) / sum(rounds)
+            learned = (1.0 if rung > first else 1 - COARSE_SHARE) if learns else 0.0
+            seconds[rung] += turns * (learned * max(costs) + (1 - learned) * evenly)
     retraining = max(math.ceil(retrains / shoal.slots) * (shoal.step_seconds or 0.0) * shoal.rungs[-1] for shoal in shoals)
     return [*seconds, retraining]
 
