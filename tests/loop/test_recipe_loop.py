@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from shoal import data
-from shoal.loop import Change, RecipeLoop, sound_baseline
+from shoal.diagnose import judge
+from shoal.loop import Change, RecipeLoop, recipe_loop, sound_baseline
+from shoal.loop.recipe_loop import Question
 from shoal.metrics import METRICS
 from shoal.recipe import Recipe
 from shoal.records import LoopPlan
@@ -78,13 +80,22 @@ def test_the_listener_hears_every_entry(mended):
     assert [event.entry for event in heard if event.entry is not None] == list(ledger.entries)
 
 
-def test_the_loop_ends_after_two_steps_in_a_row_that_helped_nothing(dataset):
-    ledger = loop(dataset, SOUND, plan=replace(PLAN, steps=2)).run()
-    assert ledger.stopped == "nothing helped twice in a row" or "tried" in ledger.stopped or ledger.result != SOUND
-    steps = sorted({entry.step for entry in ledger.entries})
-    kept = {entry.step for entry in ledger.entries if entry.decision == "kept"}
-    if ledger.stopped == "nothing helped twice in a row":
-        assert not {steps[-1], steps[-2]} & kept
+@pytest.mark.parametrize(("helps", "steps"), [("", 2), ("y", 3), ("nyn", 4), ("ynyy", 6)])
+def test_the_loop_ends_after_two_steps_in_a_row_that_helped_nothing(dataset, helps, steps, monkeypatch):
+    """The steps' outcomes are made up: ``y`` for one that helped; nothing helps after them."""
+    tried = []
+
+    def step(self, number, question, changes, current, rate_range=None, kind="proposal"):
+        tried.append(number)
+        self._seen.update(change.applied(current.recipe) for change in changes)
+        return current if helps[number - 1 : number] == "y" else None
+
+    always = [Change({"learning_rate": SOUND.learning_rate / (2 + number)}, "") for number in range(30)]
+    monkeypatch.setattr(RecipeLoop, "step", step)
+    monkeypatch.setattr(RecipeLoop, "questions", lambda *_: [Question("SH101", "made up", lambda recipe, facts: always)])
+    monkeypatch.setattr(recipe_loop, "judge", lambda errors, target: replace(judge(errors, target), title="cannot tell"))
+    ledger = loop(dataset, SOUND, plan=replace(PLAN, steps=8, epochs=1.0)).run()
+    assert (ledger.stopped, tried) == ("nothing helped twice in a row", [*range(1, steps + 1)])
 
 
 def test_without_room_for_a_change_nothing_is_trained(dataset):
