@@ -1,6 +1,7 @@
 """shoal's own search: coarse to fine, asynchronous halving, the defaults of ``shoal.search``.
 
-It reads and encodes the file itself, inside the time that is measured, and checks afterwards that this gave the arrays of the others.
+The variant is a number: how many times the trials. The file is read and encoded here, inside the time that is measured; afterwards it
+is checked that this gave the arrays of the others.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def main() -> None:
         space=space(task.epochs),
         sampler="coarse-to-fine",
         rungs="async",
-        budget=f"{task.trials}trials",
+        budget=f"{task.trials * int(task.variant or 1)}trials",
         seed=task.seed,
         listener=clock,
     )

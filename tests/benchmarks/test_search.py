@@ -69,29 +69,44 @@ def test_a_loss_that_shoal_never_reaches_misses_the_goal(search: ModuleType) -> 
     ours = search.Outcome(1.0, 2.0, 128, 900, ((1.0, 0.2),))
     assert search.Comparison.of(ours, peer).to_loss == 0
     contestant = search.PEERS[0]
-    text, reached = search.verdict("letter", {"cold": [ours], "warm": [ours], contestant.name: [peer]}, [contestant])
+    text, reached = search.verdict("letter", {"cold": [ours], "warm": [ours], "long": [ours], contestant.name: [peer]}, [contestant])
     assert not reached
     assert "a peer's best loss was never reached (goal 8): MISSED" in text
+
+
+def test_a_loss_that_only_the_long_search_reaches_counts_by_its_own_clock(search: ModuleType) -> None:
+    peer = search.Outcome(100.0, 101.0, 128, 900, ((90.0, 0.1),))
+    short, long = search.Outcome(1.0, 2.0, 128, 900, ((1.0, 0.2),)), search.Outcome(4.0, 5.0, 512, 3600, ((1.0, 0.2), (3.0, 0.1)))
+    contestant = search.PEERS[0]
+    text, reached = search.verdict("letter", {"cold": [short], "warm": [short], "long": [long], contestant.name: [peer]}, [contestant])
+    assert reached
+    assert "at least 30.0 times faster to a peer's best loss" in text
 
 
 def test_the_goals_are_judged_with_a_cold_cache_and_against_the_worst_peer(search: ModuleType) -> None:
     first, second = search.PEERS[:2]
     slow, fast = (search.Outcome(seconds, seconds, 128, 900, ((seconds, 0.3),)) for seconds in (200.0, 95.0))
     cold, warm = (search.Outcome(seconds, seconds, 128, 900, ((seconds, 0.3),)) for seconds in (10.0, 5.0))
-    assert search.verdict("letter", {"cold": [cold], "warm": [warm], first.name: [slow]}, [first])[1]
-    text, reached = search.verdict("letter", {"cold": [cold], "warm": [warm], first.name: [slow], second.name: [fast]}, [first, second])
+    ours = {"cold": [cold], "warm": [warm], "long": [cold]}
+    assert search.verdict("letter", {**ours, first.name: [slow]}, [first])[1]
+    text, reached = search.verdict("letter", {**ours, first.name: [slow], second.name: [fast]}, [first, second])
     assert not reached
     assert "9.5 times faster to finish than the fastest peer" in text
-    assert "19.0 times faster" in text
+    assert "19.0 with a warm one" in text
 
 
 def test_rows_show_the_median_of_the_rounds(search: ModuleType) -> None:
     contestant = search.PEERS[0]
     rounds = {
         name: [search.Outcome(seconds, seconds, 128, 900, ((seconds, 0.3),)) for seconds in times]
-        for name, times in (("cold", (1.0, 1.0, 1.0)), ("warm", (0.5, 0.5, 0.5)), (contestant.name, (10.0, 30.0, 20.0)))
+        for name, times in (
+            ("cold", (1.0, 1.0, 1.0)),
+            ("warm", (0.5, 0.5, 0.5)),
+            ("long", (4.0, 4.0, 4.0)),
+            (contestant.name, (10.0, 30.0, 20.0)),
+        )
     }
-    assert "20.0 / 40.0" in search.row(contestant, rounds)
+    assert search.row(contestant, rounds).endswith("20.0 / 40.0 / 5.0")
 
 
 def test_the_dev_loss_is_that_of_scikit_learn(task: ModuleType, small_task: Path, tmp_path: Path) -> None:
