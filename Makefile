@@ -35,7 +35,7 @@ demo: .venv/.plain
 	$(BIN)/shoal improve example:breast-cancer --budget $(BUDGET)
 
 test: .venv/.dev browser
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint types test docs
 
