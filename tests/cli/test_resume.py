@@ -113,7 +113,7 @@ def test_every_point_of_writing_can_be_the_last(tmp_path: Path, monkeypatch: pyt
         assert shoal(*command, tmp_path / "whole").exit_code == 0
         points = next(counter)
     assert points >= 15  # options, plan, a job's networks and its line, model and record: each flushed, and all but the line renamed
-    for point in range(0, points, 3):  # test_kills kills at all kinds of them
+    for point in range(0, points, 5):  # test_kills kills at all kinds of them
         run = tmp_path / f"run{point}"
         with monkeypatch.context() as patch:
             next(stopping_at(point, patch))
