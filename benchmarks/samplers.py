@@ -65,8 +65,9 @@ class Table:
     def flat(self) -> str:
         """How many recipes are as poor as a constant answer at the first rung, and how many of those are among the best in the end."""
         flat, final = self.losses[:, 0] >= NOT_LEARNED * self.trivial, self.losses[:, -1]
-        share = stats.binomtest(int((flat & (final <= np.quantile(final, BEST))).sum()), int(flat.sum())).proportion_ci()
-        among = f"{(flat & (final <= np.quantile(final, BEST))).sum()} (95 % interval {share.low:.1%} to {share.high:.1%})"
+        wrongly = int((flat & (final <= np.quantile(final, BEST))).sum())
+        share = stats.binomtest(wrongly, int(flat.sum())).proportion_ci()
+        among = f"{wrongly} (95 % interval {share.low:.1%} to {share.high:.1%})"
         return f"flat after {EPOCHS[0]} epochs {flat.sum()}, in the best {BEST:.0%} after {EPOCHS[-1]} of these {among}"
 
 

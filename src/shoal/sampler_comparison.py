@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy import stats
 
-from shoal.interval import Interval
+from shoal.answers.luck import t_interval
 from shoal.measurements.answers import Answers, SampledBy, SamplerComparison
 from shoal.parameters import Range
 from shoal.plan import Budget
@@ -115,12 +114,12 @@ def compare_samplers(trainer: Trainer, family: Family, planned: ShoalPlan, seed:
             name=name,
             trials=len(drawn[name][0]),
             values=_values(family, drawn[name][0]),
-            best=_mean(best[name]),
-            ahead=None if name == REFERENCE else _mean(best[REFERENCE] - best[name]),
+            best=t_interval(best[name].tolist()),
+            ahead=None if name == REFERENCE else t_interval((best[REFERENCE] - best[name]).tolist()),
         )
         for name in COMPARED
     ]
-    return SamplerComparison(tuple(found), repetitions, planned.rungs[0], family.base.shape.hidden_layers)
+    return SamplerComparison(tuple(found), repetitions, planned.rungs[0])
 
 
 def _draw(name: str, family: Family, seed: int) -> list[Recipe]:
@@ -146,12 +145,6 @@ def _train(trainer: Trainer, family: Family, planned: ShoalPlan, networks: Seque
 def _values(family: Family, recipes: Sequence[Recipe]) -> float:
     """How many different values of a number were tried, on average over the numbers that are drawn."""
     settings = [family.values_in(each) for each in recipes]
-    tried = [
-        len({each[name] for each in settings if name in each}) for name in (each.name for each in family.ranges if isinstance(each, Range))
-    ]
+    names = [each.name for each in family.ranges if isinstance(each, Range)]
+    tried = [len({each[name] for each in settings if name in each}) for name in names]
     return float(np.mean(tried)) if tried else 0.0
-
-
-def _mean(values: np.ndarray) -> Interval:
-    mean, half = float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
-    return Interval(mean, mean - half, mean + half)

@@ -272,13 +272,11 @@ class SamplerComparison:
         samplers: one after the other.
         repetitions: of each, with draws and seeds of its own.
         steps: to which every trial was trained.
-        hidden_layers: of the networks, which have the winner's shape.
     """
 
     samplers: tuple[SampledBy, ...]
     repetitions: int
     steps: int
-    hidden_layers: int
 
 
 @dataclass(frozen=True, slots=True)
