@@ -67,7 +67,7 @@ class ColumnDecision:
     """What was decided about one column of the table, and why."""
 
     name: str
-    kind: Literal["numeric", "categorical", "boolean", "date", "constant", "id", "text", "target", "group", "time", "dropped"]
+    kind: Literal["numeric", "categorical", "boolean", "date", "picture", "constant", "id", "text", "target", "group", "time", "dropped"]
     inputs: int
     """How many network inputs it became; 0 when it was dropped."""
     missing: int

@@ -28,7 +28,7 @@ FILES = [
     ("broken.feather", b"ARROW1junk", "whole arrow file"),
     ("broken.jsonl", b'{"a": 1\n', "whole jsonl file"),
     ("book.xlsx", b"PK\3\4 \1", "Export it as CSV or Parquet"),
-    ("numbers.npz", b"PK\3\4 \1", "Export it as CSV or Parquet"),
+    ("numbers.npz", b"PK\3\4 \1", "whole file of NumPy arrays"),
 ]
 
 
@@ -48,9 +48,9 @@ def test_a_missing_file_suggests_the_nearest_name_of_its_folder(tmp_path):
         load(tmp_path / "nowhere" / "x.csv", target="y")
 
 
-def test_a_folder_is_told_to_be_none(tmp_path):
+def test_a_folder_without_pictures_says_what_it_found(tmp_path):
     (tmp_path / "inside.csv").write_text(GOOD)
-    with pytest.raises(DataError, match=r"Name one file in it, such as inside\.csv"):
+    with pytest.raises(DataError, match=r"1 \.csv.*name one file in it, such as inside\.csv"):
         load(tmp_path, target="y")
 
 
@@ -106,7 +106,8 @@ def test_problems_of_several_files_and_options_come_together(tmp_path):
 
 SOURCES = [
     (np.zeros(5), "2 dimensions"),
-    (np.zeros((2, 2, 2)), "2 dimensions"),
+    (np.zeros((2, 2, 2)), "at least 4 x 4 pixels"),
+    (np.zeros((2, 2, 2, 2, 2)), "2 dimensions"),
     (np.zeros((3, 2), complex), "Complex data not supported"),
     (np.zeros((3, 0)), "at least one column"),
     (object(), "type builtins.object"),

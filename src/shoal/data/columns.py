@@ -10,6 +10,8 @@ import polars as pl
 from shoal.data.effect import jumps
 from shoal.data.encode import DateEncoder, Encoder, LevelsEncoder, NumberEncoder
 from shoal.data.normalise import Smooth
+from shoal.data.pictures.column import is_pictures
+from shoal.data.pictures.encoder import PictureEncoder
 from shoal.data.values import NumberStyle, as_numbers, as_text, as_times, number_style, time_format
 from shoal.recipe import InputNormalisation
 from shoal.records import ColumnDecision
@@ -59,6 +61,8 @@ def choose_encoders(
         >>> choose_encoders(pl.Series("sex", ["Male", "Female", "Male"]))[0].inputs
         1
     """
+    if is_pictures(series.dtype):
+        return choose_pictures(series)
     if series.dtype == pl.Boolean:
         return _choose_levels(series, as_text(series), normalisation, numbers=False)
     if series.dtype in (pl.Duration, pl.Time):
@@ -76,6 +80,25 @@ def choose_encoders(
     if (format := time_format(distinct)) is not None:
         return choose_date(series, format, normalisation)
     return _choose_levels(series, texts, normalisation, numbers=False, drop_ids=drop_ids)
+
+
+def choose_pictures(series: pl.Series, rows: np.ndarray | None = None) -> Choice:
+    """The decision about a column of pictures.
+
+    Args:
+        series: the column.
+        rows: positions of the training rows in it; by default all are.
+    """
+    encoder = PictureEncoder.fit(series, rows)
+    names = ("red", "green", "blue") if encoder.channels == 3 else ("",)
+    measured = zip(names, encoder.means, encoder.deviations, strict=True)
+    scales = ", ".join(f"{name} {mean:.1f} and {deviation:.1f}".strip() for name, mean, deviation in measured)
+    kind = "colour" if encoder.channels == 3 else "grey"
+    reason = (
+        f"{encoder.height} x {encoder.width} pixels in {kind}, less their mean and divided by their standard deviation ({scales}), "
+        "whatever input normalisation a recipe asks for"
+    )
+    return ColumnDecision(series.name, "picture", encoder.inputs, 0, reason), (encoder,)
 
 
 def choose_date(series: pl.Series, format: str, normalisation: InputNormalisation, *, cyclic_only: bool = False) -> Choice:

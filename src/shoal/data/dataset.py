@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from shoal.data.columns import Choice, choose_date, choose_encoders
+from shoal.data.columns import Choice, choose_date, choose_encoders, choose_pictures
 from shoal.data.division import Division, divide
 from shoal.data.encode import Encoder
+from shoal.data.pictures.column import PATH, is_pictures
+from shoal.data.pictures.encoder import PictureEncoder
 from shoal.data.preparation import Preparation
 from shoal.data.read import fingerprint, source_name
 from shoal.data.request import Request, gather, preparation_problems
 from shoal.data.target import LabelsTarget, TargetScaling, labels, rescaled
 from shoal.data.values import as_text, count_infinities, time_format
 from shoal.errors import DataError, OptionError, Problem
+from shoal.progress import Listener
 from shoal.recipe import InputNormalisation
 from shoal.records import ColumnDecision, Part, SplitDecision, Task
 
@@ -27,7 +30,8 @@ class Dataset:
     """A table made ready for training. Parts are ``train``, ``train_dev`` (with a dev file of its own), ``dev`` and ``test`` (if any).
 
     Args:
-        inputs: float32 [rows, inputs] of each part, C-contiguous, normalised with statistics of the training rows only.
+        inputs: float32 [rows, inputs] of each part, C-contiguous, normalised with statistics of the training rows only; of pictures
+            uint8 in the order height, width, channel, which networks normalise themselves.
         targets: class index int32 [rows], 0 and 1 int32 [rows, labels], or the regression target float32 [rows] scaled with training
             statistics.
         truth: the same, with the regression target float64 [rows] in its own unit.
@@ -64,6 +68,11 @@ class Dataset:
     division: Division = field(repr=False)
 
     @property
+    def picture(self) -> PictureEncoder | None:
+        """The encoder of pictures, where they are the inputs."""
+        return self.preparation.picture
+
+    @property
     def class_shares(self) -> dict[str, float]:
         """Each class's share of the training rows, by their weights; empty for other tasks."""
         if self.task != "classification":
@@ -95,6 +104,8 @@ class Dataset:
             targets = {part: target.scaled(values) for part, values in self.truth.items()}
             preparation = Preparation(self.preparation.encoders, target)
             changed = replace(self, targets=targets, preparation=preparation, target_scaling=target_scaling)
+        if self.picture is not None:
+            return replace(changed, input_normalisation=input_normalisation) if input_normalisation != self.input_normalisation else changed
         if input_normalisation != self.input_normalisation:
             columns, encoders = _columns(self.division, input_normalisation)
             preparation = Preparation(encoders, changed.preparation.target)
@@ -127,13 +138,16 @@ def load(
     train_dev: bool = True,
     input_normalisation: InputNormalisation = "smooth",
     target_scaling: TargetScaling = "standard",
+    picture_size: tuple[int, int] | None = None,
+    listener: Listener = lambda event: None,
 ) -> Dataset:
     """Read a table, split its rows, decide what its columns are, and encode them.
 
     Args:
-        source: any source that ``read_table`` takes; the training data.
-        target: the column to predict (``target`` for the named examples, the column of ``y`` where that is given), or several columns
-            of two values each, which are labels.
+        source: any source that ``read_table`` takes; the training data. A folder of pictures, an NPZ file or a folder of IDX files may
+            have parts of its own.
+        target: the column to predict (``target`` for the named examples, the column of ``y`` where that is given, ``label`` of
+            pictures), or several columns of two values each, which are labels.
         task: ``auto``, ``classification``, ``regression`` or ``multi_label``.
         dev: a source of its own for the dev part, or a pair ``(X, y)``.
         test: the same for the test part.
@@ -151,6 +165,8 @@ def load(
             ``min_max`` or ``none`` (see ``shoal.data.normalise``).
         target_scaling: of a regression target: ``standard``, or ``mean``, which divides by the training mean only and so keeps counts
             and rates from 0 up, as the Poisson loss needs them.
+        picture_size: height and width to which pictures are brought; by default the median of the training data, and at most 64 each.
+        listener: is told how far the reading of pictures is.
 
     Raises:
         DataError: the data cannot be used.
@@ -174,8 +190,9 @@ def load(
         train_dev=train_dev,
         input_normalisation=input_normalisation,
         target_scaling=target_scaling,
+        picture_size=picture_size,
     )
-    tables = gather(request, source, y, sample_weight, dev, test)
+    tables = gather(request, source, y, sample_weight, dev, test, listener)
     # Before the division, which may write labels of another file as those of the training data.
     read = fingerprint(*tables.frames.values())
     division = divide(request, tables)
@@ -204,7 +221,8 @@ def load(
 
 def _columns(division: Division, normalisation: InputNormalisation) -> tuple[tuple[ColumnDecision, ...], tuple[Encoder, ...]]:
     answers = division.answers
-    choices = [_choice(division, column, answers, normalisation) for column in division.tables.main.iter_columns()]
+    picture = division.tables.picture
+    choices = [_choice(division, column, answers, normalisation, picture) for column in division.tables.main.iter_columns()]
     encoders = tuple(encoder for _, fitted in choices for encoder in fitted)
     if not encoders:
         reasons = "; ".join(f"{decision.name}: {decision.reason}" for decision, _ in choices[:5] if decision.kind != "target")
@@ -212,16 +230,27 @@ def _columns(division: Division, normalisation: InputNormalisation) -> tuple[tup
     return tuple(decision for decision, _ in choices), encoders
 
 
-def _choice(division: Division, column: pl.Series, answers: np.ndarray, normalisation: InputNormalisation) -> Choice:
+def _choice(division: Division, column: pl.Series, answers: np.ndarray, normalisation: InputNormalisation, picture: str | None) -> Choice:
     name, request = column.name, division.request
+    if name == picture:
+        return choose_pictures(column, division.places["train"][1])
     if name in division.tables.targets:
         return ColumnDecision(name, "target", 0, 0, f"the target: {_target_in_words(division, column)}"), ()
+    if is_pictures(column.dtype):
+        return ColumnDecision(name, "dropped", 0, 0, "dropped: one column of pictures is used, the first"), ()
     training = division.training(column)
     if name in request.drop:
         return ColumnDecision(name, "dropped", 0, training.null_count(), "dropped: you asked for it"), ()
     if name == request.group:
         reason = "keeps its rows within one part; no input, new groups are unknown"
         return ColumnDecision(name, "group", 0, training.null_count(), reason), ()
+    if picture is not None and name != request.time:
+        reason = "dropped: it names the picture" if name == PATH else "dropped: networks on pictures see nothing else"
+        return ColumnDecision(name, "dropped", 0, training.null_count(), reason), ()
+    if picture is not None:
+        return ColumnDecision(
+            name, "time", 0, training.null_count(), "orders the rows; no input, networks on pictures see nothing else"
+        ), ()
     if name == request.time:
         return _time_choice(training, normalisation)
     return choose_encoders(training, answers, drop_ids=not division.tables.is_array, normalisation=normalisation)
@@ -247,13 +276,15 @@ def _time_choice(training: pl.Series, normalisation: InputNormalisation) -> Choi
 
 
 def _infinities(table: pl.DataFrame, columns: Sequence[ColumnDecision]) -> list[str]:
-    counts = {decision.name: count_infinities(table[decision.name]) for decision in columns if decision.inputs}
+    numbers = [decision.name for decision in columns if decision.inputs and decision.kind != "picture"]
+    counts = {name: count_infinities(table[name]) for name in numbers}
     return [f"{count:,} infinite value{'s' * (count > 1)} in {name!r} treated as missing" for name, count in counts.items() if count]
 
 
 def _inputs(division: Division, preparation: Preparation) -> dict[Part, np.ndarray]:
     inputs: dict[Part, np.ndarray] = {}
     for part, (which, rows) in division.places.items():
-        inputs[part] = np.empty((rows.size, len(preparation.input_names)), np.float32)
+        dtype = np.float32 if preparation.picture is None else np.uint8
+        inputs[part] = np.empty((rows.size, len(preparation.input_names)), dtype)
         preparation.encode(division.tables.frames[which], inputs[part], rows)
     return inputs

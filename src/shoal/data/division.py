@@ -94,7 +94,8 @@ class _Divider:
         if len(tables.targets) == 1:
             cells = tables.main[tables.targets[0]]
             self.style = target_style(cells)
-            self.task = choose_task(cells, self.style, request.task)
+            task = "classification" if tables.classes and request.task == "auto" else request.task
+            self.task = choose_task(cells, self.style, task)
         else:
             check_labels(tables.main.select(tables.targets))
         problems = [scaling_problem(self.task, request.target_scaling)]

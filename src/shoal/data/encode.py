@@ -1,7 +1,7 @@
 """Encoders: fitted on the training rows of one column, they write that column's network inputs.
 
 Every encoder is plain frozen data (it is saved inside the model file) with the same three members: ``column``,
-``input_names`` and ``encode(series, out)``.
+``input_names`` and ``encode(series, out)``. That of pictures is in ``pictures``; it writes bytes, the others float32.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from shoal.data.normalise import (
     fit_even,
     fit_indicator,
 )
+from shoal.data.pictures.encoder import PictureEncoder
 from shoal.data.values import NumberStyle, as_numbers, as_text, as_times
 from shoal.recipe import InputNormalisation
 
@@ -229,7 +230,7 @@ class DateEncoder(msgspec.Struct, frozen=True, tag="date", tag_field="encoder"):
             out[:, -1] = self.missing(times.is_null().to_numpy())
 
 
-Encoder = NumberEncoder | LevelsEncoder | DateEncoder
+Encoder = NumberEncoder | LevelsEncoder | DateEncoder | PictureEncoder
 
 
 def _number_or_text(level: str) -> tuple[int, float, str]:

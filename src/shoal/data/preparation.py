@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 
 from shoal.data.encode import Encoder
+from shoal.data.pictures.column import is_pictures
+from shoal.data.pictures.encoder import PictureEncoder
 from shoal.data.read import read_table, source_name
 from shoal.data.target import NumberTarget, Target
 from shoal.errors import DataError, Problem, RunFolderError, did_you_mean, nearest
@@ -55,8 +57,16 @@ class Preparation(msgspec.Struct, frozen=True):
         return self.target.divisor if isinstance(self.target, NumberTarget) else 1.0
 
     @property
+    def picture(self) -> PictureEncoder | None:
+        """The encoder of pictures, which are then the only input."""
+        first = self.encoders[0]
+        return first if isinstance(first, PictureEncoder) else None
+
+    @property
     def input_names(self) -> tuple[str, ...]:
         """One name per network input."""
+        if self.picture is not None:
+            return self.picture.input_names
         return tuple(name for encoder in self.encoders for name in encoder.input_names)
 
     @property
@@ -65,7 +75,7 @@ class Preparation(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(encoder.column for encoder in self.encoders))
 
     def transform(self, table: Any) -> np.ndarray:
-        """Network inputs, float32 [rows, inputs], in the table's row order.
+        """Network inputs [rows, inputs] in the table's row order: float32, or uint8 of pictures, which networks normalise themselves.
 
         Args:
             table: any source that ``read_table`` takes; the order of columns and further columns do not matter.
@@ -73,16 +83,21 @@ class Preparation(msgspec.Struct, frozen=True):
         Raises:
             DataError: the table cannot be read, or lacks columns (all of them are named).
         """
-        frame = read_table(table)
+        frame = read_table(table, like=self.picture)
         missing = [name for name in self.columns if name not in frame.columns]
         if missing:
             raise DataError(missing_columns(missing, frame, source_name(table)))
+        if self.picture is not None:
+            return self.picture.pixels(_checked_pictures(frame[self.picture.column], source_name(table)))
         inputs = np.empty((frame.height, len(self.input_names)), np.float32)
         self.encode(frame, inputs)
         return inputs
 
     def encode(self, frame: pl.DataFrame, out: np.ndarray, rows: np.ndarray | None = None) -> None:
         """Write the inputs of these rows (all by default) into ``out`` [rows, inputs]."""
+        if self.picture is not None:
+            self.picture.encode(frame[self.picture.column], out, rows)
+            return
         start, column = 0, None
         for encoder in self.encoders:
             if column is None or column.name != encoder.column:
@@ -116,6 +131,14 @@ class Preparation(msgspec.Struct, frozen=True):
         except (msgspec.ValidationError, TypeError, ValueError) as error:
             remedy = "The model file was changed or cut short: use a copy, or train again."
             raise RunFolderError(Problem("a model's preparation is as shoal wrote it", str(error), remedy)) from None
+
+
+def _checked_pictures(series: pl.Series, name: str) -> pl.Series:
+    if not is_pictures(series.dtype):
+        received = f"cells of type {series.dtype}"
+        remedy = "Give pictures: a folder, a table of their paths, an NPZ or IDX file, or an array [rows, height, width]."
+        raise DataError(Problem(f"the column {series.name!r} of {name} holds pictures", received, remedy))
+    return series
 
 
 def missing_columns(missing: list[str], frame: pl.DataFrame, name: str) -> Problem:

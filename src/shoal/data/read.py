@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,15 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
+from shoal.data.pictures.arrays import is_picture_array, read_array
+from shoal.data.pictures.column import is_pictures, pixels_of
+from shoal.data.pictures.decode import listed
+from shoal.data.pictures.encoder import PictureEncoder
+from shoal.data.pictures.folder import read_folder
+from shoal.data.pictures.idx import is_idx, read_idx
+from shoal.data.pictures.npz import read_npy, read_npz
+from shoal.data.pictures.path_table import read_paths
+from shoal.data.pictures.reading import Reading, Wanted
 from shoal.data.text_file import check_names, parse_text
 from shoal.errors import DataError, Problem, did_you_mean, nearest
 
@@ -27,16 +37,18 @@ _READERS: dict[str, Callable[[bytes], pl.DataFrame]] = {
 }
 _WHOLE = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 _SAME_AS = {".pq": ".parquet", ".feather": ".arrow", ".ipc": ".arrow", ".ndjson": ".jsonl"}
-_FOREIGN = {".xlsx", ".xls", ".ods", ".npz", ".npy", ".mat", ".zip", ".pkl", ".pickle", ".h5", ".hdf5"}
+_FOREIGN = {".xlsx", ".xls", ".ods", ".mat", ".zip", ".pkl", ".pickle", ".h5", ".hdf5"}
 
 
-def read_table(source: Any) -> pl.DataFrame:
+def read_table(source: Any, *, like: PictureEncoder | None = None) -> pl.DataFrame:
     """The table that ``source`` names or holds.
 
     Args:
         source: a path (CSV, TSV, Parquet, Arrow or Feather, JSON lines; text also as .gz or .zst), ``"example:digits"`` (or breast-cancer,
             diabetes, wine; the column to predict is ``target``), a polars, pandas or Arrow frame, a mapping of columns, or an array
-            [rows, columns], whose columns are named x0, x1, ...
+            [rows, columns], whose columns are named x0, x1, ... Pictures: a folder of them, a table with a column of their paths, NPZ, NPY
+            and IDX files, or an array [rows, height, width] or [rows, height, width, channels]; they become a column ``picture``.
+        like: the pictures that a model was trained on; others are brought to their size and channels as they are read.
 
     Raises:
         DataError: naming what is wrong with the file or the frame, and what to do.
@@ -44,18 +56,54 @@ def read_table(source: Any) -> pl.DataFrame:
     Example:
         >>> read_table("example:wine").shape
         (178, 14)
+        >>> read_table(np.zeros((3, 28, 28), np.uint8)).schema
+        Schema({'picture': Array(UInt8, shape=(28, 28, 1))})
+    """
+    reading = read_source(source, wanted_like(like))
+    if reading.skipped:
+        names = listed(reading.skipped)
+        warnings.warn(f"{len(reading.skipped):,} pictures of {source_name(source)} cannot be read: {names}", stacklevel=2)
+    return reading.frame
+
+
+def wanted_like(like: PictureEncoder | None) -> Wanted:
+    """What new rows are read for by a model: pictures in the size and with the channels of those that it was trained on."""
+    return Wanted() if like is None else Wanted(size=(like.height, like.width), channels=like.channels)
+
+
+def read_source(source: Any, wanted: Wanted) -> Reading:
+    """A source with its own parts and what is to be said about it; errors as those of ``read_table``.
+
+    Args:
+        source: as ``read_table`` takes.
+        wanted: what for.
     """
     if isinstance(source, str) and source.startswith("example:"):
-        return _read_example(source.removeprefix("example:"))
+        return Reading({"train": _read_example(source.removeprefix("example:"))})
     if isinstance(source, str | Path):
-        return read_file(Path(source))
-    if isinstance(source, dict):
-        return _from_mapping(source)
-    if isinstance(source, pl.LazyFrame):
-        return source.collect()
+        return _read_path(Path(source), wanted)
     if isinstance(source, np.ndarray | list | tuple):
-        return _from_array(source)
-    return _from_frame(source)
+        array = _as_array(source)
+        return read_array(array, wanted) if is_picture_array(array) else Reading({"train": _from_array(array)})
+    if isinstance(source, dict):
+        frame = _from_mapping(source)
+    else:
+        frame = source.collect() if isinstance(source, pl.LazyFrame) else _from_frame(source)
+    return read_paths(frame, None, wanted, source_name(source))
+
+
+def _read_path(path: Path, wanted: Wanted) -> Reading:
+    if path.is_dir():
+        return read_folder(path, wanted)
+    if is_idx(path) and path.exists():
+        return read_idx(path, wanted)
+    if path.suffix.lower() in (".npz", ".npy"):
+        data = _bytes_of(path)
+        if path.suffix.lower() == ".npz":
+            return read_npz(data, path.name, wanted)
+        found = read_npy(data, path.name, wanted)
+        return found if isinstance(found, Reading) else Reading({"train": _from_array(found)})
+    return read_paths(read_file(path), path.parent, wanted, path.name)
 
 
 def source_name(source: Any) -> str:
@@ -63,7 +111,7 @@ def source_name(source: Any) -> str:
     if isinstance(source, str) and source.startswith("example:"):
         return source
     if isinstance(source, str | Path):
-        return Path(source).name
+        return Path(source).name or Path(source).resolve().name
     return "the array" if isinstance(source, np.ndarray | list | tuple) else "the data frame"
 
 
@@ -81,6 +129,9 @@ def fingerprint(*frames: pl.DataFrame) -> str:
             digest.update(f"{column.name}\n{column.dtype}\n".encode())
             if column.null_count():
                 digest.update(np.packbits(column.is_null().to_numpy()).tobytes())
+            if is_pictures(column.dtype) and not column.null_count():
+                digest.update(pixels_of(column).data)
+                continue
             physical = column.to_physical()
             if physical.dtype.is_float() or physical.dtype in _WHOLE or physical.dtype == pl.Boolean:
                 filled = physical.fill_null(False if physical.dtype == pl.Boolean else 0)
@@ -97,21 +148,9 @@ def read_file(path: Path) -> pl.DataFrame:
     """The table in one file.
 
     Raises:
-        DataError: missing (with the nearest names in its folder), a directory, unreadable, empty, or malformed.
+        DataError: missing (with the nearest names in its folder), unreadable, empty, or malformed.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(Problem("the data file exists", repr(str(path)), _suggestion(path))) from None
-    except IsADirectoryError:
-        files = sorted(entry.name for entry in path.iterdir() if entry.is_file())[:5]
-        remedy = f"Name one file in it, such as {files[0]}." if files else "Name a file."
-        raise DataError(Problem("the data are one file", f"the folder {str(path)!r}", remedy)) from None
-    except OSError as error:
-        received = f"{str(path)!r}: {error.strerror or error}"
-        raise DataError(Problem("the data file can be read", received, "Check its name and its permissions.")) from None
-    if not data:
-        raise DataError(Problem(f"{path.name} holds a table", "an empty file", "Check that the right file was given."))
+    data = _bytes_of(path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
     data, suffixes = _decompress(data, suffixes, path.name)
     suffix = suffixes[-1] if suffixes else ""
@@ -132,6 +171,19 @@ def read_file(path: Path) -> pl.DataFrame:
     if not frame.height:
         raise DataError(Problem(f"{path.name} has rows", "no rows", "Check that the right file was given."))
     return frame
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(Problem("the data file exists", repr(str(path)), _suggestion(path))) from None
+    except OSError as error:
+        received = f"{str(path)!r}: {error.strerror or error}"
+        raise DataError(Problem("the data file can be read", received, "Check its name and its permissions.")) from None
+    if not data:
+        raise DataError(Problem(f"{path.name} holds data", "an empty file", "Check that the right file was given."))
+    return data
 
 
 def _decompress(data: bytes, suffixes: list[str], name: str) -> tuple[bytes, list[str]]:
@@ -191,14 +243,23 @@ def _from_mapping(source: dict) -> pl.DataFrame:
         ) from None
 
 
-def _from_array(source: Any) -> pl.DataFrame:
+def _as_array(source: Any) -> np.ndarray:
     try:
-        array = np.asarray(source)
+        return np.asarray(source)
     except (TypeError, ValueError) as error:
         raise DataError(Problem("an array has rows of one length", str(error), "Give an array [rows, columns].")) from None
+
+
+def _from_array(array: np.ndarray) -> pl.DataFrame:
     if array.ndim != 2:
         remedy = "Reshape your data: X.reshape(-1, 1) makes one column, X.reshape(1, -1) one row."
-        raise DataError(Problem("an array of inputs has 2 dimensions, [rows, columns]", f"shape {array.shape}", remedy))
+        raise DataError(
+            Problem(
+                "an array of inputs has 2 dimensions, [rows, columns], or is one of pictures, [rows, height, width]",
+                f"shape {array.shape}",
+                remedy,
+            )
+        )
     if not array.shape[1]:
         raise DataError(Problem("an array of inputs has at least one column", f"shape {array.shape}", "Give an array [rows, columns]."))
     if np.iscomplexobj(array):

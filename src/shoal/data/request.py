@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from shoal.data.pictures.column import LABEL, PATH, is_pictures, picture_column
+from shoal.data.pictures.reading import Wanted
+from shoal.data.pictures.resize import SMALLEST
 from shoal.data.preparation import missing_columns
-from shoal.data.read import read_table, source_name
+from shoal.data.read import read_source, read_table, source_name
 from shoal.data.split import FEWEST_ROWS, part_size
 from shoal.data.target import TARGET_SCALINGS
 from shoal.errors import DataError, InputError, OptionError, Problem, did_you_mean
+from shoal.progress import Listener
 from shoal.recipe import CHOICES
+
+LARGEST_ASKED = 4096
+"""Pixels on a side that may be asked for."""
 
 TASKS = ("auto", "classification", "regression", "multi_label")
 
@@ -36,6 +43,7 @@ class Request:
     train_dev: bool = True
     input_normalisation: str = "smooth"
     target_scaling: str = "standard"
+    picture_size: tuple[int, int] | None = None
 
     def size(self, part: str, rows: int) -> int:
         """Rows of the dev or test part, as asked or from the number of rows."""
@@ -65,6 +73,13 @@ class Request:
             smallest = 0 if part == "test" else 1e-9
             if size is not None and (isinstance(size, bool) or not smallest <= size < float("inf") or (size >= 1 and size != int(size))):
                 yield Problem(f"the size of the {part} part is a share below 1 or a number of rows", repr(size), "Give, say, 0.2 or 1000.")
+
+        sides = self.picture_size
+        if sides is not None and not (
+            len(sides) == 2 and all(isinstance(side, int) and SMALLEST <= side <= LARGEST_ASKED for side in sides)
+        ):
+            requirement = f"the size of pictures is a height and a width from {SMALLEST} to {LARGEST_ASKED}"
+            yield Problem(requirement, repr(sides), "Give, say, (32, 32).")
 
     def target_problems(self, targets: Sequence[str]) -> Iterator[Problem]:
         """Targets that do not go with the task, or are named twice."""
@@ -111,6 +126,10 @@ class Tables:
     weights: np.ndarray | None
     is_array: bool
     notes: list[str] = field(default_factory=list)
+    picture: str | None = None
+    """The column of pictures that is the input."""
+    classes: bool = False
+    """Whether the target names classes even where it is written as numbers."""
 
     @property
     def main(self) -> pl.DataFrame:
@@ -118,7 +137,15 @@ class Tables:
         return self.frames["train"]
 
 
-def gather(request: Request, source: Any, y: Any, sample_weight: Any, dev: Any, test: Any) -> Tables:
+def gather(
+    request: Request,
+    source: Any,
+    y: Any,
+    sample_weight: Any,
+    dev: Any,
+    test: Any,
+    listener: Listener = lambda event: None,
+) -> Tables:
     """Read all sources and check the options against them.
 
     Raises:
@@ -127,7 +154,7 @@ def gather(request: Request, source: Any, y: Any, sample_weight: Any, dev: Any, 
     """
     option_problems = list(request.option_problems())
     data_problems: list[Problem] = []
-    frames: dict[str, pl.DataFrame] = {}
+    sources = _Sources(request, option_problems, data_problems, listener, y is None)
     targets = request.target or (("target",) if isinstance(source, str) and source.startswith("example:") else ())
     given = {"train": (source, y)}
     for which, other in (("dev", dev), ("test", test)):
@@ -135,17 +162,15 @@ def gather(request: Request, source: Any, y: Any, sample_weight: Any, dev: Any, 
             given[which] = other if isinstance(other, tuple) and len(other) == 2 else (other, None)
     for which, (table, answers) in given.items():
         try:
-            frame = read_table(table)
-            if answers is not None:
-                answers = _answers(answers)
-                targets = targets or tuple(answers.columns)
-                frame = _with_answers(frame, answers, targets)
-            frames[which] = frame
+            targets = sources.read(which, table, answers, targets)
         except InputError as error:
             data_problems.extend(error.problems)
-    notes: list[str] = []
+    frames, notes, picture = sources.frames, sources.notes, None
     if "train" in frames:
         main = frames["train"]
+        picture = next((name for name in main.columns if is_pictures(main.schema[name]) and name not in request.drop), None)
+        if not targets and picture is not None:
+            targets = _target_of_pictures(main)
         if not targets:
             remedy = f"Name one: {', '.join(main.columns[:12])}{', ...' if main.width > 12 else ''}."
             option_problems.append(Problem("a target column is named", "no target", remedy))
@@ -154,23 +179,78 @@ def gather(request: Request, source: Any, y: Any, sample_weight: Any, dev: Any, 
             data_problems.append(Problem("the target is a column of the table", received, did_you_mean(target, main.columns)))
         option_problems.extend([*request.target_problems(targets), *request.column_problems(main, targets)])
         unused = {*request.drop, request.group, request.time}
+        used = main.columns if picture is None else [picture, *(name for name in targets if name in main.columns)]
         for which in [name for name in ("dev", "test") if name in frames]:
-            needed = [name for name in main.columns if name not in unused]
+            needed = [name for name in used if name not in unused]
             missing = [name for name in needed if name not in frames[which].columns]
             if missing:
                 data_problems.append(missing_columns(missing, frames[which], f"the {which} table"))
-            if extra := [name for name in frames[which].columns if name not in main.columns]:
+            extra = [name for name in frames[which].columns if name not in main.columns]
+            if extra and picture is None:
                 notes.append(f"columns of the {which} data that the training data lack are not used: {', '.join(extra[:8])}")
     weights = None
     if sample_weight is not None and "train" in frames:
-        weights, problem = _weights(sample_weight, frames["train"].height)
+        weights, problem = _weights(sample_weight, sources.heights["train"])
         if problem:
             data_problems.append(problem)
+        elif weights is not None and (kept := sources.kept.get("train")) is not None:
+            weights = weights[kept]
     if data_problems:
         raise DataError(*data_problems, *option_problems)
     if option_problems:
         raise OptionError(*option_problems)
-    return Tables(frames, targets, weights, isinstance(source, np.ndarray | list | tuple), notes)
+    classes = sources.classes and targets == (LABEL,)
+    return Tables(frames, targets, weights, isinstance(source, np.ndarray | list | tuple), notes, picture, classes)
+
+
+class _Sources:
+    """The sources of one call as they are read, one after the other."""
+
+    def __init__(
+        self, request: Request, option_problems: list[Problem], data_problems: list[Problem], listener: Listener, labelled: bool
+    ) -> None:
+        self.data_problems = data_problems
+        self.frames: dict[str, pl.DataFrame] = {}
+        self.heights: dict[str, int] = {}
+        self.kept: dict[str, np.ndarray | None] = {}
+        self.notes: list[str] = []
+        self.classes = False
+        size = request.picture_size if not option_problems else None
+        self._wanted = Wanted("train" if labelled else "predict", size, listener=listener)
+
+    def read(self, which: str, table: Any, answers: Any, targets: tuple[str, ...]) -> tuple[str, ...]:
+        """Read the table of a part; the answer is the target, which may be known only now."""
+        wanted = self._wanted
+        if which != "train":
+            wanted = replace(wanted, purpose="score" if answers is None else "predict")
+        reading = read_source(table, wanted)
+        frame = reading.frames["train"] if which == "train" else reading.frame
+        self.kept[which], self.heights[which] = reading.kept, frame.height + len(reading.skipped)
+        if answers is not None:
+            answers = _answers(answers)
+            targets = targets or tuple(answers.columns)
+            if reading.kept is not None and answers.height == self.heights[which]:
+                answers = answers[reading.kept]
+            frame = _with_answers(frame, answers, targets)
+        if which != "train" and which in self.frames:
+            self.notes.append(f"the {which} part of the training data's own is not used, since you gave another")
+        self.frames[which] = frame
+        if which == "train":
+            self.frames |= {part: rows for part, rows in reading.frames.items() if part != "train"}
+            self.classes = reading.classes
+            if (name := picture_column(frame)) is not None:
+                height, width, channels = frame.schema[name].shape  # type: ignore[attr-defined]
+                self._wanted = replace(wanted, size=(height, width), channels=channels)
+        self.notes += [note if which == "train" else f"{which} data: {note}" for note in reading.notes]
+        return targets
+
+
+def _target_of_pictures(frame: pl.DataFrame) -> tuple[str, ...]:
+    """The column of labels, or the only one besides the pictures and their paths."""
+    if LABEL in frame.columns:
+        return (LABEL,)
+    others = [name for name in frame.columns if name != PATH and not is_pictures(frame.schema[name])]
+    return tuple(others) if len(others) == 1 else ()
 
 
 def _answers(answers: Any) -> pl.DataFrame:
