@@ -11,7 +11,7 @@ from scipy import stats
 
 from shoal.default_space import default_batch_size, default_epochs, default_space
 from shoal.parameters import Choice, Range
-from shoal.recipe import CHOICES, TECHNIQUES, Recipe, techniques_of
+from shoal.recipe import AUGMENTATIONS, CHOICES, TECHNIQUES, Recipe, techniques_of
 from shoal.samplers.points import sobol
 from shoal.space import Family
 
@@ -174,6 +174,7 @@ OF_EVERYTHING = (
     *(Range(name, 0.0, 0.5, "linear", "") for name in ("weight_average", "l2", "weight_decay", "l1", "input_noise", "mixup")),
     *(Range(name, 0.0, 0.5, "linear", "") for name in ("label_smoothing", "class_balance")),
     *(Range(name, 0.5, 1.0, "linear", "") for name in ("keep_prob", "input_keep_prob")),
+    *(Range(name, 0.0, 0.5, "linear", "") for name in AUGMENTATIONS),
 )
 
 

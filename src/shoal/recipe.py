@@ -103,6 +103,16 @@ class Numbers(NamedTuple):
     keep_prob: Any  # [1 + hidden_layers], the inputs first
     input_noise: Any
     mixup: Any
+    horizontal_flip: Any
+    vertical_flip: Any
+    crop: Any
+    rotation: Any
+    zoom: Any
+    shift: Any
+    brightness: Any
+    contrast: Any
+    saturation: Any
+    cutout: Any
     label_smoothing: Any
     class_balance: Any
     huber_delta: Any
@@ -157,6 +167,17 @@ class Recipe:
         input_keep_prob: the same for the inputs.
         input_noise: standard deviation of normal noise added to the network's inputs in training.
         mixup: ``a`` of the ``Beta(a, a)`` distribution of mixup's weights; 0 for none.
+        horizontal_flip: probability that a picture is mirrored from left to right in a training step (see ``shoal.nets.augmentation``
+            for this and what follows; each is 0 for none).
+        vertical_flip: the same from top to bottom.
+        crop: a random crop of a picture's own size, after this share of its side was added on every side (0.125: 4 of 32 pixels).
+        rotation: largest angle in degrees, either way.
+        zoom: largest relative change of scale: 0.1 is from ``1/1.1`` to 1.1 times as large.
+        shift: largest shift as a share of the side, either way, between pixels too.
+        brightness: largest relative change of all values, either way.
+        contrast: the same of their distance from the picture's mean grey.
+        saturation: the same of their distance from the pixel's grey; without effect on grey pictures.
+        cutout: side of an erased square as a share of the picture's shorter side.
         label_smoothing: share of the target's probability spread evenly over the classes (classification only).
         decay: how the learning rate changes over the training (see ``shoal.schedules``).
         decay_rate: of ``inverse_time``, ``alpha / (1 + decay_rate * epoch)``; the ``k`` of ``sqrt_epoch`` and ``sqrt_step``.
@@ -206,6 +227,16 @@ class Recipe:
     input_keep_prob: float = 1.0
     input_noise: float = 0.0
     mixup: float = 0.0
+    horizontal_flip: float = 0.0
+    vertical_flip: float = 0.0
+    crop: float = 0.0
+    rotation: float = 0.0
+    zoom: float = 0.0
+    shift: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    cutout: float = 0.0
     label_smoothing: float = 0.0
     decay: Decay = "cosine"
     decay_rate: float = 1.0
@@ -298,11 +329,16 @@ class Recipe:
 
 TECHNIQUES: dict[str, Callable[[Recipe], bool]] = {
     "accumulate": lambda recipe: recipe.blocks.accumulate,
+    "brightness": lambda recipe: recipe.brightness > 0,
     "class_balance": lambda recipe: recipe.class_balance > 0,
     "clip_norm": lambda recipe: recipe.clip_norm is not None,
     "clip_value": lambda recipe: recipe.clip_value is not None,
+    "contrast": lambda recipe: recipe.contrast > 0,
+    "crop": lambda recipe: recipe.crop > 0,
+    "cutout": lambda recipe: recipe.cutout > 0,
     "dropout": lambda recipe: min(recipe.keep_probs[1:], default=1.0) < 1,
     "first_moment": lambda recipe: recipe.blocks.first_moment,
+    "horizontal_flip": lambda recipe: recipe.horizontal_flip > 0,
     "input_dropout": lambda recipe: recipe.input_keep_prob < 1,
     "input_noise": lambda recipe: recipe.input_noise > 0,
     "l1": lambda recipe: recipe.l1 > 0,
@@ -315,12 +351,23 @@ TECHNIQUES: dict[str, Callable[[Recipe], bool]] = {
     "nesterov": lambda recipe: recipe.blocks.nesterov,
     "orthogonal": lambda recipe: recipe.initialisation in ("orthogonal", "lsuv"),
     "plateau": lambda recipe: recipe.decay == "plateau",
+    "rotation": lambda recipe: recipe.rotation > 0,
+    "saturation": lambda recipe: recipe.saturation > 0,
     "second_moment": lambda recipe: recipe.blocks.second_moment,
+    "shift": lambda recipe: recipe.shift > 0,
     "sign": lambda recipe: recipe.blocks.sign,
+    "vertical_flip": lambda recipe: recipe.vertical_flip > 0,
     "weight_average": lambda recipe: recipe.weight_average > 0,
     "weight_decay": lambda recipe: recipe.weight_decay > 0,
+    "zoom": lambda recipe: recipe.zoom > 0,
 }
 """Technique: whether a recipe uses it. A program holds those that any network of its shoal uses."""
+
+AUGMENTATIONS = (
+    *("horizontal_flip", "vertical_flip", "crop", "rotation", "zoom", "shift"),
+    *("brightness", "contrast", "saturation", "cutout"),
+)
+"""The settings, and techniques, that change pictures in training (see ``shoal.nets.augmentation``)."""
 
 
 def techniques_of(recipes: Iterable[Any]) -> tuple[str, ...]:
@@ -375,6 +422,16 @@ NUMBER_RANGES: dict[str, tuple[float, float, bool, bool]] = {
     "input_keep_prob": (0.0, 1.0, False, True),
     "input_noise": (0.0, math.inf, True, False),
     "mixup": (0.0, math.inf, True, False),
+    "horizontal_flip": (0.0, 1.0, True, True),
+    "vertical_flip": (0.0, 1.0, True, True),
+    "crop": (0.0, 0.5, True, True),
+    "rotation": (0.0, 180.0, True, True),
+    "zoom": (0.0, 4.0, True, True),
+    "shift": (0.0, 0.5, True, True),
+    "brightness": (0.0, 1.0, True, True),
+    "contrast": (0.0, 1.0, True, True),
+    "saturation": (0.0, 1.0, True, True),
+    "cutout": (0.0, 1.0, True, True),
     "label_smoothing": (0.0, 1.0, True, False),
     "decay_rate": (0.0, math.inf, True, False),
     "decay_factor": (0.0, 1.0, False, True),

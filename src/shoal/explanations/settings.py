@@ -210,6 +210,48 @@ SETTINGS: dict[str, Setting] = {
         REGULARISATION, "2.5", "mixup of examples", "Examples are mixed in pairs, with shares drawn from Beta(a, a); this is a.",
         values.mixup, "X = s X + (1 - s) X'; J = s J(Y) + (1 - s) J(Y')", 0.0,
     ),
+    "horizontal_flip": Setting(
+        REGULARISATION, "2.5", "pictures mirrored left to right", "Probability that a picture is mirrored from left to right in a step.",
+        lambda recipe: values.mirrored(recipe.horizontal_flip), off=0.0,
+    ),
+    "vertical_flip": Setting(
+        REGULARISATION, "2.5", "pictures mirrored top to bottom", "Probability that a picture is mirrored from top to bottom in a step.",
+        lambda recipe: values.mirrored(recipe.vertical_flip), off=0.0,
+    ),
+    "crop": Setting(
+        REGULARISATION, "2.5", "random crops of pictures", "Share of the side that is added around a picture before a crop of its size.",
+        values.crop, off=0.0,
+    ),
+    "rotation": Setting(
+        REGULARISATION, "2.5", "turned pictures", "Largest angle in degrees that a picture is turned by, either way.",
+        lambda recipe: f"turned by up to {recipe.rotation:.4g} degrees, clockwise or counter-clockwise", off=0.0,
+    ),
+    "zoom": Setting(
+        REGULARISATION, "2.5", "pictures enlarged and shrunk", "Largest relative change of a picture's scale.",
+        lambda recipe: f"between {1 / (1 + recipe.zoom):.3g} and {1 + recipe.zoom:.3g} times as large", off=0.0,
+    ),
+    "shift": Setting(
+        REGULARISATION, "2.5", "shifted pictures", "Largest shift of a picture as a share of its side, between pixels too.",
+        lambda recipe: f"shifted by up to {values.of_32(recipe.shift)}, either way and along both axes", off=0.0,
+    ),
+    "brightness": Setting(
+        REGULARISATION, "2.5", "brighter and darker pictures", "Largest relative change of a picture's brightness.",
+        lambda recipe: values.scaled("all values", recipe.brightness), "X = X + b X, b between -brightness and brightness", 0.0,
+    ),
+    "contrast": Setting(
+        REGULARISATION, "2.5", "pictures of other contrast", "Largest relative change of the distances from a picture's mean grey.",
+        lambda recipe: values.scaled("distances from the mean grey", recipe.contrast),
+        "X = X + k (X - mean grey), k between -contrast and contrast", 0.0,
+    ),
+    "saturation": Setting(
+        REGULARISATION, "2.5", "pictures of other saturation", "Largest relative change of the distances from each pixel's grey.",
+        lambda recipe: values.scaled("distances from grey", recipe.saturation),
+        "X = X + s (X - grey), s between -saturation and saturation", 0.0,
+    ),
+    "cutout": Setting(
+        REGULARISATION, "2.5", "erased squares in pictures", "Side of the square that is erased, as a share of the picture's shorter side.",
+        lambda recipe: f"a square of {values.of_32(recipe.cutout)} a side takes the mean colour", off=0.0,
+    ),
     "label_smoothing": Setting(
         REGULARISATION, "2.7", "label smoothing", "Share of the target's probability that is spread evenly over the C classes.",
         values.label_smoothing, "y = (1 - share) y + share/C", 0.0,

@@ -117,6 +117,36 @@ def mixup(recipe: Recipe) -> str:
     return f"shares from Beta({a:.4g}, {a:.4g}), {usual}"
 
 
+SIDE = 32
+"""Pixels along a side of the pictures in the examples."""
+
+
+def of_32(share: float) -> str:
+    """A share of the side in pixels.
+
+    Example:
+        >>> of_32(0.125)
+        '4 of 32 pixels'
+    """
+    return f"{SIDE * share:.3g} of {SIDE} pixels"
+
+
+def mirrored(probability: float) -> str:
+    """How many pictures."""
+    return f"of 100 pictures, {100 * probability:.3g} are mirrored on average"
+
+
+def crop(recipe: Recipe) -> str:
+    """Whole pixels of a picture."""
+    added = round(SIDE * recipe.crop)
+    return f"{added} pixels around {SIDE} x {SIDE}, of which any {SIDE} x {SIDE} are seen: moved by up to {added} along both axes"
+
+
+def scaled(what: str, change: float) -> str:
+    """From which factor to which."""
+    return f"{what} times {1 - change:.3g} to {1 + change:.3g}"
+
+
 def label_smoothing(recipe: Recipe) -> str:
     """Targets with four classes."""
     share = recipe.label_smoothing

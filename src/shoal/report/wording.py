@@ -6,7 +6,7 @@ import math
 from dataclasses import fields
 from typing import Any
 
-from shoal.recipe import Recipe
+from shoal.recipe import AUGMENTATIONS, Recipe
 from shoal.records import Finding, Interval, Run, Trial
 
 PARTS: dict[str, str] = {"train": "Train", "train_dev": "Train-dev", "dev": "Dev", "test": "Test"}
@@ -190,7 +190,7 @@ def setting(value: Any, digits: int = 4) -> str:
 _PLAIN = Recipe()
 _SHOWN_IF_USED = (
     "keep_prob", "input_keep_prob", "l2", "weight_decay", "l1", "max_norm", "input_noise", "mixup", "label_smoothing", "class_balance",
-    "clip_norm", "clip_value", "weight_average", "warm_up",
+    "clip_norm", "clip_value", "weight_average", "warm_up", *AUGMENTATIONS,
 )  # fmt: skip
 
 
