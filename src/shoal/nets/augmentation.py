@@ -118,9 +118,9 @@ def _computed_once(change: Callable[[Array], Array], x: Array, draws: Draws) -> 
 
     XLA takes a gather for cheap and repeats it, with all that follows, for every use of each pixel: mixup, which uses a picture twice,
     became 100 times as slow. It removes its own barriers before it does so, but looks into no branch; this one is always taken, since
-    a draw is above 0.
+    no draw is below 0.
     """
-    always = next(each for each in draws if each is not None)[0, 0] > 0
+    always = next(each for each in draws if each is not None)[0, 0] >= 0
     return jax.lax.cond(always, change, lambda x: x, x)
 
 
