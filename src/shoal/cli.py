@@ -12,6 +12,7 @@ import gzip
 import io
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ from shoal.commands import diagnose, ledger, options, recipes
 from shoal.commands import search as searching
 from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems
 from shoal.commands.stopping import heeded, heeding_signals
-from shoal.errors import InputError, OptionError, Problem, ShoalError
+from shoal.errors import InputError, OptionError, PicturesLeftOut, Problem, ShoalError
 from shoal.report import Progress, as_json, summary, write_report
 from shoal.saved_run import (
     MODEL,
@@ -149,11 +150,11 @@ def improve(
 ) -> None:
     """Make a network for a table, and say what limits it.
 
-    Reads the table, splits its rows, and carries out the basic recipe: finds what
-    is wrong, changes one thing at a time, keeps what provably helps. Then it
-    searches around the result with many networks at once, trains the best recipe
-    again on fresh seeds, and scores the test rows once. The model and a report
-    are saved in a folder of their own.
+    Reads the table or the pictures, splits the rows, and carries out the basic
+    recipe: finds what is wrong, changes one thing at a time, keeps what provably
+    helps. Then it searches around the result with many networks at once, trains
+    the best recipe again on fresh seeds, and scores the test rows once. The model
+    and a report are saved in a folder of their own.
     """
     problems: list[Problem] = []
     begin = None if recipe is None else recipes.read(recipe, problems)
@@ -258,7 +259,11 @@ def predict(
     run: options.Run,
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="New rows, in any format that improve reads; other columns do no harm.", show_default=False),
+        typer.Argument(
+            metavar="FILE",
+            help="New rows, in any format that improve reads, a folder of pictures too; other columns do no harm.",
+            show_default=False,
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -286,7 +291,12 @@ def predict(
         raise OptionError(*problems)
     read_record(run)
     model = shoal.Model.load(run / MODEL)
-    predictions = model.predict(file, proba, spread)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", PicturesLeftOut)
+        predictions = model.predict(file, proba, spread)
+    for message in dict.fromkeys(str(each.message) for each in said):
+        say("warning: ", "bold yellow", message)
     if check:
         found = shoal.check_new_rows(model, file)
         say("", {"no": "green", "yes": "bold red", "cannot tell": "yellow"}[found.differ], found.text)
@@ -360,7 +370,8 @@ def _run(context: typer.Context, job: Literal["improve", "search", "train"], pro
     problems += options.contradictions(typed["no_test"] and typed["test"] is not None, quiet, verbose)
     if problems:
         raise OptionError(*problems)
-    folder = Path(typed["out"]) if typed["out"] is not None else default_path(Path(source).name, datetime.datetime.now())
+    name = Path(source).name or Path(source).resolve().name  # of the folder ".", too
+    folder = Path(typed["out"]) if typed["out"] is not None else default_path(name, datetime.datetime.now())
     made = missing_folders(folder) if cannot_create(folder) is None else ()
     with _keeping(folder, made), heeding_signals() as stop, Progress(quiet, explain=typed.get("explain", False)) as progress:
         if job != "train":  # which has nothing to compare, and so no best so far

@@ -64,6 +64,10 @@ class RunFolderError(InputError):
     """A run folder or model file is missing, was tampered with, is cut short, or comes from a newer version."""
 
 
+class PicturesLeftOut(UserWarning):
+    """Pictures that could not be read have no row in what was asked for; the message names them."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like ``name``, or ``None`` when nothing comes close.
 

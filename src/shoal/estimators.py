@@ -24,6 +24,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from shoal import data
 from shoal.data import Preparation, read_table
+from shoal.data.pictures.arrays import is_picture_array
+from shoal.data.pictures.column import picture_column, pixels_of, row_hashes
+from shoal.data.pictures.decode import listed
+from shoal.data.pictures.reading import Wanted
+from shoal.data.read import read_source, wanted_like
 from shoal.data.split import check_rows, part_size, shuffled, stratified
 from shoal.data.target import ClassTarget
 from shoal.errors import DataError, OptionError, Problem
@@ -44,6 +49,10 @@ FEWEST_DISTINCT_ROWS, FEWEST_DISTINCT_SHARE = 10, 0.25
 rows than those trained on would measure something else than future rows of the same kind."""
 
 
+ANY = Wanted()
+"""Pictures of whatever size."""
+
+
 class _ShoalEstimator(BaseEstimator):
     """What both estimators share; a subclass says what its targets are."""
 
@@ -59,6 +68,7 @@ class _ShoalEstimator(BaseEstimator):
 
         Args:
             X: inputs ``[rows, columns]``: a pandas, polars or Arrow frame with columns of any kind, or an array. Missing values are fine.
+                Pictures are an array ``[rows, height, width]`` or ``[rows, height, width, channels]``, or a frame with a column of paths.
             y: the target ``[rows]``.
             sample_weight: ``[rows]``, from 0; whole numbers up to 10 count as so many equal rows.
             X_dev: inputs of a dev set of your own; by default a part of the rows is set aside.
@@ -95,7 +105,8 @@ class _ShoalEstimator(BaseEstimator):
             dev_table, dev_values, dev_weight = table[rows[dev]], values[dev], weight[dev]
         else:
             train = np.arange(len(rows))
-            dev_table = _renamed(self._table(X_dev, y_dev, reset=False), frame.columns)
+            dev_table = self._table(X_dev, y_dev, reset=False, wanted=_wanted_like(frame))
+            dev_table = dev_table if picture_column(frame) else _renamed(dev_table, frame.columns)
             dev_values = self._encode(self._checked_targets(y_dev))
             check_consistent_length(dev_table, dev_values)
             dev_weight = self._importance(dev_values)
@@ -139,19 +150,34 @@ class _ShoalEstimator(BaseEstimator):
             raise OptionError(Problem("recipe is a shoal.Recipe, or None to search for one", repr(self.recipe), remedy))
         return self.recipe
 
-    def _table(self, X: Any, y: Any = "no_validation", *, reset: bool) -> np.ndarray | pl.DataFrame:
-        """A data frame as polars, anything else as an array, after scikit-learn's checks of names, shape and number of columns."""
+    def _table(self, X: Any, y: Any = "no_validation", *, reset: bool, wanted: Wanted = ANY) -> np.ndarray | pl.DataFrame:
+        """A data frame or pictures as polars, others as an array, after scikit-learn's checks of names, shape and number of columns."""
         is_frame = isinstance(nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame)
+        fewest = 2 if reset else 1
+        if not is_frame and is_picture_array(X):
+            flat: Any = X.reshape(len(X), math.prod(X.shape[1:]))
+            check_array(flat, dtype=None, ensure_all_finite=False, ensure_min_samples=fewest, estimator=self)  # pyright: ignore
+            if wanted.size is None:  # pictures of another size are brought to that of the training rows
+                validate_data(self, flat, y, reset=reset, skip_check_array=True)
+            return read_source(X, wanted).frame
         if not is_frame:
-            fewest = 2 if reset else 1
             X = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=fewest, estimator=self, input_name="X")  # pyright: ignore
         validate_data(self, X, y, reset=reset, skip_check_array=True)
-        return read_table(X) if is_frame else X
+        if not is_frame:
+            return X
+        reading = read_source(X, wanted)
+        if reading.skipped:
+            received = f"{len(reading.skipped):,} that cannot: {listed(reading.skipped)}"
+            raise DataError(Problem("every picture that X names can be read", received, "Remove those rows from X and y."))
+        return reading.frame
 
     def _outputs(self, X: Any) -> np.ndarray:
         """The mean of the networks' outputs for the rows of ``X``."""
         check_is_fitted(self)
-        table = _renamed(read_table(self._table(X, reset=False)), self._columns)
+        picture = self.model_.preparation.picture
+        table = read_table(self._table(X, reset=False, wanted=wanted_like(picture)))
+        if picture is None:
+            table = _renamed(table, self._columns)
         return self.model_.outputs(self.model_.inputs(table))
 
     def _split(self, keys: np.ndarray, values: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -363,8 +389,20 @@ def _row_keys(frame: pl.DataFrame, answers: np.ndarray) -> np.ndarray:
     """A number for each row that equal rows have in common, wherever they stand; cells of other kinds (lists, say) do not count."""
     numbers, texts = cs.numeric() | cs.boolean(), cs.string(include_categorical=True) | cs.enum()
     cells = frame.select(numbers.cast(pl.Float64), texts.cast(pl.String), cs.temporal().to_physical())
+    picture = picture_column(frame)
+    if picture is not None:  # whatever it is called
+        cells = pl.DataFrame({"picture": row_hashes(pixels_of(frame[picture]))})
     cells.columns = [str(number) for number in range(cells.width)]
     return cells.with_columns(pl.Series("y", answers)).hash_rows().to_numpy()
+
+
+def _wanted_like(frame: pl.DataFrame) -> Wanted:
+    """Pictures as those of a frame, which may hold none."""
+    picture = picture_column(frame)
+    if picture is None:
+        return ANY
+    height, width, channels = pixels_of(frame[picture]).shape[1:]
+    return Wanted(size=(height, width), channels=channels)
 
 
 def _renamed(table: Any, columns: Sequence[str]) -> Any:

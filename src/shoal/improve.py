@@ -387,7 +387,7 @@ def _read(source: Any, y: Any, sample_weight: Any, options: dict[str, Any], out:
     """Check the options, and read the data; whatever is wrong is reported together."""
     options["drop"] = list([options["drop"]] if isinstance(options["drop"], str) else options["drop"])
     stages.enter("reading", data.source_name(source))
-    return _load(source, y, sample_weight, options, list(_option_problems(options, out)))
+    return _load(source, y, sample_weight, options, list(_option_problems(options, out)), stages.listener)
 
 
 def resume(path: str | Path, *, listener: Listener = silent, stop: Stop | None = None) -> Result:
@@ -426,7 +426,7 @@ def load_again(folder: RunFolder, listener: Listener = silent) -> Dataset:
     if not options["resumable"]:
         raise RunFolderError(Problem("the data of a run is a file", "data given in memory", "Run shoal.improve again."))
     listener(Event("reading", data.source_name(options["source"])))
-    dataset = _load(options["source"], None, None, options, [])
+    dataset = _load(options["source"], None, None, options, [], listener)
     if dataset.fingerprint != options["fingerprint"]:
         received = f"{options['source']}, whose content has changed"
         raise RunFolderError(Problem("the data is what the run began with", received, "Restore the file, or start a new run."))
@@ -449,11 +449,13 @@ def _option_problems(options: Mapping[str, Any], out: str | Path | None):
         yield problem
 
 
-def _load(source: Any, y: Any, sample_weight: Any, options: Mapping[str, Any], problems: list[Problem]) -> Dataset:
+def _load(
+    source: Any, y: Any, sample_weight: Any, options: Mapping[str, Any], problems: list[Problem], listener: Listener = silent
+) -> Dataset:
     """The data set; whatever is wrong with the options and the data is reported together."""
     names = ("target", "task", "dev", "test", "drop", "group", "time", "stratify", "seed", "dev_size", "test_size")
     try:
-        dataset = data.load(source, y=y, sample_weight=sample_weight, **{name: options[name] for name in names})
+        dataset = data.load(source, y=y, sample_weight=sample_weight, listener=listener, **{name: options[name] for name in names})
         check_metric(options["metric"], dataset.task)
         recipes = [] if problems else list(Effort.of(options).recipes())
         misfits = dict.fromkeys(problem for recipe in recipes for problem in unsuited(recipe, dataset.task, len(dataset.classes)))

@@ -15,6 +15,7 @@ import polars as pl
 from shoal import storage
 from shoal.calibration import scaled
 from shoal.data import Preparation, read_table
+from shoal.data.pictures.column import PATH
 from shoal.errors import OptionError, Problem, RunFolderError
 from shoal.nets.encoding import BINS, Encoding
 from shoal.nets.network import Layout
@@ -96,12 +97,12 @@ class Model:
         """What the networks of each recipe see of a table, ``[rows, columns]`` each.
 
         Args:
-            table: a path or any data frame with the training columns.
+            table: a path or any data frame with the training columns; of a model for pictures anything that holds some.
 
         Raises:
             DataError: naming every missing column.
         """
-        frame = read_table(table)
+        frame = read_table(table, like=self.preparation.picture)
         seen: list[tuple[Preparation, np.ndarray]] = []
         for part in self.parts:
             found = next((x for preparation, x in seen if preparation.encoders == part.preparation.encoders), None)
@@ -166,7 +167,9 @@ class Model:
         """Predictions for a table, in its row order.
 
         Args:
-            table: a path or any data frame with the training columns; their order and further columns do not matter.
+            table: a path or any data frame with the training columns; their order and further columns do not matter. For pictures a
+                folder, a table of paths, an NPZ or IDX file, or an array; where they are files of their own, the column ``path`` comes
+                first, and files that cannot be read are left out with a warning.
             proba: add one column ``p_<class>`` per class.
             spread: add the column ``spread``, the uncertainty between the networks: the standard deviation of their values in the target's
                 unit, or of the probabilities that they give the predicted class; of several labels, a column ``spread_<label>`` each.
@@ -181,8 +184,11 @@ class Model:
             >>> run.model.predict("example:diabetes", spread=True).columns
             ['prediction', 'spread']
         """
-        members = self.member_outputs(self.inputs(table))
+        frame = read_table(table, like=self.preparation.picture)
+        members = self.member_outputs(self.inputs(frame))
         predictions = self.preparation.predictions_frame(self.combined(members), proba)
+        if self.preparation.picture is not None and PATH in frame.columns:
+            predictions = predictions.insert_column(0, frame[PATH])
         if not spread:
             return predictions
         between = self.spread(members)

@@ -24,7 +24,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="CSV or TSV (also .gz, .zst), Parquet, Arrow or JSON lines; or example:digits, breast-cancer, diabetes or wine.",
+        help="CSV or TSV (also .gz, .zst), Parquet, Arrow or JSON lines; example:digits, breast-cancer, diabetes or wine; or pictures: "
+        "a folder with one folder per class, a table of paths, NPZ or IDX.",
         show_default=False,
     ),
 ]
@@ -32,7 +33,10 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, a
 Target = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="COLUMN", help="The column to predict; repeated, the columns of several labels.", show_default=False, rich_help_panel=DATA
+        metavar="COLUMN",
+        help="The column to predict (of pictures their labels); repeated, the columns of several labels.",
+        show_default=False,
+        rich_help_panel=DATA,
     ),
 ]
 Task = Annotated[
@@ -126,7 +130,9 @@ def unknown(context: typer.Context, arguments: list[str]) -> Iterator[Problem]:
         yield Problem(f"an option is one of shoal {context.info_name} --help", repr(name), correction)
     if not strangers and len(arguments) > 1:
         received = ", ".join(map(repr, arguments[1:]))
-        yield Problem("DATA is one file", f"also {received}", "Put names with blanks in quotes; give further rows as --dev or --test.")
+        yield Problem(
+            "DATA is one file or folder", f"also {received}", "Put names with blanks in quotes; give further rows as --dev or --test."
+        )
 
 
 def contradictions(two_tests: bool, quiet: bool, verbose: bool) -> Iterator[Problem]:

@@ -24,7 +24,7 @@ from shoal.data.pictures.npz import read_npy, read_npz
 from shoal.data.pictures.path_table import read_paths
 from shoal.data.pictures.reading import Reading, Wanted
 from shoal.data.text_file import check_names, parse_text
-from shoal.errors import DataError, Problem, did_you_mean, nearest
+from shoal.errors import DataError, PicturesLeftOut, Problem, did_you_mean, nearest
 
 EXAMPLES = {"digits": "load_digits", "breast-cancer": "load_breast_cancer", "diabetes": "load_diabetes", "wine": "load_wine"}
 """``example:<name>`` and the scikit-learn function that loads it, offline."""
@@ -62,7 +62,8 @@ def read_table(source: Any, *, like: PictureEncoder | None = None) -> pl.DataFra
     reading = read_source(source, wanted_like(like))
     if reading.skipped:
         names = listed(reading.skipped)
-        warnings.warn(f"{len(reading.skipped):,} pictures of {source_name(source)} cannot be read: {names}", stacklevel=2)
+        count = f"{len(reading.skipped):,} picture{'s' * (len(reading.skipped) > 1)}"
+        warnings.warn(f"{count} of {source_name(source)} left out, which cannot be read: {names}", PicturesLeftOut, stacklevel=2)
     return reading.frame
 
 

@@ -199,7 +199,7 @@ def gather(
         raise DataError(*data_problems, *option_problems)
     if option_problems:
         raise OptionError(*option_problems)
-    classes = sources.classes and targets == (LABEL,)
+    classes = picture is not None and targets == (LABEL,) and frames["train"].schema[LABEL] == pl.String
     return Tables(frames, targets, weights, isinstance(source, np.ndarray | list | tuple), notes, picture, classes)
 
 
@@ -214,7 +214,6 @@ class _Sources:
         self.heights: dict[str, int] = {}
         self.kept: dict[str, np.ndarray | None] = {}
         self.notes: list[str] = []
-        self.classes = False
         size = request.picture_size if not option_problems else None
         self._wanted = Wanted("train" if labelled else "predict", size, listener=listener)
 
@@ -237,7 +236,6 @@ class _Sources:
         self.frames[which] = frame
         if which == "train":
             self.frames |= {part: rows for part, rows in reading.frames.items() if part != "train"}
-            self.classes = reading.classes
             if (name := picture_column(frame)) is not None:
                 height, width, channels = frame.schema[name].shape  # type: ignore[attr-defined]
                 self._wanted = replace(wanted, size=(height, width), channels=channels)

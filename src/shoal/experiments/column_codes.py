@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shoal.data import Preparation
 from shoal.data.encode import DateEncoder, Encoder, LevelsEncoder, NumberEncoder
 from shoal.data.normalise import FARTHEST
+from shoal.data.pictures.encoder import PictureEncoder
 from shoal.data.values import as_numbers, as_text, as_times
 
 _SECONDS_A_DAY = 86_400
@@ -99,6 +100,8 @@ def column_codes(encoder: Encoder, column: pl.Series) -> NDArray[np.float64]:
     if isinstance(encoder, DateEncoder):
         days = as_times(column, encoder.format).dt.epoch("s").cast(pl.Float64) / _SECONDS_A_DAY
         return days.fill_null(np.nan).to_numpy()
+    if isinstance(encoder, PictureEncoder):  # how bright each is: one number of many that could be
+        return encoder.pixels(column).mean(axis=1, dtype=np.float64)
     texts = as_text(column, numbers=encoder.numbers)
     places = {level: float(index) for index, level in enumerate(encoder.levels)}
     known = texts.replace_strict(places, default=float(len(encoder.levels)), return_dtype=pl.Float64)

@@ -9,7 +9,9 @@ from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
 from shoal.data import Dataset
-from shoal.data.encode import DateEncoder, LevelsEncoder, NumberEncoder
+from shoal.data.encode import DateEncoder, Encoder, NumberEncoder
+from shoal.data.pictures.column import row_hashes
+from shoal.data.pictures.encoder import PictureEncoder
 from shoal.data.sample import drawn_rows
 from shoal.data.values import as_numbers, as_text, as_times
 from shoal.interval import Interval
@@ -129,7 +131,9 @@ def _keys(dataset: Dataset, part: Part) -> NDArray:
     return pl.DataFrame(list(columns.values())).hash_rows(seed=0).to_numpy()
 
 
-def _values(encoder: NumberEncoder | LevelsEncoder | DateEncoder, column: pl.Series) -> pl.Series:
+def _values(encoder: Encoder, column: pl.Series) -> pl.Series:
+    if isinstance(encoder, PictureEncoder):
+        return pl.Series(row_hashes(encoder.pixels(column)))
     if isinstance(encoder, NumberEncoder):
         return as_numbers(column, encoder.style) + 0.0  # -0.0 becomes 0.0
     if isinstance(encoder, DateEncoder):

@@ -18,9 +18,9 @@ _MOST_CHANNELS = 4
 _ROWS = 1024
 
 
-def is_picture_array(array: np.ndarray) -> bool:
-    """Whether an array has the dimensions of pictures: ``[rows, height, width]``, perhaps with channels."""
-    return array.ndim in (3, 4)
+def is_picture_array(array: Any) -> bool:
+    """Whether something is an array with the dimensions of pictures: ``[rows, height, width]``, perhaps with channels."""
+    return isinstance(array, np.ndarray) and array.ndim in (3, 4)
 
 
 def read_array(array: np.ndarray, wanted: Wanted, name: str = "the array") -> Reading:

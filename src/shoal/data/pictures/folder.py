@@ -92,7 +92,7 @@ def read_folder(folder: Path, wanted: Wanted) -> Reading:
     if ignored:
         notes.append(f"folders beside those of the parts are not used: {', '.join(ignored[:8])}")
     skipped = [name for reading in readings.values() for name in reading.skipped]
-    return Reading({part: reading.frame for part, reading in readings.items()}, tuple(notes), True, skipped=skipped)
+    return Reading({part: reading.frame for part, reading in readings.items()}, tuple(notes), skipped=skipped)
 
 
 def _parts(folder: Path) -> dict[str, Path]:
@@ -132,7 +132,7 @@ def _read_one(found: Found, root: Path, wanted: Wanted, part: str) -> Reading:
     if labelled:
         columns.append(pl.Series(LABEL, [labels[row] or None for row in decoded.kept], dtype=pl.String))
     columns.append(pl.Series(PATH, [relative[row] for row in decoded.kept], dtype=pl.String))
-    return Reading({"train": pl.DataFrame(columns)}, tuple(notes), True, skipped=decoded.skipped)
+    return Reading({"train": pl.DataFrame(columns)}, tuple(notes), skipped=decoded.skipped)
 
 
 def _problems(found: Found, wanted: Wanted, name: str) -> Iterator[Problem]:

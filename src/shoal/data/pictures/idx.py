@@ -102,7 +102,7 @@ def _read(paths: dict[str, Path], name: str, wanted: Wanted) -> Reading:
     for part, bytes_ in zip(pictures, pixels, strict=True):
         found = labels[part]
         frames[part] = pl.DataFrame([picture_series(bytes_), *([] if found is None else [class_names(found)])])
-    return Reading(frames, tuple(notes), classes=True)
+    return Reading(frames, tuple(notes))
 
 
 def _numbers(path: Path, dimensions: tuple[int, ...]) -> np.ndarray:

@@ -65,7 +65,7 @@ def read_npz(data: bytes, name: str, wanted: Wanted) -> Reading:
     for part, bytes_ in zip(arrays, pixels, strict=True):
         found = labels[part]
         frames[part] = pl.DataFrame([picture_series(bytes_), *([] if found is None else [class_names(found, names)])])
-    return Reading(frames, tuple(notes), classes=all(_numbers_classes(frame) for frame in frames.values()))
+    return Reading(frames, tuple(notes))
 
 
 def read_npy(data: bytes, name: str, wanted: Wanted) -> Reading | np.ndarray:
@@ -174,10 +174,6 @@ def _number(archive: zipfile.ZipFile, heads: dict, key: str, name: str) -> int |
     return int(_array(archive, key, name)) if key in heads and heads[key][0] == () and heads[key][1].kind in "ui" else None
 
 
-def _numbers_classes(frame: pl.DataFrame) -> bool:
-    return "label" in frame.columns and frame.schema["label"] == pl.String
-
-
 def _no_labels(part: str, name: str) -> Problem:
     of = "" if part == "train" else f" for the {part} part"
     return Problem(f"{name} holds labels under the name y or labels{of}", "pictures only", _REMEDY)
@@ -204,8 +200,7 @@ def _encoded(archive: zipfile.ZipFile, heads: dict, name: str, wanted: Wanted) -
     columns = [picture_series(decoded.pixels)]
     if labels is not None:
         columns.append(class_names(labels[decoded.kept], _names(archive, heads, name)))
-    frame = pl.DataFrame(columns)
-    return Reading({"train": frame}, decoded.notes, _numbers_classes(frame), skipped=decoded.skipped)
+    return Reading({"train": pl.DataFrame(columns)}, decoded.notes, skipped=decoded.skipped)
 
 
 def _unreadable(name: str, error: Exception) -> DataError:

@@ -46,14 +46,12 @@ class Reading:
     Args:
         frames: ``train`` alone, or with ``dev`` and ``test`` where the source has parts of its own.
         notes: what is to be said about it.
-        classes: whether the column ``label`` names classes, even where they are written as numbers.
         kept: of a table, positions of the rows that are left of it; ``None`` where all are.
         skipped: names of pictures that could not be read, with the reason.
     """
 
     frames: dict[str, pl.DataFrame]
     notes: tuple[str, ...] = ()
-    classes: bool = False
     kept: np.ndarray | None = None
     skipped: Sequence[str] = field(default=())
 
