@@ -38,7 +38,7 @@ ROWS = (
             "winner",
             "sampler_comparison",
         ),
-        *("diagnosis", "loop", "assessment", "improve", "try_change", "measure_more", "new_rows"),
+        *("diagnosis", "loop", "assessment", "improve", "try_change", "measure_more", "new_rows", "augmented_pictures"),
     ),
     ("estimators", "export", "report"),
     ("__init__", "commands", "cli"),

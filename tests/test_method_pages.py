@@ -18,7 +18,7 @@ from shoal.explanations import ITEMS
 from shoal.recipe import Recipe
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-PAGES = sorted((DOCS / "method").glob("*.md"))
+PAGES = [*sorted((DOCS / "method").glob("*.md")), DOCS / "augmentation.md"]
 FENCE = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 MEASURED = re.compile(r"<!-- measured: (?P<topic>[\w-]+) -->\n(?P<text>.*?)<!-- end -->", re.DOTALL)
 

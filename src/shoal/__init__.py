@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from shoal.augmented_pictures import augmented, preview_augmentation
     from shoal.diagnosis import diagnose, diagnose_estimator
     from shoal.errors import DataError, InputError, OptionError, RunFolderError, ShoalError
     from shoal.estimators import ShoalClassifier, ShoalRegressor
@@ -46,6 +47,7 @@ _HOMES = {
     "ShoalError": "errors",
     "ShoalRegressor": "estimators",
     "Space": "space",
+    "augmented": "augmented_pictures",
     "check_gradients": "gradcheck",
     "check_new_rows": "new_rows",
     "default_space_of": "improve",
@@ -54,6 +56,7 @@ _HOMES = {
     "improve": "improve",
     "measure_more": "measure_more",
     "plan_search": "improve",
+    "preview_augmentation": "augmented_pictures",
     "read_recipe": "recipe_file",
     "read_space": "space_file",
     "resume": "improve",
@@ -84,6 +87,7 @@ __all__ = [
     "ShoalError",
     "ShoalRegressor",
     "Space",
+    "augmented",
     "check_gradients",
     "check_new_rows",
     "default_space_of",
@@ -92,6 +96,7 @@ __all__ = [
     "improve",
     "measure_more",
     "plan_search",
+    "preview_augmentation",
     "read_recipe",
     "read_space",
     "resume",

@@ -23,7 +23,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import shoal  # its names load the engine when they are first asked for: see its table of contents
-from shoal.commands import diagnose, ledger, options, recipes
+from shoal.commands import diagnose, ledger, options, pictures, recipes
 from shoal.commands import search as searching
 from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems
 from shoal.commands.stopping import heeded, heeding_signals
@@ -349,6 +349,7 @@ app.command("check-gradients", epilog="Example:  [bold cyan]shoal check-gradient
 app.command(
     "plan", epilog="Example:  [bold cyan]shoal plan adult.csv.gz --target income --budget 5m[/]", context_settings=options.ANY_OPTION
 )(searching.plan)
+app.command("augment", epilog="Example:  [bold cyan]shoal augment photos --out preview.png --set rotation=10[/]")(pictures.augment)
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(searching.spaces, name="space")
 
