@@ -34,6 +34,8 @@ def read_array(array: np.ndarray, wanted: Wanted, name: str = "the array") -> Re
     Raises:
         DataError: no pictures, or numbers that cannot be brought to 0..255.
     """
+    if problems := list(label_problems(array, None, name)):
+        raise DataError(*problems)
     pixels, notes = as_pixels([array], wanted, name)
     return Reading({"train": pl.DataFrame([picture_series(pixels[0])])}, tuple(notes))
 

@@ -122,8 +122,9 @@ def decode(pictures: Sequence[Encoded], name: Callable[[int], str], wanted: Want
         how = "scaled to cover it, cropped at the centre"
         notes.append(f"{counts['resized']:,} of {len(kept):,} pictures resized to {height} x {width} ({how})")
     if counts["converted"]:
-        to = "grey pictures converted to colour" if channels == 3 else "pictures stored in colour converted to grey"
-        notes.append(f"{counts['converted']:,} {to}")
+        count = counts["converted"]
+        named = f"{'grey ' * (channels == 3)}picture{'s' * (count > 1)}"
+        notes.append(f"{count:,} {named} converted to colour" if channels == 3 else f"{count:,} {named} stored in colour converted to grey")
     if faults:
         notes.append(f"{len(faults):,} picture{'s' * (len(faults) > 1)} that cannot be read left out: {listed(skipped)}")
         pixels = pixels[kept]

@@ -47,6 +47,19 @@ class Found:
         loose = [entry for entry in _visible(folder) if entry.is_file() and _is_picture(entry, others)]
         return cls(folder, by_class, loose, others)
 
+    @classmethod
+    def across(cls, folder: Path, parts: list[Path]) -> Found:
+        """Everything below a folder, where the classes are within the folders of its parts."""
+        whole = cls.look(folder)
+        by_class: dict[str, list[Path]] = {}
+        loose = whole.loose + [path for name, paths in whole.by_class.items() if folder / name not in parts for path in paths]
+        for part in parts:
+            within = cls.look(part)
+            loose += within.loose
+            for name, paths in within.by_class.items():
+                by_class.setdefault(name, []).extend(paths)
+        return cls(folder, by_class, loose, whole.others)
+
     @property
     def classes(self) -> dict[str, list[Path]]:
         """Folders with pictures."""
@@ -74,11 +87,13 @@ def read_folder(folder: Path, wanted: Wanted) -> Reading:
     given = _parts(folder)
     if "train" not in given:
         return _read_one(Found.look(folder), folder, wanted, "")
+    if wanted.purpose == "predict":
+        return _read_one(Found.across(folder, list(given.values())), folder, wanted, "")
     readings: dict[str, Reading] = {}
     problems: list[Problem] = []
     for part, place in given.items():
         try:
-            asked = wanted if part == "train" or wanted.purpose == "predict" else replace(wanted, purpose="score")
+            asked = wanted if part == "train" else replace(wanted, purpose="score")
             readings[part] = _read_one(Found.look(place), folder, asked, part)
         except DataError as error:
             problems += error.problems
@@ -110,27 +125,21 @@ def _read_one(found: Found, root: Path, wanted: Wanted, part: str) -> Reading:
     if problems := list(_problems(found, wanted, name)):
         raise DataError(*problems)
     labelled = bool(classes)
-    paths = [path for members in classes.values() for path in members] if labelled else found.loose
-    labels = [label for label, members in classes.items() for _ in members]
+    members = [(path, label) for label, paths in classes.items() for path in paths]
+    if not labelled or wanted.purpose == "predict":
+        members += [(path, None) for path in found.loose]
+    paths = [path for path, _ in members]
     relative = [path.relative_to(root).as_posix() for path in paths]
-    if labelled and wanted.purpose == "predict":
-        paths, relative, labels = (
-            paths + found.loose,
-            relative + [p.relative_to(root).as_posix() for p in found.loose],
-            labels + [""] * len(found.loose),
-        )
     decoded = decode(paths, lambda row: relative[row], wanted, name)
     notes = list(decoded.notes)
-    left_out = found.others
-    if left_out:
-        count = left_out.total()
-        notes.append(f"{count:,} other file{'s' * (count > 1)} left out: {_in_words(left_out)}")
+    if count := found.others.total():
+        notes.append(f"{count:,} other file{'s' * (count > 1)} left out: {_in_words(found.others)}")
     if labelled and found.loose and wanted.purpose != "predict":
         count = len(found.loose)
         notes.append(f"{count:,} picture{'s' * (count > 1)} in no class folder left out")
     columns = [picture_series(decoded.pixels)]
     if labelled:
-        columns.append(pl.Series(LABEL, [labels[row] or None for row in decoded.kept], dtype=pl.String))
+        columns.append(pl.Series(LABEL, [members[row][1] for row in decoded.kept], dtype=pl.String))
     columns.append(pl.Series(PATH, [relative[row] for row in decoded.kept], dtype=pl.String))
     return Reading({"train": pl.DataFrame(columns)}, tuple(notes), skipped=decoded.skipped)
 
