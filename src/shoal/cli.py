@@ -295,10 +295,10 @@ def predict(
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", PicturesLeftOut)
         predictions = model.predict(file, proba, spread)
+        found = shoal.check_new_rows(model, file) if check else None
     for message in dict.fromkeys(str(each.message) for each in said):
         say("warning: ", "bold yellow", message)
-    if check:
-        found = shoal.check_new_rows(model, file)
+    if found is not None:
         say("", {"no": "green", "yes": "bold red", "cannot tell": "yellow"}[found.differ], found.text)
     if out is None:
         sys.stdout.write(predictions.write_csv())

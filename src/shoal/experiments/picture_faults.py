@@ -31,8 +31,11 @@ MOST_BITS = 10
 LARGEST_BUCKET = 4000
 """Training pictures that share a group of bits; what more have in common, such as a white background, says nothing."""
 
+FEW = 5
+"""Of a training picture's neighbours among a sample, the one whose distance is usual: nearer ones may be its own variants."""
+
 NEAR = 0.25
-"""Of the usual distance between a training picture and its nearest neighbour: nearer pictures are nearly the same."""
+"""Of the usual distance between a training picture and such a neighbour: nearer pictures are nearly the same."""
 
 MOST_DIFFERENT = 8.0
 """Grey levels of mean difference beyond which two pictures are never nearly the same."""
@@ -146,7 +149,7 @@ def repeated_pictures(known: Known, pictures: NDArray[np.uint8], part: str, rows
     """Which pictures of a part the training rows hold, too, to the last byte or nearly so.
 
     Nearly the same are pictures whose 64-bit hashes (of the lowest frequencies of their 16 x 16 area averages, one bit each: above or below
-    the training median) differ in few bits, and whose pixels differ by far less than those of a training picture and its nearest
+    the training median) differ in few bits, and whose pixels differ by far less than those of a training picture and a near
     neighbour commonly do. Blank pictures are left out: they are alike without being copies. How often training pictures are so near
     to each other is measured as well: what that share explains is no leak.
 
@@ -187,7 +190,10 @@ def _near_limit(train: NDArray, rows: NDArray, rng: np.random.Generator) -> floa
     some = neighbours[drawn_rows(len(neighbours), 200, rng)]
     distances = cdist(flat[some][:, pixels], flat[neighbours][:, pixels], "cityblock") / len(pixels)
     distances[distances == 0] = np.inf  # a picture and itself, or its copies
-    nearest = distances.min(axis=1)
+    place = min(FEW, distances.shape[1] - 1)
+    if place < 1:
+        return MOST_DIFFERENT
+    nearest = np.partition(distances, place - 1, axis=1)[:, place - 1]
     nearest = nearest[np.isfinite(nearest)]
     return min(MOST_DIFFERENT, NEAR * float(np.median(nearest))) if len(nearest) else MOST_DIFFERENT
 

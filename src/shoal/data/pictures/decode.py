@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from shoal.data.pictures.memory import fitting_size, too_large
 from shoal.data.pictures.reading import Wanted
@@ -211,8 +211,12 @@ def _decoded(picture: Encoded, shape: tuple[int, int, int]) -> tuple[np.ndarray,
             image.draft(None, (2 * height, 2 * width) if turned else (2 * width, 2 * height))
             shown = fitted(plain(ImageOps.exif_transpose(image)), height, width)
             return np.asarray(shown.convert("L" if channels == 1 else "RGB")).reshape(shape), seen
+    except UnidentifiedImageError:  # whose text names the place in memory
+        return "no PNG, JPEG, BMP, GIF or WebP"
+    except OSError as error:
+        return error.strerror or (str(error).splitlines() or ["unreadable"])[0][:80]
     except Exception as error:  # what a broken file makes a decoder raise is of any type
-        return str(error).splitlines()[0][:80].replace(str(picture), "the file") if str(error) else type(error).__name__
+        return (str(error).splitlines() or [type(error).__name__])[0][:80]
 
 
 def plain(image: Image.Image) -> Image.Image:
