@@ -404,6 +404,15 @@ def test_pictures_that_do_not_fit_into_memory_are_read_smaller(tmp_path, monkeyp
         load(tmp_path)
 
 
+def test_a_folder_that_may_not_be_looked_into_is_an_error(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=r"can be read; received .*Permission denied"):
+        load(tmp_path)
+
+
 # new pictures
 
 

@@ -101,7 +101,7 @@ def test_the_parts_of_a_data_set_are_its_inputs():
     data = load(pictures, y=np.arange(60) % 2)
     parts = pictures_of(data)
     assert parts["train"].shape == (data.split.rows["train"], 24, 24, 3)
-    assert all(np.shares_memory(parts[part], data.inputs[part]) for part in parts)
+    assert all(np.shares_memory(parts[part], data.inputs[part]) for part in data.inputs)
 
 
 def test_many_pictures_take_seconds(real_data):

@@ -283,8 +283,9 @@ def _infinities(table: pl.DataFrame, columns: Sequence[ColumnDecision]) -> list[
 
 def _inputs(division: Division, preparation: Preparation) -> dict[Part, np.ndarray]:
     inputs: dict[Part, np.ndarray] = {}
+    picture = preparation.picture
+    width = len(preparation.input_names) if picture is None else picture.inputs
     for part, (which, rows) in division.places.items():
-        dtype = np.float32 if preparation.picture is None else np.uint8
-        inputs[part] = np.empty((rows.size, len(preparation.input_names)), dtype)
+        inputs[part] = np.empty((rows.size, width), np.float32 if picture is None else np.uint8)
         preparation.encode(division.tables.frames[which], inputs[part], rows)
     return inputs

@@ -56,8 +56,8 @@ def read_table(source: Any, *, like: PictureEncoder | None = None) -> pl.DataFra
     Example:
         >>> read_table("example:wine").shape
         (178, 14)
-        >>> read_table(np.zeros((3, 28, 28), np.uint8)).schema
-        Schema({'picture': Array(UInt8, shape=(28, 28, 1))})
+        >>> read_table(np.zeros((3, 28, 28), np.uint8))["picture"].dtype
+        Array(UInt8, shape=(28, 28, 1))
     """
     reading = read_source(source, wanted_like(like))
     if reading.skipped:
@@ -95,7 +95,11 @@ def read_source(source: Any, wanted: Wanted) -> Reading:
 
 def _read_path(path: Path, wanted: Wanted) -> Reading:
     if path.is_dir():
-        return read_folder(path, wanted)
+        try:
+            return read_folder(path, wanted)
+        except OSError as error:
+            received = f"{error.filename or path}: {error.strerror or error}"
+            raise DataError(Problem(f"the folder {str(path)!r} can be read", received, "Check its permissions.")) from None
     if is_idx(path) and path.exists():
         return read_idx(path, wanted)
     if path.suffix.lower() in (".npz", ".npy"):

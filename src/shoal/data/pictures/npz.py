@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import zipfile
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ LABELS = ("y", "labels", "label", "targets", "target", "arr_1")
 NAMES = ("classes", "class_names", "label_names", "names")
 PARTS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
 """Words for a part in the name of an array, such as ``x_train`` or ``val_images``."""
+
+Heads = dict[str, tuple[tuple[int, ...], np.dtype]]
+"""Shape and type of each array."""
 
 _REMEDY = "Write it with np.savez_compressed(file, x=pictures, y=labels)."
 
@@ -47,10 +51,8 @@ def read_npz(data: bytes, name: str, wanted: Wanted) -> Reading:
             return _encoded(archive, heads, name, wanted)
         chosen = _pairs(heads, name)
         problems = [] if wanted.purpose == "predict" else [_no_labels(part, name) for part, (_, y) in chosen.items() if y is None]
-        needed = sum(int(np.prod(heads[x][0])) * heads[x][1].itemsize for x, _ in chosen.values())
-        check_memory(needed, name)
-        arrays = {part: _array(archive, x, name) for part, (x, _) in chosen.items()}
-        labels = {part: None if y is None else _labels(archive, y, name) for part, (_, y) in chosen.items()}
+        arrays = {part: _array(archive, heads, x, name) for part, (x, _) in chosen.items()}
+        labels = {part: None if y is None else _labels(archive, heads, y, name) for part, (_, y) in chosen.items()}
         names, first = _names(archive, heads, name), _number(archive, heads, "n_train", name)
     if list(arrays) == ["train"] and first is not None and 0 < first < len(arrays["train"]):
         arrays = {"train": arrays["train"][:first], "test": arrays["train"][first:]}
@@ -100,7 +102,9 @@ def _heads(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[str, tuple[tup
             yield member.removesuffix(".npy"), (shape, dtype)
 
 
-def _array(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
+def _array(archive: zipfile.ZipFile, heads: Heads, key: str, name: str) -> np.ndarray:
+    shape, dtype = heads[key]
+    check_memory(math.prod(shape) * dtype.itemsize, name)
     try:
         with archive.open(f"{key}.npy") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
@@ -108,10 +112,10 @@ def _array(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
         raise _unreadable(f"{key!r} in {name}", error) from None
 
 
-def _pairs(heads: dict[str, tuple[tuple[int, ...], np.dtype]], name: str) -> dict[str, tuple[str, str | None]]:
+def _pairs(heads: Heads, name: str) -> dict[str, tuple[str, str | None]]:
     """Of each part its array of pictures and its labels."""
     pictures = {key: _role(key, PICTURES) for key, (shape, dtype) in heads.items() if len(shape) in (3, 4) and dtype.kind in "buif"}
-    labels = {key: _role(key, LABELS) for key, (shape, _) in heads.items() if _is_column(shape)}
+    labels = {key: _role(key, LABELS) for key, (shape, _) in heads.items() if len(shape) in (1, 2)}
     by_part = {part: key for key, part in pictures.items() if part}
     if "train" not in by_part and len(by_part) != 1:
         by_part = {}
@@ -143,12 +147,8 @@ def _role(key: str, words: tuple[str, ...]) -> str | None:
     return None
 
 
-def _is_column(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 1 or (len(shape) == 2)
-
-
-def _labels(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
-    labels = _array(archive, key, name)
+def _labels(archive: zipfile.ZipFile, heads: Heads, key: str, name: str) -> np.ndarray:
+    labels = _array(archive, heads, key, name)
     if labels.ndim == 2 and labels.shape[1] == 1:
         return labels[:, 0]
     if labels.ndim == 1:
@@ -162,16 +162,16 @@ def _labels(archive: zipfile.ZipFile, key: str, name: str) -> np.ndarray:
     return labels.argmax(axis=1)
 
 
-def _names(archive: zipfile.ZipFile, heads: dict, name: str) -> np.ndarray | None:
+def _names(archive: zipfile.ZipFile, heads: Heads, name: str) -> np.ndarray | None:
     key = next((key for key in NAMES if key in heads and len(heads[key][0]) == 1 and heads[key][1].kind in "US"), None)
     if key is None:
         return None
-    names = _array(archive, key, name)
+    names = _array(archive, heads, key, name)
     return np.char.decode(names, "utf-8", "replace") if names.dtype.kind == "S" else names
 
 
-def _number(archive: zipfile.ZipFile, heads: dict, key: str, name: str) -> int | None:
-    return int(_array(archive, key, name)) if key in heads and heads[key][0] == () and heads[key][1].kind in "ui" else None
+def _number(archive: zipfile.ZipFile, heads: Heads, key: str, name: str) -> int | None:
+    return int(_array(archive, heads, key, name)) if key in heads and heads[key][0] == () and heads[key][1].kind in "ui" else None
 
 
 def _no_labels(part: str, name: str) -> Problem:
@@ -179,10 +179,10 @@ def _no_labels(part: str, name: str) -> Problem:
     return Problem(f"{name} holds labels under the name y or labels{of}", "pictures only", _REMEDY)
 
 
-def _encoded(archive: zipfile.ZipFile, heads: dict, name: str, wanted: Wanted) -> Reading:
-    data, offset = _array(archive, "jpeg", name), _array(archive, "offset", name)
+def _encoded(archive: zipfile.ZipFile, heads: Heads, name: str, wanted: Wanted) -> Reading:
+    data, offset = _array(archive, heads, "jpeg", name), _array(archive, heads, "offset", name)
     key = next((key for key in LABELS if key in heads), None)
-    labels = None if key is None else _labels(archive, key, name)
+    labels = None if key is None else _labels(archive, heads, key, name)
     problems = [] if labels is not None or wanted.purpose == "predict" else [_no_labels("train", name)]
     if data.dtype != np.uint8 or data.ndim != 1 or offset.ndim != 1 or offset.dtype.kind not in "ui" or len(offset) < 2:
         received = f"{data.dtype} {data.shape} and {offset.dtype} {offset.shape}"

@@ -78,8 +78,12 @@ def as_shape(pixels: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 
 def over_white(pixels: np.ndarray) -> np.ndarray:
     """Pictures whose last channel is alpha laid over white: 2 channels become 1, and 4 become 3."""
-    alpha = pixels[..., -1:].astype(np.uint16)
-    return ((pixels[..., :-1] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    laid = np.empty((*pixels.shape[:-1], pixels.shape[-1] - 1), np.uint8)
+    for start in range(0, len(pixels), _ROWS):
+        block = pixels[start : start + _ROWS]
+        alpha = block[..., -1:].astype(np.uint16)
+        laid[start : start + _ROWS] = (block[..., :-1] * alpha + 255 * (255 - alpha) + 127) // 255
+    return laid
 
 
 def in_threads(work: Callable[[int], object], starts: range) -> None:
