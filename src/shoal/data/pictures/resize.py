@@ -86,13 +86,13 @@ def over_white(pixels: np.ndarray) -> np.ndarray:
     return laid
 
 
-def in_threads(work: Callable[[int], object], starts: range) -> None:
+def in_threads(work: Callable[[int], object], starts: range, threads: int | None = None) -> None:
     """Call ``work`` with each start, in as many threads as there are cores: Pillow and NumPy let go of the interpreter."""
-    if len(starts) < 2:
+    if len(starts) < 2 or threads == 1:
         for start in starts:
             work(start)
         return
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         for _ in pool.map(work, starts):
             pass
 
