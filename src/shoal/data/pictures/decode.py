@@ -41,8 +41,8 @@ SHARE_COLOURFUL = 0.001
 """Of a picture's pixels that differ by so much in a picture with colour."""
 
 SMALL = 2048
-"""Encoded bytes of a picture up to which one thread decodes all. On two cores, JPEGs of 32 x 32 pixels took 0.15 ms each with one thread and
-0.22 ms with two, those of 64 x 64 (2 KB) as long with either, and those of 256 x 256 0.58 and 0.29 ms."""
+"""Encoded bytes of a picture up to which one thread decodes all. On two cores, JPEGs of 32 x 32 pixels took 0.15 ms each with one thread
+and 0.22 ms with two, those of 64 x 64 (2 KB) as long with either, and those of 256 x 256 0.58 and 0.29 ms."""
 
 _GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _ORIENTATION = 0x0112
