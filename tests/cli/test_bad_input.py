@@ -25,7 +25,7 @@ def table(y: list, header: str = "a,b,y") -> str:
 
 # what is wrong, the file's content, further arguments, and what the message says: the requirement, the value received, the remedy
 CASES: dict[str, tuple[str | bytes, list[str], str]] = {
-    "empty file": ("", [], r"holds a table; received an empty file\. Check"),
+    "empty file": ("", [], r"holds data; received an empty file\. Check"),
     "header only": ("a,b,y\n", [], r"rows.*header only"),
     "not UTF-8": ("a,b,y\n1,café,u\n".encode("latin-1"), [], r"UTF-8.*iconv -f WINDOWS-1252 -t UTF-8"),
     "ragged rows": (GOOD + "1,2\n", [], r"3 fields.*2 in line 62"),
@@ -51,7 +51,7 @@ CASES: dict[str, tuple[str | bytes, list[str], str]] = {
     "unknown column to drop": (GOOD, ["--drop", "aa"], r"--drop names a column of the table; received 'aa'\."),
     "group and time": (GOOD, ["--group", "a", "--time", "b"], r"by group or by time; received both 'a' and 'b'\. Leave one"),
     "unknown option": (GOOD, ["--bugdet", "5m"], r"received '--bugdet'\. Did you mean '--budget'\?"),
-    "two files": (GOOD, ["other.csv"], r"DATA is one file; received also 'other\.csv'"),
+    "two files": (GOOD, ["other.csv"], r"DATA is one file or folder; received also 'other\.csv'"),
     "test rows given and done without": (GOOD, ["--test", "test.csv", "--no-test"], r"both --test and --no-test\. Leave one"),
     "quiet and verbose": (GOOD, ["--verbose"], r"both --quiet and --verbose\. Leave one"),
     "run's folder exists": (GOOD, ["--out", "folder"], r"--out is a new folder; received folder, which exists\. Choose another name"),
@@ -99,7 +99,7 @@ def test_a_missing_file_is_suggested_its_neighbour(place: Path):
 
 def test_a_folder_is_no_table(place: Path):
     result = shoal("improve", "folder", "--target", "y", *QUICK)
-    assert (result.exit_code, "Name one file in it, such as inside.csv." in result.stderr) == (2, True)
+    assert (result.exit_code, "name one file in it, such as inside.csv." in result.stderr) == (2, True)
 
 
 def test_all_wrong_options_are_reported_at_once(place: Path):
