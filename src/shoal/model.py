@@ -19,6 +19,7 @@ from shoal.data.pictures.column import PATH
 from shoal.errors import OptionError, Problem, RunFolderError
 from shoal.nets.encoding import BINS, Encoding
 from shoal.nets.network import Layout
+from shoal.nets.pixels import Pixels
 from shoal.population import Members, predict
 from shoal.recipe import Recipe
 
@@ -41,7 +42,7 @@ class Networks:
     recipe: Recipe
     layout: Layout
     networks: Members
-    encoding: Encoding
+    encoding: Encoding | Pixels
 
     def outputs(self, inputs: np.ndarray) -> np.ndarray:
         """Predictions of each network, as ``Model.member_outputs`` gives them."""
@@ -64,7 +65,7 @@ class Model:
         recipe: of every network but the ``others``.
         layout: its static part, with the data's.
         networks: the trained weights, one recipe on several seeds.
-        encoding: bins of the numeric columns, used where the recipe asks for them.
+        encoding: bins of the numeric columns, used where the recipe asks for them; of pictures, what their bytes are normalised with.
         temperature: of the mean probabilities (see ``shoal.calibration``); 1 leaves them as they are.
         reference: codes ``[rows, columns]`` of some training rows, with which later tables can be compared.
         others: networks of other recipes that predict together with these.
@@ -76,7 +77,7 @@ class Model:
     recipe: Recipe
     layout: Layout
     networks: Members
-    encoding: Encoding
+    encoding: Encoding | Pixels
     temperature: float = 1.0
     reference: np.ndarray | None = None
     others: tuple[Networks, ...] = ()
@@ -298,17 +299,20 @@ def _read_part(content: Mapping[str, Any], prefix: str, arrays: Mapping[str, np.
     return Networks(Preparation.from_dict(content["preparation"]), recipe, layout, networks, encoding)
 
 
-def _rebuilt(layout: Layout, count: int, arrays: dict[str, np.ndarray]) -> tuple[Members, Encoding]:
+def _rebuilt(layout: Layout, count: int, arrays: dict[str, np.ndarray]) -> tuple[Members, Encoding | Pixels]:
     """The arrays in their places, with the sizes that the layout asks for."""
-    hidden = layout.shape.hidden_layers
+    hidden = layout.hidden
     parameters, statistics = [], []
     for layer, ((fan_in, fan_out), names) in enumerate(zip(layout.sizes, layout.vectors, strict=True)):
         parameters.append({**{name: np.empty((count, fan_out)) for name in names}, "w": np.empty((count, fan_in, fan_out))})
         if layout.shape.normalisation == "batch" and layer < hidden:
             statistics.append({name: np.empty((count, fan_out)) for name in ("mean", "variance")})
     networks = Members(tuple(parameters), tuple(statistics), np.empty((count, hidden)))
-    encoded = len(arrays[str(len(jax.tree.leaves(networks)))])  # columns with bins, also where this layout does without
-    encoding = Encoding(np.empty(encoded), *(np.empty((encoded, BINS)) for _ in Encoding._fields[1:]))
+    if layout.picture:
+        encoding = Pixels(*(np.empty(layout.picture[2]) for _ in Pixels._fields))
+    else:
+        encoded = len(arrays[str(len(jax.tree.leaves(networks)))])  # columns with bins, also where this layout does without
+        encoding = Encoding(np.empty(encoded), *(np.empty((encoded, BINS)) for _ in Encoding._fields[1:]))
     leaves, structure = jax.tree.flatten((networks, encoding))
     found = [arrays[str(number)] for number in range(len(leaves))]
     for leaf, array in zip(leaves, found, strict=True):

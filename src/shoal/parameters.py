@@ -16,7 +16,13 @@ When = tuple[tuple[str, tuple[Any, ...]], ...]
 UNITS, LAYERS = "units", "hidden_layers"
 """Parameters beside the settings of a recipe: the units of every hidden layer, and their number."""
 
-SHAPE = (LAYERS, "hidden_units", "activation", "normalisation", "batch_size", "numeric_encoding", "input_normalisation", "loss")
+CONVOLUTIONS = ("channels", "convolutions_per_block", "kernel_size", "pooling", "residual", "global_pooling")
+"""The settings of convolutions, all of which a program is compiled for."""
+
+SHAPE = (
+    *(LAYERS, "hidden_units", "activation", "normalisation", "batch_size", "numeric_encoding", "input_normalisation", "loss"),
+    *CONVOLUTIONS,
+)
 """What a program is compiled for; every combination of such choices is a family."""
 
 
@@ -146,7 +152,9 @@ _USED: dict[str, Callable[[Recipe], bool]] = {
     "batch_norm_beta": lambda recipe: recipe.normalisation == "batch",
     "weight_decay": lambda recipe: recipe.optimiser != "adam",
     UNITS: lambda recipe: bool(recipe.hidden_units),
-    "keep_prob": lambda recipe: bool(recipe.hidden_units),
+    "keep_prob": lambda recipe: bool(recipe.hidden_units or recipe.channels),
+    "residual": lambda recipe: bool(recipe.channels) and recipe.convolutions_per_block > 1,
+    **dict.fromkeys(("convolutions_per_block", "kernel_size", "pooling", "global_pooling"), lambda recipe: bool(recipe.channels)),
 }
 """Settings that matter in some recipes only."""
 

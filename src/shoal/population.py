@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -23,8 +23,10 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from shoal import devices, training
 from shoal.losses import Loss, activate_output, trivial_loss
+from shoal.nets.augmentation import is_augmented
 from shoal.nets.encoding import Encoding, fit
 from shoal.nets.network import Layout, draw, network_inputs, outputs
+from shoal.nets.pixels import Pixels
 from shoal.probes import Probe, probe
 from shoal.recipe import TECHNIQUES, WHOLE_BATCH, Numbers, Recipe, Shape, stack, techniques_of
 from shoal.training import Batch, Scale, State
@@ -46,6 +48,10 @@ MOST_PROGRAMS = 24
 
 COLUMN_MULTIPLE = 8
 """Columns are padded to a multiple, so that one more category level seldom means another program."""
+
+
+Inputs = Encoding | Pixels
+"""What turns rows of a table, or pictures, into what the networks see."""
 
 
 class OwnRows(NamedTuple):
@@ -77,9 +83,13 @@ def capacity(rows: int) -> int:
 
 
 def padded(part: Batch, columns: int) -> Batch:
-    """A table in its size class and with this many columns; there is always at least one padding row, of weight 0."""
+    """A table in its size class and with this many columns; there is always at least one padding row, of weight 0.
+
+    Numbers are float32, pictures stay bytes: a quarter of the memory, on the device too.
+    """
     more = capacity(len(part.x)) - len(part.x)
-    x = np.pad(part.x.astype(np.float32, copy=False), ((0, more), (0, columns - part.x.shape[1])))
+    x = part.x if part.x.dtype == np.uint8 else part.x.astype(np.float32, copy=False)
+    x = np.pad(x, ((0, more), (0, columns - part.x.shape[1])))
     target = np.pad(part.target, ((0, more), *((0, 0),) * (part.target.ndim - 1)))
     return Batch(x, target, np.pad(part.weight, (0, more)))
 
@@ -113,7 +123,8 @@ class Tables:
         dev_rows: likewise.
         columns: input columns before padding.
         class_weight: what balances the classes, ``[classes]``.
-        encoding: bins of the numeric columns, fitted on the training rows.
+        encoding: bins of the numeric columns, fitted on the training rows; of pictures, what their bytes are normalised with.
+        picture: height, width and channels of pictures; ``None`` of a table.
     """
 
     train: Batch
@@ -122,22 +133,38 @@ class Tables:
     dev_rows: int
     columns: int
     class_weight: np.ndarray
-    encoding: Encoding
+    encoding: Encoding | Pixels
+    picture: tuple[int, int, int] | None = None
 
     @classmethod
-    def load(cls, train_part: Batch, dev_part: Batch) -> Tables:
-        """Put the rows of the two parts (``x [rows, columns]``, not padded) on the devices."""
+    def load(cls, train_part: Batch, dev_part: Batch, picture: tuple[int, int, int] | None = None, pixels: Pixels | None = None) -> Tables:
+        """Put the rows of the two parts (``x [rows, columns]``, not padded) on the devices.
+
+        Args:
+            train_part: training rows.
+            dev_part: dev rows.
+            picture: height, width and channels, where each row is a picture: ``x`` are its bytes, in this order.
+            pixels: what these are normalised with.
+        """
         columns = train_part.x.shape[1]
         whole = NamedSharding(devices.mesh(len(devices.start())), PartitionSpec())
-        on_train, on_dev = (jax.device_put(padded(part, padded_columns(columns)), whole) for part in (train_part, dev_part))
+        room = columns if picture else padded_columns(columns)
+        on_train, on_dev = (jax.device_put(padded(part, room), whole) for part in (train_part, dev_part))
         class_weight = balancing_weights(train_part.target, train_part.weight)
-        return cls(on_train, on_dev, len(train_part.x), len(dev_part.x), columns, class_weight, fit(train_part.x))
+        encoding = fit(train_part.x) if pixels is None else pixels
+        return cls(on_train, on_dev, len(train_part.x), len(dev_part.x), columns, class_weight, encoding, picture)
+
+    @property
+    def encoded(self) -> int:
+        """Columns that have a piecewise-linear encoding, padded."""
+        return 0 if isinstance(self.encoding, Pixels) else len(self.encoding.columns)
 
     def layout(self, shape: Shape, width: int, outputs: int, loss: Loss, techniques: Sequence[str] = tuple(TECHNIQUES)) -> Layout:
         """The layout of networks of a shape on these tables, whose recipes use some of the techniques."""
-        encoded = len(self.encoding.columns) if shape.numeric_encoding == "piecewise" else 0
+        encoded = self.encoded if shape.numeric_encoding == "piecewise" else 0
+        columns = self.columns if self.picture else padded_columns(self.columns)
         shape = replace(shape, batch_size=self.batch_size(shape))
-        return Layout(shape, width, padded_columns(self.columns), encoded, outputs, loss, tuple(sorted(techniques)))
+        return Layout(shape, width, columns, encoded, outputs, loss, tuple(sorted(techniques)), self.picture)
 
     def batch_size(self, shape: Shape) -> int:
         """Rows of a mini-batch; a batch of all rows is padded to a multiple of 256, so that a few more rows use the same program."""
@@ -197,9 +224,12 @@ class Shoal:
         self._dev_blocks = self._replicate(np.int32(-(-tables.dev_rows // EVALUATION_ROWS)))
         self._noise_seed = self._replicate(np.uint32(seed % 2**32))
         self.steps_per_epoch = tables.steps_per_epoch(layout.shape.batch_size)
-        present = np.concatenate([np.arange(layout.columns) < tables.columns, tables.encoding.used if layout.encoded else []]).astype(bool)
+        coding, pixels = (tables.encoding, ()) if isinstance(tables.encoding, Encoding) else (None, tables.encoding)
+        used = coding.used if coding is not None and layout.encoded else []
+        present = np.concatenate([np.arange(layout.columns) < tables.columns, used]).astype(bool)
         steps = np.float32(self.steps_per_epoch)
-        self._scale = self._replicate(Scale(np.float32(tables.train_rows), steps, present, tables.class_weight, np.float32(error_share)))
+        scale = Scale(np.float32(tables.train_rows), steps, present, tables.class_weight, np.float32(error_share), pixels)
+        self._scale = self._replicate(scale)
         self._probed = self._replicate(np.linspace(0, tables.train_rows - 1, PROBED_ROWS).astype(np.int32))
         self._sample = self._replicate(np.linspace(0, tables.train_rows - 1, SAMPLE_ROWS).astype(np.int32))
 
@@ -311,7 +341,7 @@ def take(state: State, slots: Sequence[int]) -> State:
 
 def state_structure(layout: Layout) -> Any:
     """The tree structure of a shoal's state, to rebuild one from its leaves."""
-    numbers = Recipe(hidden_units=(1,) * layout.shape.hidden_layers).numbers(0)
+    numbers = Recipe().numbers(0)._replace(units=np.ones(layout.hidden, np.int32))
     scale = Scale(np.float32(1), np.float32(1), np.ones(layout.inputs, bool), np.ones(1, np.float32), np.float32(0))
     sample = np.zeros((1, layout.inputs), np.float32)
     return jax.tree.structure(jax.eval_shape(functools.partial(training.start, layout), numbers, scale, sample))
@@ -339,6 +369,33 @@ def _own_rows(own_rows: Sequence[np.ndarray], slots: int, tables: Tables) -> Own
     return OwnRows(rows, count, np.full(slots, tables.train_rows, np.int32))
 
 
+def over(layout: Layout, function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callable[..., Any]:
+    """A function of one network mapped over the networks of a device, inside a program: ``jax.vmap``, or one after the other.
+
+    One convolution keeps a core busy, and its patches in the core's cache; several networks at once would throw them out.
+    """
+    if not layout.convolutions or jax.default_backend() != "cpu":
+        return jax.vmap(function, in_axes)
+
+    def mapped(*arguments: Any) -> Any:
+        own = [argument for argument, axis in zip(arguments, in_axes, strict=True) if axis is not None]
+
+        def of_one(own: list[Any]) -> Any:
+            rest = iter(own)
+            return function(*(argument if axis is None else next(rest) for argument, axis in zip(arguments, in_axes, strict=True)))
+
+        return jax.lax.map(of_one, own)
+
+    return mapped
+
+
+def _trained_on(layout: Layout, rows: Batch, index: Array, encoding: Inputs) -> Batch:
+    """The mini-batch of some training rows: what the networks see of them, or pictures that each augments in its own way."""
+    x = rows.x[index]
+    x = x.astype(jnp.float32) if is_augmented(layout.techniques) else network_inputs(layout, x, encoding)
+    return Batch(x, rows.target[index], rows.weight[index])
+
+
 class _Programs(NamedTuple):
     start: Any
     advance: Any
@@ -350,16 +407,16 @@ def _programs(layout: Layout, mesh: jax.sharding.Mesh, have_own_rows: bool = Fal
     networks, shared = PartitionSpec(devices.AXIS), PartitionSpec()
     over_networks = functools.partial(jax.shard_map, mesh=mesh, check_vma=False)
 
-    def start(numbers: Numbers, scale: Scale, rows: Array, sample: Array, encoding: Encoding) -> State:
+    def start(numbers: Numbers, scale: Scale, rows: Array, sample: Array, encoding: Inputs) -> State:
         inputs = network_inputs(layout, rows[sample], encoding)
-        return jax.vmap(functools.partial(training.start, layout), (0, None, None))(numbers, scale, inputs)
+        return over(layout, functools.partial(training.start, layout), (0, None, None))(numbers, scale, inputs)
 
     def look(
-        state: State, numbers: Numbers, scale: Scale, noise_seed: Array, clock: Array, rows: Batch, chosen: Array, encoding: Encoding
+        state: State, numbers: Numbers, scale: Scale, noise_seed: Array, clock: Array, rows: Batch, chosen: Array, encoding: Inputs
     ) -> Probe:
-        batch = Batch(network_inputs(layout, rows.x[chosen], encoding), rows.target[chosen], rows.weight[chosen])
+        batch = _trained_on(layout, rows, chosen, encoding)
         draws = draw(replace(layout, shape=replace(layout.shape, batch_size=PROBED_ROWS)), noise_seed, clock)
-        return jax.vmap(functools.partial(probe, layout), (0, 0, None, None, None))(state, numbers, scale, batch, draws)
+        return over(layout, functools.partial(probe, layout), (0, 0, None, None, None))(state, numbers, scale, batch, draws)
 
     advance = functools.partial(_advance, layout)
     by_segment = PartitionSpec(None, devices.AXIS)
@@ -384,23 +441,21 @@ def _advance(
     rows: Batch,
     dev: Batch,
     dev_blocks: Array,
-    encoding: Encoding,
+    encoding: Inputs,
     own_rows: OwnRows | tuple[()],
 ) -> tuple[State, Trace]:
     """The networks of one device through ``segments`` segments; their number and length are data, not shape."""
     zeros = jnp.zeros_like(state.best.score)
-    step = jax.vmap(functools.partial(training.step, layout), (0, 0, None, 0 if own_rows else None, None))
+    step = over(layout, functools.partial(training.step, layout), (0, 0, None, 0 if own_rows else None, None))
 
     def batch_at(position: Array) -> Batch:
         """The mini-batch of all networks, or one for each, with a leading axis, where they have rows of their own."""
         index = order[position]
         if not own_rows:
-            x = network_inputs(layout, rows.x[index], encoding)  # one gather and one encoding for every network
-            return Batch(x, rows.target[index], rows.weight[index])
+            return _trained_on(layout, rows, index, encoding)  # one gather and one encoding for every network
 
         def of_one(own: OwnRows) -> Batch:
-            mine = jnp.where(index < own.of, own.rows[index % own.count], own.of)
-            return Batch(network_inputs(layout, rows.x[mine], encoding), rows.target[mine], rows.weight[mine])
+            return _trained_on(layout, rows, jnp.where(index < own.of, own.rows[index % own.count], own.of), encoding)
 
         return jax.vmap(of_one)(own_rows)
 
@@ -429,9 +484,9 @@ def _advance(
     return state, trace
 
 
-def _evaluate(layout: Layout, state: State, numbers: Numbers, dev: Batch, blocks: Array, encoding: Encoding) -> tuple[Array, Array]:
+def _evaluate(layout: Layout, state: State, numbers: Numbers, dev: Batch, blocks: Array, encoding: Inputs) -> tuple[Array, Array]:
     """Mean loss and error of each network over the dev rows."""
-    evaluate = jax.vmap(functools.partial(training.evaluate, layout), (0, 0, None))
+    evaluate = over(layout, functools.partial(training.evaluate, layout), (0, 0, None))
 
     def one_block(block: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
         batch = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, block * EVALUATION_ROWS, EVALUATION_ROWS), dev)
@@ -465,18 +520,18 @@ def members(state: State, units: np.ndarray) -> Members:
 
 @functools.lru_cache(maxsize=MOST_PROGRAMS)
 def _predictor(layout: Layout) -> Any:
-    def predict(networks: Members, x: Array, encoding: Encoding) -> Array:
+    def predict(networks: Members, x: Array, encoding: Inputs) -> Array:
         x = network_inputs(layout, x, encoding)
 
         def one(network: Members) -> Array:
             return activate_output(layout.loss, outputs(layout, network.parameters, network.statistics, x, network.units))
 
-        return jax.vmap(one)(networks)
+        return over(layout, one, (0,))(networks)
 
     return jax.jit(predict)
 
 
-def predict(layout: Layout, networks: Members, encoding: Encoding, x: np.ndarray) -> np.ndarray:
+def predict(layout: Layout, networks: Members, encoding: Inputs, x: np.ndarray) -> np.ndarray:
     """Predictions of each network: probabilities ``[networks, rows, classes]`` or standardised values ``[networks, rows]``.
 
     Args:
@@ -490,7 +545,7 @@ def predict(layout: Layout, networks: Members, encoding: Encoding, x: np.ndarray
     on_device, encoding = jax.device_put((networks, encoding))
     blocks = []
     for first in range(0, max(len(x), 1), PREDICTION_ROWS):
-        block = np.zeros((PREDICTION_ROWS, layout.columns), np.float32)
+        block = np.zeros((PREDICTION_ROWS, layout.columns), np.uint8 if layout.picture else np.float32)
         piece = x[first : first + PREDICTION_ROWS]
         block[: len(piece), : x.shape[1]] = piece
         blocks.append(np.asarray(program(on_device, block, encoding))[:, : len(piece)])
@@ -499,9 +554,10 @@ def predict(layout: Layout, networks: Members, encoding: Encoding, x: np.ndarray
 
 def bytes_per_network(layout: Layout) -> int:
     """Memory that one slot takes: parameters, gradient, moments, averages and the best ones, and a mini-batch's activations twice."""
-    activations = layout.shape.batch_size * (layout.width * layout.shape.hidden_layers + layout.outputs)
+    pictures = [each.filters * each.height * each.width for each in layout.convolutions]
+    activations = layout.shape.batch_size * (sum(pictures) + layout.width * layout.shape.hidden_layers + layout.outputs)
     kept = {"first_moment", "second_moment", "maximum", "weight_average"} & set(layout.techniques)
-    return 4 * ((4 + len(kept)) * layout.parameters + 4 * max(activations, EVALUATION_ROWS * layout.width))
+    return 4 * ((4 + len(kept)) * layout.parameters + 4 * max(activations, EVALUATION_ROWS * max(layout.width, *pictures, 0)))
 
 
 def slots_within(layout: Layout, memory: int) -> int:

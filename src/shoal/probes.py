@@ -13,7 +13,7 @@ from jax import Array
 from shoal import optimisers, training
 from shoal.measurements import Signals
 from shoal.nets.layers import ACTIVATIONS
-from shoal.nets.network import Draws, Layout, Parameters
+from shoal.nets.network import Draws, Hidden, Layout, Parameters
 from shoal.recipe import Numbers
 from shoal.training import Batch, Scale, State
 
@@ -44,9 +44,10 @@ def probe(layout: Layout, state: State, numbers: Numbers, scale: Scale, batch: B
 
     Gradients with respect to ``Z[l]`` are those of zeros that are added to it.
     """
-    rows, dtype = batch.x.shape[0], batch.x.dtype
-    widths = (*(layout.width,) * layout.shape.hidden_layers, layout.outputs)
-    nudges = tuple(jnp.zeros((rows, width), dtype) for width in widths)
+    rows, dtype = batch.x.shape[0], batch.weight.dtype
+    sizes = [(each.filters, each.height, each.width, rows) for each in layout.convolutions]
+    sizes += [(rows, layout.width)] * layout.shape.hidden_layers + [(rows, layout.outputs)]
+    nudges = tuple(jnp.zeros(size, dtype) for size in sizes)
 
     def of(parameters: Parameters, nudges: Sequence[Array]) -> tuple[Array, training.Passed]:
         return training.cost(layout, numbers, scale, state.statistics, parameters, batch, draws, nudges)
@@ -56,12 +57,17 @@ def probe(layout: Layout, state: State, numbers: Numbers, scale: Scale, batch: B
     after = training.descend(layout, state, numbers, scale, slope, optimisers.global_norm(slope))
     present = (batch.weight > 0).astype(dtype)
     count = jnp.maximum(present.sum(), 1.0)
-    own = [(jnp.arange(layout.width) < units).astype(dtype) for units in numbers.units] + [jnp.ones(layout.outputs, dtype)]
-    held = [*(layer.a for layer in passed.hidden), passed.z]
-    mean_square = [jnp.sum(jnp.square(a) * present[:, None] * mask) / (count * mask.sum()) for a, mask in zip(held, own, strict=True)]
+    own = [(jnp.arange(room) < units).astype(dtype) for room, units in zip(layout.rooms, numbers.units, strict=True)]
+    own += [jnp.ones(layout.outputs, dtype)]
+    hidden = [_by_row(layer, present) for layer in passed.hidden]
+    held = [*((layer.a, there) for layer, there in hidden), (passed.z, present)]
+    mean_square = [
+        jnp.sum(jnp.square(a) * there[:, None] * mask) / (jnp.maximum(there.sum(), 1.0) * mask.sum())
+        for (a, there), mask in zip(held, own, strict=True)
+    ]
     weights = [layer["w"] for layer in state.parameters]
     moved = [new["w"] - old for new, old in zip(after.parameters, weights, strict=True)]
-    slopes = [_steepness(layout, layer.z) for layer in passed.hidden]
+    slopes = [(_steepness(layout, layer.z), there) for layer, there in hidden]
     none = [jnp.zeros((), dtype)]
     return Probe(
         loss=loss,
@@ -71,10 +77,19 @@ def probe(layout: Layout, state: State, numbers: Numbers, scale: Scale, batch: B
         gradient=jnp.stack([jnp.linalg.norm(layer["w"]) for layer in slope]),
         weight=jnp.stack([jnp.linalg.norm(w) for w in weights]),
         update=jnp.stack([jnp.linalg.norm(d) / jnp.maximum(jnp.linalg.norm(w), 1e-12) for d, w in zip(moved, weights, strict=True)]),
-        dead=jnp.stack([_dead(s, present, mask) for s, mask in zip(slopes, own, strict=False)] + none),
-        saturated=jnp.stack([_saturated(s, present, mask) for s, mask in zip(slopes, own, strict=False)] + none),
+        dead=jnp.stack([_dead(s, there, mask) for (s, there), mask in zip(slopes, own, strict=False)] + none),
+        saturated=jnp.stack([_saturated(s, there, mask) for (s, there), mask in zip(slopes, own, strict=False)] + none),
         alike=jnp.stack([_alike(layer, mask) for layer, mask in zip(state.parameters, own, strict=True)]),
     )
+
+
+def _by_row(layer: Hidden, present: Array) -> tuple[Hidden, Array]:
+    """A layer and which of its rows are there; of a convolution every pixel counts as a row ``[rows * pixels, channels]``."""
+    if layer.z.ndim == 2:
+        return layer, present
+    pixels = layer.z.shape[1] * layer.z.shape[2]
+    z, a = (each.transpose(3, 1, 2, 0).reshape(-1, each.shape[0]) for each in layer)
+    return Hidden(z, a), jnp.repeat(present, pixels)
 
 
 def _steepness(layout: Layout, z: Array) -> Array:

@@ -30,8 +30,16 @@ Decay = Literal[
     "constant", "inverse_time", "exponential", "sqrt_epoch", "sqrt_step", "staircase", "linear", "cosine", "one_cycle", "plateau"
 ]
 Calibration = Literal["temperature", "none"]
+Pooling = Literal["max", "average", "none"]
+GlobalPooling = Literal["none", "average"]
 
 MAX_HIDDEN_LAYERS = 8
+MAX_BLOCKS = 8
+MAX_CONVOLUTIONS_PER_BLOCK = 8
+MAX_CHANNELS = 1 << 12
+MAX_KERNEL_SIZE = 15
+CHANNEL_MULTIPLE = 8
+"""A program has room for a multiple of so many channels; recipes that round up to the same share one."""
 MAX_UNITS = 1 << 16
 MAX_BATCH_SIZE = 1 << 24
 WHOLE_BATCH = 0
@@ -67,6 +75,27 @@ OPTIMISERS: dict[str, Blocks] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Convolutions:
+    """The static half of the convolutions before the dense layers.
+
+    Args:
+        channels: that each block's convolutions have room for.
+        per_block: convolutions in each block.
+        kernel_size: side of their filters.
+        pooling: at the end of a block.
+        residual: whether the convolutions of a block after its first add to what they see.
+        global_pooling: what the dense layers see: every value, or the mean of each channel.
+    """
+
+    channels: tuple[int, ...]
+    per_block: int
+    kernel_size: int
+    pooling: Pooling
+    residual: bool
+    global_pooling: GlobalPooling
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
     """The static half of a recipe: what a compiled program is made for (the width is the shoal's, not the recipe's)."""
 
@@ -79,13 +108,14 @@ class Shape:
     input_normalisation: InputNormalisation = "smooth"
     """The networks of a shoal share their tables, and so what was done to the inputs."""
     loss: LossName = "auto"
+    convolutions: Convolutions | None = None
 
 
 class Numbers(NamedTuple):
     """The traced half of a recipe: scalars of one network, or arrays with a leading axis of networks."""
 
     seed: Any  # uint32
-    units: Any  # int32 [hidden_layers]
+    units: Any  # int32 [hidden]: of each hidden layer, the channels of convolutions first
     initialisation: Any  # int32, position in INITIALISATIONS
     gain: Any
     blocks: Blocks  # bool each
@@ -100,7 +130,7 @@ class Numbers(NamedTuple):
     weight_decay: Any
     l1: Any
     max_norm: Any  # infinity: no constraint
-    keep_prob: Any  # [1 + hidden_layers], the inputs first
+    keep_prob: Any  # of what each dense layer sees: [1 + hidden_layers], the inputs first; after convolutions one more, their features
     input_noise: Any
     mixup: Any
     horizontal_flip: Any
@@ -134,6 +164,13 @@ class Recipe:
 
     Args:
         hidden_units: units of each hidden layer, 0 to 8 layers; ``()`` is linear, logistic or softmax regression.
+        channels: of pictures, the filters of each block of convolutions before the hidden layers, 0 to 8 blocks. A convolution is
+            followed by normalisation and activation, a block by pooling (see ``shoal.nets.convolution``).
+        convolutions_per_block: how many follow each other in a block.
+        kernel_size: side of the filters, an odd number of pixels.
+        pooling: 2 x 2 at the end of each block: ``max``, ``average`` or ``none``.
+        residual: the convolutions of a block after its first add to what they see, ``A + g(norm(conv(A)))``.
+        global_pooling: ``none`` gives every value of the last block to the dense layers, ``average`` the mean of each channel.
         activation: ``g`` in ``A[l] = g(Z[l])``.
         normalisation: of ``Z[l]`` before the activation, with learned gamma and beta: ``batch`` norm over the mini-batch, ``layer``
             norm over the units of each example, or ``none``.
@@ -163,7 +200,8 @@ class Recipe:
         weight_decay: decoupled decay, ``W -= alpha * weight_decay * W`` (AdamW); biases and normalisation are not decayed.
         l1: ``lambda`` of ``lambda/m * sum |W[l]|``, taken as a proximal step after the update, so that weights become exactly 0.
         max_norm: largest norm of the weights into one hidden unit, or ``None``.
-        keep_prob: probability that a hidden unit is kept by inverted dropout: one number for all hidden layers or one per layer.
+        keep_prob: probability that a hidden unit is kept by inverted dropout: one number for all hidden layers or one per layer. After
+            convolutions it also holds for the features that the dense layers see, which come first where there is one number per layer.
         input_keep_prob: the same for the inputs.
         input_noise: standard deviation of normal noise added to the network's inputs in training.
         mixup: ``a`` of the ``Beta(a, a)`` distribution of mixup's weights; 0 for none.
@@ -199,6 +237,12 @@ class Recipe:
     """
 
     hidden_units: tuple[int, ...] = (64, 64)
+    channels: tuple[int, ...] = ()
+    convolutions_per_block: int = 1
+    kernel_size: int = 3
+    pooling: Pooling = "max"
+    residual: bool = False
+    global_pooling: GlobalPooling = "none"
     activation: Activation = "silu"
     normalisation: Normalisation = "none"
     batch_norm_beta: float = 0.98
@@ -249,7 +293,7 @@ class Recipe:
     calibration: Calibration = "temperature"
 
     def __post_init__(self) -> None:
-        for name in ("hidden_units", "keep_prob"):
+        for name in ("hidden_units", "channels", "keep_prob"):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         problems = list(_problems(self))
@@ -260,8 +304,33 @@ class Recipe:
     def shape(self) -> Shape:
         """The static half."""
         size = WHOLE_BATCH if self.batch_size == "all" else self.batch_size
-        layers = len(self.hidden_units)
-        return Shape(layers, self.activation, self.normalisation, size, self.numeric_encoding, self.input_normalisation, self.loss)
+        return Shape(
+            len(self.hidden_units),
+            self.activation,
+            self.normalisation,
+            size,
+            self.numeric_encoding,
+            self.input_normalisation,
+            self.loss,
+            self._convolutions,
+        )
+
+    @property
+    def _convolutions(self) -> Convolutions | None:
+        if not self.channels:
+            return None
+        room = tuple(-(-each // CHANNEL_MULTIPLE) * CHANNEL_MULTIPLE for each in self.channels)
+        return Convolutions(room, self.convolutions_per_block, self.kernel_size, self.pooling, self.residual, self.global_pooling)
+
+    @property
+    def units(self) -> tuple[int, ...]:
+        """Units of every hidden layer: the channels of each convolution, then ``hidden_units``.
+
+        Example:
+            >>> Recipe(channels=(16, 32), convolutions_per_block=2, hidden_units=(64,)).units
+            (16, 16, 32, 32, 64)
+        """
+        return (*(each for each in self.channels for _ in range(self.convolutions_per_block)), *self.hidden_units)
 
     @property
     def techniques(self) -> tuple[str, ...]:
@@ -275,8 +344,9 @@ class Recipe:
 
     @property
     def keep_probs(self) -> tuple[float, ...]:
-        """keep_prob of the inputs, then of each hidden layer."""
-        hidden = self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,) * len(self.hidden_units)
+        """keep_prob of the inputs, then of the features that convolutions give, then of each hidden layer."""
+        count = len(self.hidden_units) + bool(self.channels)
+        hidden = self.keep_prob if isinstance(self.keep_prob, tuple) else (self.keep_prob,) * count
         return (self.input_keep_prob, *hidden)
 
     def numbers(self, seed: int) -> Numbers:
@@ -284,7 +354,7 @@ class Recipe:
         plain = {name: np.float32(_or_infinity(getattr(self, name))) for name in Numbers._fields if name in _PLAIN_NUMBERS}
         return Numbers(
             seed=np.uint32(seed % 2**32),
-            units=np.asarray(self.hidden_units, np.int32),
+            units=np.asarray(self.units, np.int32),
             initialisation=np.int32(INITIALISATIONS.index(self.initialisation)),
             gain=np.float32(self.initialisation_gain),
             blocks=Blocks(*map(np.bool_, self.blocks)),
@@ -401,6 +471,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "initialisation": get_args(Initialisation),
     "optimiser": get_args(Optimiser),
     "decay": get_args(Decay),
+    "pooling": get_args(Pooling),
+    "global_pooling": get_args(GlobalPooling),
     "calibration": get_args(Calibration),
 }
 
@@ -460,11 +532,34 @@ def _problems(recipe: Recipe):
         text = f"hidden_units lists 0 to {MAX_HIDDEN_LAYERS} positive whole numbers up to {MAX_UNITS}"
         yield Problem(text, repr(units), "Write, say, (64, 64).")
         return
-    if isinstance(recipe.keep_prob, tuple) and len(recipe.keep_prob) != len(units):
-        received = f"{len(recipe.keep_prob)} values for {len(units)} hidden layer{'s' * (len(units) != 1)}"
-        yield Problem("keep_prob is one number, or one per hidden layer", received, "Give one number to use it for every layer.")
+    if convolution_problems := list(_convolution_problems(recipe)):
+        yield from convolution_problems
+        return
+    if isinstance(recipe.keep_prob, tuple) and len(recipe.keep_prob) != len(units) + bool(recipe.channels):
+        layers = f"{len(units)} hidden layer{'s' * (len(units) != 1)}"
+        features = ", and one before them for the features of the convolutions" * bool(recipe.channels)
+        received = f"{len(recipe.keep_prob)} value{'s' * (len(recipe.keep_prob) != 1)} for {layers}"
+        yield Problem(f"keep_prob is one number, or one per hidden layer{features}", received, "Give one number to use it for every layer.")
     for value in recipe.keep_prob if isinstance(recipe.keep_prob, tuple) else (recipe.keep_prob,):
         yield from _number_problems("keep_prob", value, 0.0, 1.0, False, True)
+
+
+def _convolution_problems(recipe: Recipe):
+    channels = recipe.channels
+    if not isinstance(channels, tuple) or len(channels) > MAX_BLOCKS or not all(_is_count(each, MAX_CHANNELS) for each in channels):
+        text = f"channels lists 0 to {MAX_BLOCKS} positive whole numbers up to {MAX_CHANNELS}, one per block"
+        yield Problem(text, repr(channels), "Write, say, (16, 32).")
+    if not _is_count(recipe.convolutions_per_block, MAX_CONVOLUTIONS_PER_BLOCK):
+        text = f"convolutions_per_block is a whole number from 1 to {MAX_CONVOLUTIONS_PER_BLOCK}"
+        yield Problem(text, repr(recipe.convolutions_per_block), "Write, say, 2.")
+    if not _is_count(recipe.kernel_size, MAX_KERNEL_SIZE) or recipe.kernel_size % 2 == 0:
+        text = f"kernel_size is an odd whole number up to {MAX_KERNEL_SIZE}"
+        yield Problem(text, repr(recipe.kernel_size), "Write, say, 3; an odd filter has a middle, and pictures keep their size.")
+    if not isinstance(recipe.residual, bool):
+        yield Problem("residual is true or false", repr(recipe.residual), "Write true or false.")
+    elif recipe.residual and recipe.channels and recipe.convolutions_per_block == 1:
+        remedy = "Raise convolutions_per_block to 2 or more, or leave residual out."
+        yield Problem("residual connections lead past the convolutions of a block after its first", "one convolution per block", remedy)
 
 
 def _contradictions(recipe: Recipe):

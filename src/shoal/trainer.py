@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal, Protocol
 
+import jax.numpy as jnp
 import msgspec
 import numpy as np
 
@@ -21,6 +22,7 @@ from shoal.losses import loss_for, target_scaling
 from shoal.measurements import Signals
 from shoal.model import Model
 from shoal.nets.network import Layout
+from shoal.nets.pixels import Pixels, normalised
 from shoal.population import Members, Shoal, Tables, join, members, segment_steps, slots_within, take
 from shoal.probes import signals
 from shoal.recipe import Recipe, Shape, techniques_of
@@ -33,6 +35,7 @@ MEMORY = 1 << 30
 MOMENTS = 7
 """At which the signals through a network are measured over a training, its start and its first evaluation beside them."""
 MOST_ROWS_FOR_SCALES = 50_000
+MOST_ROWS_FOR_PICTURE_SCALES = 2_000
 
 Purpose = Literal["search", "retrain"]
 _TRAINED_ON: tuple[Part, Part] = ("train", "dev")
@@ -178,14 +181,19 @@ class Trainer:
         wanted = (shape.input_normalisation, target_scaling(shape.loss))
         if wanted not in self._prepared:
             dataset = self.dataset.prepared(*wanted)
-            parts = (Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON)
-            self._prepared[wanted] = dataset, Tables.load(*parts)
+            train, dev = (Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON)
+            picture = dataset.picture
+            pixels = Pixels(*(np.array(each, np.float32) for each in (picture.means, picture.deviations))) if picture else None
+            tables = Tables.load(train, dev, picture=picture.shape if picture else None, pixels=pixels)
+            self._prepared[wanted] = dataset, tables
         return self._prepared[wanted]
 
     def input_scales(self, shape: Shape) -> tuple[float, float]:
         """The smallest and the largest root mean square of an input over the training rows, those that are always 0 left out."""
-        x = self.prepared(shape)[0].inputs["train"]
-        scales = np.sqrt(np.mean(np.square(x[:MOST_ROWS_FOR_SCALES], dtype=np.float64), axis=0))
+        dataset, tables = self.prepared(shape)
+        x = dataset.inputs["train"][: MOST_ROWS_FOR_PICTURE_SCALES if dataset.picture else MOST_ROWS_FOR_SCALES]
+        x = np.asarray(normalised(jnp.asarray(x), tables.encoding)) if isinstance(tables.encoding, Pixels) else x
+        scales = np.sqrt(np.mean(np.square(x, dtype=np.float64), axis=0))
         scales = scales[scales > 0]
         return (float(scales.min()), float(scales.max())) if len(scales) else (0.0, 0.0)
 

@@ -16,12 +16,14 @@ from jax import Array
 from shoal import averages, optimisers
 from shoal.losses import error_per_example, per_example
 from shoal.nets import layers
+from shoal.nets.augmentation import is_augmented
 from shoal.nets.network import (
     Draws,
     Hidden,
     Layout,
     Parameters,
     Statistics,
+    augmented_inputs,
     corrected_statistics,
     initialise,
     is_weight,
@@ -66,7 +68,7 @@ class State(NamedTuple):
 class Batch(NamedTuple):
     """A mini-batch: ``x [rows, inputs]``, ``target [rows]`` (``[rows, labels]``), ``weight [rows]``.
 
-    Padding comes last and has weight 0.
+    Padding comes last and has weight 0. In the training of networks that augment pictures, ``x`` are these, from 0 to 255.
     """
 
     x: Any
@@ -82,6 +84,7 @@ class Scale(NamedTuple):
     present: Any  # bool [inputs]: inputs that are not padding
     class_weight: Any  # [classes]: the weight of each class's examples that balances the classes
     error_share: Any  # the score that selects is (1 - share) * dev loss + share * dev error
+    pixels: Any = ()  # shoal.nets.pixels.Pixels of pictures
 
 
 def start(layout: Layout, numbers: Numbers, scale: Scale, sample: Array | None = None, dtype: Any = jnp.float32) -> State:
@@ -116,6 +119,8 @@ def cost(
     used = layout.techniques
     present = (batch.weight > 0).astype(batch.x.dtype)
     x, weight = batch.x, batch.weight
+    if is_augmented(used):
+        x = augmented_inputs(layout, numbers, x, draws.augmentation, scale.pixels)
     if "class_balance" in used:
         weight = weight * scale.class_weight[batch.target] ** numbers.class_balance
     share, partner = jnp.ones((), x.dtype), None
@@ -201,7 +206,7 @@ def _constrained(layout: Layout, parameters: Parameters, numbers: Numbers, alpha
     def one(number: int, w: Array) -> Array:
         if "l1" in layout.techniques:
             w = optimisers.shrink_towards_zero(w, alpha_over_rows * numbers.l1)
-        is_hidden = number < layout.shape.hidden_layers
+        is_hidden = number < layout.hidden
         return optimisers.limit_norms(w, numbers.max_norm) if is_hidden and "max_norm" in layout.techniques else w
 
     return tuple(layer | {"w": one(number, layer["w"])} for number, layer in enumerate(parameters))

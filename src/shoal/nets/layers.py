@@ -1,4 +1,7 @@
-"""Layers for one mini-batch of one network; the shoal comes from ``vmap``."""
+"""Layers for one mini-batch of one network; the shoal comes from ``vmap``.
+
+What a dense layer gives is ``[rows, units]``, what a convolution gives is ``[channels, height, width, rows]``; its channels are its units.
+"""
 
 from __future__ import annotations
 
@@ -43,16 +46,27 @@ def dropout(x: Array, random_bits: Array, keep_prob: Array) -> Array:
     return x * jnp.where(noise.keep(random_bits, keep_prob), 1 / keep_prob, 0.0)
 
 
+def per_unit(vector: Array, z: Array) -> Array:
+    """One number per unit ``[units]``, shaped to go with ``z``."""
+    return vector if z.ndim == 2 else vector[:, None, None, None]
+
+
+def units_of(z: Array) -> int:
+    """How many units a layer has."""
+    return z.shape[1 if z.ndim == 2 else 0]
+
+
 def batch_statistics(z: Array, present: Array) -> tuple[Array, Array]:
-    """Mean and variance of each unit over the examples that are present (the last mini-batch of an epoch is padded).
+    """Mean and variance ``[units]`` over the examples that are present (the last mini-batch of an epoch is padded), and over the pixels.
 
     Args:
-        z: ``[rows, units]``.
+        z: ``[rows, units]`` or ``[channels, height, width, rows]``.
         present: ``[rows]``, 1 for an example and 0 for padding.
     """
-    count = jnp.maximum(present.sum(), 1.0)
-    mean = (z * present[:, None]).sum(0) / count
-    variance = (jnp.square(z - mean) * present[:, None]).sum(0) / count
+    axes, mask = ((0,), present[:, None]) if z.ndim == 2 else ((1, 2, 3), present)
+    count = jnp.maximum(present.sum(), 1.0) * (z.size // (len(present) * units_of(z)))
+    mean = (z * mask).sum(axes) / count
+    variance = (jnp.square(z - per_unit(mean, z)) * mask).sum(axes) / count
     return mean, variance
 
 
@@ -62,23 +76,26 @@ def normalise(z: Array, mean: Array, variance: Array, gamma: Array, beta: Array)
     Batch norm (Ioffe and Szegedy, 2015) with the statistics of each unit, layer norm (Ba, Kiros and Hinton, 2016) with those of
     each example.
     """
-    return (z - mean) * (gamma * jax.lax.rsqrt(variance + NORMALISATION_EPSILON)) + beta
+    scale = gamma * jax.lax.rsqrt(variance + NORMALISATION_EPSILON)
+    return (z - per_unit(mean, z)) * per_unit(scale, z) + per_unit(beta, z)
 
 
 def layer_norm(z: Array, units: Array, gamma: Array, beta: Array) -> Array:
-    """Normalised over the units of each example.
+    """Normalised over the units of each example, and over its pixels.
 
     Args:
-        z: ``[rows, width]``, 0 beyond the network's own ``units``.
+        z: ``[rows, width]`` or ``[channels, height, width, rows]``, 0 beyond the network's own ``units``.
         units: how many of them are the network's.
-        gamma: ``[width]``, 0 beyond ``units``, so that those stay at 0.
-        beta: ``[width]``, likewise.
+        gamma: of each unit, 0 beyond ``units``, so that those stay at 0.
+        beta: likewise.
     """
-    is_own = jnp.arange(z.shape[1]) < units
-    mean = jnp.where(is_own, z, 0.0).sum(1, keepdims=True) / units  # masked for its slope: else weights to cut-off units would learn
-    variance = jnp.where(is_own, jnp.square(z - mean), 0.0).sum(1, keepdims=True) / units
+    axes, pixels = ((1,), 1) if z.ndim == 2 else ((0, 1, 2), z.shape[1] * z.shape[2])
+    is_own = per_unit(jnp.arange(units_of(z)) < units, z)
+    count = units * pixels
+    mean = jnp.where(is_own, z, 0.0).sum(axes, keepdims=True) / count  # masked for its slope: else weights to cut-off units would learn
+    variance = jnp.where(is_own, jnp.square(z - mean), 0.0).sum(axes, keepdims=True) / count
     normal = (z - mean) * jax.lax.rsqrt(variance + NORMALISATION_EPSILON)
-    return gamma * normal + beta
+    return per_unit(gamma, z) * normal + per_unit(beta, z)
 
 
 def mixup_weight(random_bits: Array, a: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,15 +15,33 @@ from jax import Array
 from shoal import averages, noise
 from shoal.losses import Loss
 from shoal.nets import initialisation, layers
+from shoal.nets.augmentation import Draws as AugmentationDraws
+from shoal.nets.augmentation import augment, draw_augmentation, is_augmented
+from shoal.nets.convolution import POOLED, convolve, pool
 from shoal.nets.encoding import BINS, Encoding, encode
+from shoal.nets.pixels import Pixels, normalised
 from shoal.recipe import Numbers, Shape
 
 Parameters = tuple[dict[str, Array], ...]
-"""One dictionary per layer: ``w [in, out]`` with ``b [out]``; under batch norm ``gamma`` and ``beta [out]`` in place of ``b``, which
-would cancel; under layer norm beside it."""
+"""One dictionary per layer, convolutions first: ``w [in, out]`` with ``b [out]``; under batch norm ``gamma`` and ``beta [out]`` in
+place of ``b``, which would cancel; under layer norm beside it."""
 
 Statistics = tuple[dict[str, Array], ...]
 """Batch norm's ``mean`` and ``variance [out]``, one dictionary per hidden layer; none without batch norm."""
+
+
+class Convolution(NamedTuple):
+    """One convolution of a layout, and the plane of pixels it works on."""
+
+    inputs: int
+    """Channels, padded."""
+    filters: int
+    height: int
+    width: int
+    is_first: bool
+    """Of its block; under ``residual`` the others add to what they see."""
+    is_last: bool
+    """Of its block, and so followed by pooling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +50,13 @@ class Layout:
 
     Args:
         shape: the static half of their recipes.
-        width: units that each hidden layer has room for.
-        columns: columns of the table, padded.
+        width: units that each hidden dense layer has room for.
+        columns: columns of the table, padded; of pictures, their pixels times their channels.
         encoded: columns with a piecewise-linear encoding, padded; 0 where the recipes do without.
         outputs: columns of the output.
         loss: what is minimised.
         techniques: what any of their recipes uses (see ``shoal.recipe.TECHNIQUES``); the rest is left out of the program.
+        picture: height, width and channels of pictures; ``None`` of a table.
     """
 
     shape: Shape
@@ -46,6 +66,7 @@ class Layout:
     outputs: int
     loss: Loss
     techniques: tuple[str, ...]
+    picture: tuple[int, int, int] | None = None
 
     @property
     def inputs(self) -> int:
@@ -53,21 +74,87 @@ class Layout:
         return self.columns + self.encoded * BINS
 
     @property
+    def convolutions(self) -> tuple[Convolution, ...]:
+        """The convolutions, in order."""
+        part, found = self.shape.convolutions, []
+        if part is None or self.picture is None:
+            return ()
+        height, width, channels = self.picture
+        for filters in part.channels:
+            for number in range(part.per_block):
+                found.append(Convolution(channels, filters, height, width, number == 0, number == part.per_block - 1))
+                channels = filters
+            if part.pooling != "none":
+                height, width = height // POOLED, width // POOLED
+        return tuple(found)
+
+    @property
+    def plane(self) -> tuple[int, int, int] | None:
+        """Height, width and channels of what the convolutions give; ``None`` without any."""
+        part, convolutions = self.shape.convolutions, self.convolutions
+        if part is None or not convolutions:
+            return None
+        last = convolutions[-1]
+        if part.global_pooling == "average":
+            return 1, 1, last.filters
+        halved = POOLED if part.pooling != "none" else 1
+        return last.height // halved, last.width // halved, last.filters
+
+    @property
+    def features(self) -> int:
+        """What the first dense layer sees: the inputs, or what the convolutions give."""
+        return self.inputs if self.plane is None else math.prod(self.plane)
+
+    @property
+    def hidden(self) -> int:
+        """Hidden layers: convolutions and dense ones."""
+        return len(self.convolutions) + self.shape.hidden_layers
+
+    @property
+    def rooms(self) -> tuple[int, ...]:
+        """Units that each hidden layer has room for."""
+        return (*(each.filters for each in self.convolutions), *(self.width,) * self.shape.hidden_layers)
+
+    @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """Inputs and outputs of each layer."""
-        units = (self.inputs, *(self.width,) * self.shape.hidden_layers, self.outputs)
-        return tuple(pairwise(units))
+        return self.sizes_with(self.rooms)
+
+    def sizes_with(self, units: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        """Inputs and outputs of each layer of a network with so many ``units`` in its hidden layers, not padded."""
+        count, kernel = len(self.convolutions), self.shape.convolutions.kernel_size if self.shape.convolutions else 1
+        channels = (self.picture[2] if self.picture else 0, *units[:count])
+        area = self.features // self.convolutions[-1].filters if count else 0
+        dense = (channels[-1] * area if count else self.inputs, *units[count:], self.outputs)
+        return (*((n_in * kernel * kernel, n_out) for n_in, n_out in pairwise(channels)), *pairwise(dense))
 
     @property
     def vectors(self) -> tuple[tuple[str, ...], ...]:
         """The names of each layer's vectors ``[out]``."""
         hidden = {"none": ("b",), "batch": ("beta", "gamma"), "layer": ("b", "beta", "gamma")}[self.shape.normalisation]
-        return (hidden,) * self.shape.hidden_layers + (("b",),)
+        return (hidden,) * self.hidden + (("b",),)
 
     @property
     def parameters(self) -> int:
         """How many numbers one network's parameters hold, padding included."""
         return sum(fan_in * fan_out + fan_out * len(names) for (fan_in, fan_out), names in zip(self.sizes, self.vectors, strict=True))
+
+
+def _is_own(layout: Layout, units: Array, present: Array) -> tuple[list[Array], list[Array]]:
+    """Which inputs and which outputs of each layer belong to a network, each ``[in]`` or ``[out]``."""
+    own = [jnp.arange(room) < units[layer] for layer, room in enumerate(layout.rooms)]
+    convolutions = layout.convolutions
+    seen: list[Array] = []
+    for layer in range(layout.hidden + 1):
+        if layer < len(convolutions):
+            kernel = layout.shape.convolutions.kernel_size if layout.shape.convolutions else 1
+            channels = own[layer - 1] if layer else jnp.ones(convolutions[0].inputs, bool)
+            seen.append(jnp.repeat(channels, kernel * kernel))
+        elif layer == len(convolutions):
+            seen.append(jnp.repeat(own[layer - 1], layout.features // len(own[layer - 1])) if layer else present)
+        else:
+            seen.append(own[layer - 1])
+    return seen, [*own, jnp.ones(layout.outputs, bool)]
 
 
 def initialise(
@@ -85,20 +172,20 @@ def initialise(
         sample: ``[rows, inputs]`` training rows for LSUV.
         dtype: of the parameters.
     """
-    hidden = layout.shape.hidden_layers
-    exists = [present, *(jnp.arange(layout.width) < numbers.units[layer] for layer in range(hidden)), jnp.ones(layout.outputs, bool)]
+    seen, own = _is_own(layout, numbers.units, present)
     parameters, statistics = [], []
     for layer, ((fan_in, fan_out), names) in enumerate(zip(layout.sizes, layout.vectors, strict=True)):
-        n_in, n_out = (exists[layer + side].sum().astype(dtype) for side in (0, 1))
+        n_in, n_out = (exists.sum().astype(dtype) for exists in (seen[layer], own[layer]))
         w = noise.normal(noise.stream(numbers.seed, layer), fan_in, fan_out, dtype)
-        w = jnp.where(exists[layer][:, None] & exists[layer + 1][None, :], w, 0)
+        w = jnp.where(seen[layer][:, None] & own[layer][None, :], w, 0)
         if "orthogonal" in layout.techniques:
             w = jnp.where(initialisation.is_orthogonal(numbers.initialisation), initialisation.orthogonal(w), w)
-        w = w * initialisation.deviation(numbers.initialisation, numbers.gain.astype(dtype), n_in, n_out, layer == hidden).astype(dtype)
-        own = exists[layer + 1].astype(dtype)
-        parameters.append({"w": w, **{name: own if name == "gamma" else jnp.zeros_like(own) for name in names}})
-        if layout.shape.normalisation == "batch" and layer < hidden:
-            statistics.append({"mean": jnp.zeros_like(own), "variance": jnp.zeros_like(own)})
+        is_output = layer == layout.hidden
+        w = w * initialisation.deviation(numbers.initialisation, numbers.gain.astype(dtype), n_in, n_out, is_output).astype(dtype)
+        exists = own[layer].astype(dtype)
+        parameters.append({"w": w, **{name: exists if name == "gamma" else jnp.zeros_like(exists) for name in names}})
+        if layout.shape.normalisation == "batch" and not is_output:
+            statistics.append({"mean": jnp.zeros_like(exists), "variance": jnp.zeros_like(exists)})
     if "lsuv" in layout.techniques and sample is not None:
         parameters = _scaled_by_layer(layout, tuple(parameters), numbers, sample)
     return tuple(parameters), tuple(statistics)
@@ -106,26 +193,37 @@ def initialise(
 
 def _scaled_by_layer(layout: Layout, parameters: Parameters, numbers: Numbers, a: Array) -> list[dict[str, Array]]:
     """Each layer's weights divided by the standard deviation of its ``Z[l]``, in order (LSUV; one division is exact, since Z is linear)."""
-    scaled, present = [], jnp.ones(len(a), a.dtype)
+    scaled, present, a = [], jnp.ones(len(a), a.dtype), _entering(layout, a)
     for layer, weights in enumerate(parameters):
-        z = a @ weights["w"]
-        units = numbers.units[layer] if layer < layout.shape.hidden_layers else jnp.asarray(layout.outputs)
-        mean = z.sum() / (len(z) * units)
-        is_own = jnp.arange(z.shape[1]) < units
-        variance = jnp.where(is_own, jnp.square(z - mean), 0.0).sum() / (len(z) * units)
+        z = _linear(layout, layer, a, weights["w"])
+        units = numbers.units[layer] if layer < layout.hidden else jnp.asarray(layout.outputs)
+        is_own = layers.per_unit(jnp.arange(weights["w"].shape[1]) < units, z)
+        count = z.size // weights["w"].shape[1] * units
+        mean = z.sum() / count
+        variance = jnp.where(is_own, jnp.square(z - mean), 0.0).sum() / count
         factor = numbers.gain.astype(z.dtype) * jax.lax.rsqrt(jnp.maximum(variance, 1e-12))
         weights = weights | {"w": weights["w"] * jnp.where(initialisation.is_lsuv(numbers.initialisation), factor, 1.0)}
         scaled.append(weights)
-        if layer < layout.shape.hidden_layers:
-            z = a @ weights["w"]
+        if layer < layout.hidden:
+            z = _linear(layout, layer, a, weights["w"])
             statistics = layers.batch_statistics(z, present) if layout.shape.normalisation == "batch" else None
-            a = _activate(layout, _normalised(layout, z, weights, statistics, units), units)
+            z = _normalised(layout, z, weights, statistics, units)
+            a = _leaving(layout, layer, a, _activate(layout, z, units))
     return scaled
 
 
-def network_inputs(layout: Layout, x: Array, encoding: Encoding) -> Array:
-    """What the first layer sees ``[rows, inputs]`` of rows of the table ``[rows, columns]``."""
+def network_inputs(layout: Layout, x: Array, encoding: Encoding | Pixels) -> Array:
+    """What the first layer sees ``[rows, inputs]`` of rows of the table ``[rows, columns]``: pictures are normalised by channel."""
+    if isinstance(encoding, Pixels):
+        return normalised(x, encoding)
     return jnp.concatenate([x, encode(x, encoding)], axis=1) if layout.encoded else x
+
+
+def augmented_inputs(layout: Layout, numbers: Numbers, x: Array, draws: AugmentationDraws, pixels: Pixels) -> Array:
+    """What the first layer of one network sees ``[rows, inputs]`` of pictures ``[rows, columns]`` (0..255) in one training step."""
+    assert layout.picture is not None
+    pictures = augment(x.reshape(-1, *layout.picture), numbers, draws, layout.techniques, pixels.mean)
+    return normalised(pictures.reshape(x.shape), pixels)
 
 
 def is_weight(parameters: Parameters) -> tuple[dict[str, bool], ...]:
@@ -134,7 +232,7 @@ def is_weight(parameters: Parameters) -> tuple[dict[str, bool], ...]:
 
 
 class Hidden(NamedTuple):
-    """One hidden layer on a mini-batch, each ``[rows, width]``."""
+    """One hidden layer on a mini-batch, each ``[rows, width]``, or of a convolution ``[channels, height, width, rows]``."""
 
     z: Array  # what the activation is applied to
     a: Array  # what it gives, before dropout
@@ -165,8 +263,9 @@ def train_outputs(
     seen, hidden = [], []
     if "input_dropout" in layout.techniques:
         x = layers.dropout(x, draws.inputs, numbers.keep_prob[0])
+    x = _entering(layout, x)
     for layer, weights in enumerate(parameters[:-1]):
-        z = x @ weights["w"]
+        z = _linear(layout, layer, x, weights["w"])
         batch = None
         if layout.shape.normalisation == "batch":
             batch = layers.batch_statistics(z, present)
@@ -175,20 +274,56 @@ def train_outputs(
         z = _normalised(layout, z, weights, batch, numbers.units[layer])
         if nudges is not None:
             z = z + nudges[layer]
-        x = _activate(layout, z, numbers.units[layer])
-        hidden.append(Hidden(z, x))
-        if "dropout" in layout.techniques:
-            x = layers.dropout(x, draws.hidden[layer], numbers.keep_prob[layer + 1])
+        a = _activate(layout, z, numbers.units[layer])
+        hidden.append(Hidden(z, a))
+        x = _leaving(layout, layer, x, a)
+        # of the layers before a dense one: the last convolution, and the hidden dense layers
+        dropped = layer - (len(layout.convolutions) - bool(layout.convolutions))
+        if "dropout" in layout.techniques and dropped >= 0:
+            x = layers.dropout(x, draws.hidden[dropped], numbers.keep_prob[dropped + 1])
     z = x @ parameters[-1]["w"] + parameters[-1]["b"]
     return (z if nudges is None else z + nudges[-1]), tuple(seen), tuple(hidden)
 
 
 def outputs(layout: Layout, parameters: Parameters, statistics: Statistics, x: Array, units: Array) -> Array:
     """Outputs ``[rows, outputs]`` of one network in use: no dropout, batch norm by its corrected running averages."""
+    x = _entering(layout, x)
     for layer, weights in enumerate(parameters[:-1]):
         seen = (statistics[layer]["mean"], statistics[layer]["variance"]) if statistics else None
-        x = _activate(layout, _normalised(layout, x @ weights["w"], weights, seen, units[layer]), units[layer])
+        z = _normalised(layout, _linear(layout, layer, x, weights["w"]), weights, seen, units[layer])
+        x = _leaving(layout, layer, x, _activate(layout, z, units[layer]))
     return x @ parameters[-1]["w"] + parameters[-1]["b"]
+
+
+def _entering(layout: Layout, x: Array) -> Array:
+    """The inputs ``[rows, inputs]`` as the first layer takes them: of convolutions ``[channels, height, width, rows]``."""
+    if not layout.convolutions or layout.picture is None:
+        return x
+    return x.reshape(-1, *layout.picture).transpose(3, 1, 2, 0)
+
+
+def _linear(layout: Layout, layer: int, x: Array, w: Array) -> Array:
+    """``W[l] A[l-1]`` without the bias: a convolution, or a product."""
+    if layer >= len(layout.convolutions) or layout.shape.convolutions is None:
+        return x @ w
+    return convolve(x, w, layout.shape.convolutions.kernel_size)
+
+
+def _leaving(layout: Layout, layer: int, x: Array, a: Array) -> Array:
+    """What the next layer sees of a layer's inputs ``x`` and activations ``a``: residual connections and pooling of convolutions."""
+    part = layout.shape.convolutions
+    if layer >= len(layout.convolutions) or part is None:
+        return a
+    convolution = layout.convolutions[layer]
+    if part.residual and not convolution.is_first:
+        a = x + a
+    if convolution.is_last:
+        a = pool(a, part.pooling)
+    if layer < len(layout.convolutions) - 1:
+        return a
+    if part.global_pooling == "average":
+        a = a.mean((1, 2), keepdims=True)
+    return a.reshape(layout.features, -1).T
 
 
 def corrected_statistics(statistics: Statistics, numbers: Numbers, age: Array) -> Statistics:
@@ -200,13 +335,15 @@ def _normalised(layout: Layout, z: Array, weights: dict[str, Array], statistics:
     """What the activation is applied to, from ``z = x @ w``; ``statistics`` are the mean and variance of batch norm."""
     if statistics is not None:
         return layers.normalise(z, *statistics, weights["gamma"], weights["beta"])
-    z = z + weights["b"]
+    z = z + layers.per_unit(weights["b"], z)
     return layers.layer_norm(z, units, weights["gamma"], weights["beta"]) if layout.shape.normalisation == "layer" else z
 
 
 def _activate(layout: Layout, z: Array, units: Array) -> Array:
     a = layers.ACTIVATIONS[layout.shape.activation](z)
-    return jnp.where(jnp.arange(layout.width) < units, a, 0.0) if layers.needs_unit_mask(layout.shape.activation) else a
+    if not layers.needs_unit_mask(layout.shape.activation):
+        return a
+    return jnp.where(layers.per_unit(jnp.arange(layers.units_of(z)) < units, z), a, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,27 +352,33 @@ class Draws:
 
     Args:
         inputs: bits ``[rows, inputs]`` for dropout of the inputs.
-        hidden: bits ``[rows, width]`` of each hidden layer for dropout.
+        hidden: bits for dropout: ``[rows, features]`` of the features of convolutions, if any, then ``[rows, width]`` of each hidden
+            dense layer.
         normal: standard normal numbers ``[rows, inputs]`` for input noise.
         mixup: three times 32 bits, for the weight of the examples.
+        augmentation: for the changes of pictures.
     """
 
     inputs: Any = None
     hidden: Any = None
     normal: Any = None
     mixup: Any = None
+    augmentation: Any = None
 
 
-jax.tree_util.register_dataclass(Draws, data_fields=["inputs", "hidden", "normal", "mixup"], meta_fields=[])
+jax.tree_util.register_dataclass(Draws, data_fields=["inputs", "hidden", "normal", "mixup", "augmentation"], meta_fields=[])
 
 
 def draw(layout: Layout, seed: Array, step: Array, dtype: Any = jnp.float32) -> Draws:
     """The random numbers of one step for a whole shoal; each network makes its own use of them."""
     rows, used = layout.shape.batch_size, layout.techniques
-    streams = [noise.stream(seed, step, number) for number in range(layout.shape.hidden_layers + 3)]
+    streams = [noise.stream(seed, step, number) for number in range(layout.shape.hidden_layers + 5)]
+    features, *hidden = streams[-2], *streams[1:-4]
+    dropped = [(layout.features, features)] * bool(layout.convolutions) + [(layout.width, name) for name in hidden]
     return Draws(
         inputs=noise.bits(streams[0], rows, layout.inputs) if "input_dropout" in used else None,
-        hidden=tuple(noise.bits(name, rows, layout.width) for name in streams[1:-2]) if "dropout" in used else None,
-        normal=noise.normal(streams[-2], rows, layout.inputs, dtype) if "input_noise" in used else None,
-        mixup=noise.bits(streams[-1], 1, 3)[0] if "mixup" in used else None,
+        hidden=tuple(noise.bits(name, rows, width) for width, name in dropped) if "dropout" in used else None,
+        normal=noise.normal(streams[-4], rows, layout.inputs, dtype) if "input_noise" in used else None,
+        mixup=noise.bits(streams[-3], 1, 3)[0] if "mixup" in used else None,
+        augmentation=draw_augmentation(used, streams[-1], rows, dtype) if is_augmented(used) else None,
     )
