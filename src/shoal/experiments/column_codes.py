@@ -17,6 +17,7 @@ from shoal.data.encode import DateEncoder, Encoder, LevelsEncoder, NumberEncoder
 from shoal.data.normalise import FARTHEST
 from shoal.data.pictures.encoder import PictureEncoder
 from shoal.data.values import as_numbers, as_text, as_times
+from shoal.experiments.picture_summaries import Summary, summaries_of, summarised
 
 _SECONDS_A_DAY = 86_400
 
@@ -28,6 +29,8 @@ class CodedColumn:
     name: str
     levels: tuple[str, ...] = ()
     is_date: bool = False
+    summary: Summary | None = None
+    """Of pictures, the number that the codes are."""
 
     def say(self, code: float) -> str:
         """A code in the column's own words.
@@ -47,7 +50,9 @@ class CodedColumn:
 
 
 def coded_columns(preparation: Preparation) -> tuple[CodedColumn, ...]:
-    """The columns behind the inputs, in their order."""
+    """The columns behind the inputs, in their order; of pictures, the numbers that tests look at in their place."""
+    if preparation.picture is not None:
+        return tuple(CodedColumn(summary.name, summary=summary) for summary in summaries_of(preparation.picture))
     return tuple(_column(encoder) for encoder in first_encoders(preparation))
 
 
@@ -70,6 +75,10 @@ def codes(preparation: Preparation, frame: pl.DataFrame, rows: NDArray | None = 
         >>> codes(data.preparation, data.division.tables.main, np.array([0, 5])).shape
         (2, 13)
     """
+    picture = preparation.picture
+    if picture is not None:
+        column = frame[picture.column]
+        return summarised(picture, picture.pixels(column if rows is None else column.gather(rows)))
     encoders = first_encoders(preparation)
     height = frame.height if rows is None else len(rows)
     coded = np.empty((height, len(encoders)))
@@ -100,8 +109,7 @@ def column_codes(encoder: Encoder, column: pl.Series) -> NDArray[np.float64]:
     if isinstance(encoder, DateEncoder):
         days = as_times(column, encoder.format).dt.epoch("s").cast(pl.Float64) / _SECONDS_A_DAY
         return days.fill_null(np.nan).to_numpy()
-    if isinstance(encoder, PictureEncoder):  # how bright each is: one number of many that could be
-        return encoder.pixels(column).mean(axis=1, dtype=np.float64)
+    assert not isinstance(encoder, PictureEncoder), "a picture is many numbers: see codes"
     texts = as_text(column, numbers=encoder.numbers)
     places = {level: float(index) for index, level in enumerate(encoder.levels)}
     known = texts.replace_strict(places, default=float(len(encoder.levels)), return_dtype=pl.Float64)

@@ -21,6 +21,7 @@ from shoal.data.preparation import missing_columns
 from shoal.data.sample import drawn_rows
 from shoal.errors import DataError, Problem
 from shoal.experiments.column_codes import CodedColumn, coded_columns, codes
+from shoal.experiments.picture_summaries import said_of_pictures
 from shoal.interval import Interval
 from shoal.measurements import ColumnClue, TwoSample
 from shoal.metrics import METRICS, interval
@@ -97,7 +98,8 @@ def differing_columns(
         names: of the sets, for words.
 
     Returns:
-        Those with a p-value below 1 % after Holm's correction for the number of columns.
+        Those with a p-value below 1 % after Holm's correction for the number of columns. Details of pictures only where nothing else
+        of them differs.
     """
     tested = [_test_of(column, first[:, index], second[:, index]) for index, column in enumerate(columns)]
     order = sorted(range(len(tested)), key=lambda index: tested[index][1])
@@ -107,7 +109,9 @@ def differing_columns(
             break
         words = _in_words(columns[index], first[:, index], second[:, index], tested[index][0], names)
         differing.append(ColumnClue(columns[index].name, tested[index][0], words))
-    return tuple(sorted(differing, key=lambda clue: -clue.strength))
+    details = {column.name for column in columns if column.summary is not None and column.summary.detail}
+    plain = [clue for clue in differing if clue.name not in details]
+    return tuple(sorted(plain or differing, key=lambda clue: -clue.strength))
 
 
 def reference_codes(dataset: Dataset, seed: int = 0) -> NDArray[np.float32]:
@@ -151,8 +155,8 @@ def compare_tables(reference: NDArray, preparation: Preparation, table: Any, *, 
         >>> compare_tables(reference_codes(data), data.preparation, "example:wine").p_value > 0.01
         True
     """
-    frame, columns = read_table(table), coded_columns(preparation)
-    if missing := [column.name for column in columns if column.name not in frame.columns]:
+    frame, columns = read_table(table, like=preparation.picture), coded_columns(preparation)
+    if missing := [name for name in preparation.columns if name not in frame.columns]:
         raise DataError(missing_columns(missing, frame, source_name(table)))
     if reference.ndim != 2 or reference.shape[1] != len(columns):
         received = f"shape {reference.shape} for {len(columns)} columns"
@@ -238,6 +242,8 @@ def _in_words(column: CodedColumn, first: NDArray, second: NDArray, distance: fl
     low, high = np.quantile(np.concatenate(known), (0.25, 0.75))
     said = [column.say(value) for value in middle]
     if abs(middle[0] - middle[1]) > 0.1 * (high - low) and said[0] != said[1]:
+        if column.summary is not None and column.summary.more:
+            return said_of_pictures(column.summary, middle, names, column.say)
         return f"{column.name} is {said[0]} in {one} and {said[1]} in {other} (medians)"
     point = stats.ks_2samp(*known, method="asymp").statistic_location  # type: ignore[union-attr]
     shares = [np.mean(values <= point) for values in known]
