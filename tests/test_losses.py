@@ -21,9 +21,9 @@ from hypothesis.extra import numpy as hnp
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
-from shoal.losses import Loss, activate_output, error_per_example, loss_for, per_example, target_scaling, trivial_loss, unsuited
+from shoal.losses import Loss, activate_output, error_per_example, loss_for, per_example, target_scaling, trivial_loss
 from shoal.population import balancing_weights
-from shoal.recipe import CHOICES, Recipe
+from shoal.recipe import CHOICES
 
 RNG = np.random.default_rng(1)
 ROWS = 50
@@ -250,37 +250,6 @@ def test_targets_that_are_no_classes_have_nothing_to_balance(target):
 )
 def test_each_task_gets_its_loss_by_itself_or_by_name(task, classes, name, expected):
     assert loss_for(task, classes, name) == expected
-    assert list(unsuited(Recipe(loss=name), task, classes)) == []
-
-
-@pytest.mark.parametrize(
-    ("settings", "task", "classes", "requirement", "received", "remedy"),
-    [
-        ({"loss": "sigmoid"}, "classification", 3, "the loss suits the target", "'sigmoid' for 3 classes", "Choose auto or softmax."),
-        (
-            {"loss": "huber"},
-            "classification",
-            2,
-            "the loss suits the target",
-            "'huber' for 2 classes",
-            "softmax or sigmoid.",
-        ),
-        ({"loss": "softmax"}, "regression", 0, "the loss suits the target", "'softmax' for a quantity", "poisson or quantile"),
-        ({"loss": "softmax"}, "multi_label", 3, "the loss suits the target", "'softmax' for 3", "Choose auto or sigmoid."),
-        ({"label_smoothing": 0.1}, "regression", 0, "label smoothing is for classes", "label_smoothing 0.1", "Leave it out."),
-        ({"class_balance": 1.0}, "regression", 0, "class_balance is for one class per row", "class_balance 1.0", "Leave it out."),
-        ({"class_balance": 0.5}, "multi_label", 3, "class_balance is for one class per row", "class_balance 0.5", "Leave it out."),
-    ],
-)
-def test_what_does_not_suit_the_task_is_named_with_what_does(settings, task, classes, requirement, received, remedy):
-    (problem,) = unsuited(Recipe(**settings), task, classes)
-    assert problem.requirement == requirement and received in problem.received and remedy in problem.remedy
-
-
-def test_all_that_does_not_suit_the_task_is_reported_at_once():
-    recipe = Recipe(loss="sigmoid", label_smoothing=0.1, class_balance=1.0)
-    assert len(list(unsuited(recipe, "regression", 0))) == 3
-    assert list(unsuited(Recipe(label_smoothing=0.1), "multi_label", 3)) == []
 
 
 def test_only_a_rate_keeps_its_zero_when_the_target_is_scaled():

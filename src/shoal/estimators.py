@@ -32,12 +32,12 @@ from shoal.data.read import read_source, wanted_like
 from shoal.data.split import check_rows, part_size, shuffled, stratified
 from shoal.data.target import ClassTarget
 from shoal.errors import DataError, OptionError, Problem
-from shoal.losses import unsuited
 from shoal.metrics import check_metric
 from shoal.plan import Budget
 from shoal.recipe import Recipe
 from shoal.records import Part, Task
 from shoal.space import Space
+from shoal.suitability import unsuited
 from shoal.trainer import Trainer
 from shoal.winner import Stages, Trained, silent, train_best
 
@@ -123,7 +123,7 @@ class _ShoalEstimator(BaseEstimator):
         weights: dict[Part, np.ndarray] = {**dataset.weights, "dev": (dev_weight / weight[train].mean()).astype(np.float32)}
         space = None
         if recipe is not None:
-            if problems := list(unsuited(recipe, self._task, len(dataset.classes))):
+            if problems := list(unsuited(recipe, self._task, len(dataset.classes), dataset.picture_shape)):
                 raise OptionError(*problems)
             budget, space = Budget("one recipe", trials=1), Space.single(recipe)
         trained = train_best(Trainer(replace(dataset, weights=weights), seed), budget, metric=metric, stages=stages, space=space)

@@ -25,7 +25,7 @@ from shoal.default_space import around, default_batch_size, default_epochs
 from shoal.effort import Effort, saved_space
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
 from shoal.loop import RecipeLoop, sound_baseline
-from shoal.losses import target_scaling, unsuited
+from shoal.losses import target_scaling
 from shoal.measurements.answers import Answers
 from shoal.metrics import Metric, check_metric, goal_problems
 from shoal.model import Model
@@ -41,6 +41,7 @@ from shoal.sampler_comparison import samplers_answered, samplers_seconds
 from shoal.search import Searched
 from shoal.space import Space
 from shoal.study import storage_problems
+from shoal.suitability import unsuited
 from shoal.trainer import Trainer, width_class
 from shoal.winner import Stages, Trained, make_plan, silent, space_for, train_best
 
@@ -458,7 +459,9 @@ def _load(
         dataset = data.load(source, y=y, sample_weight=sample_weight, listener=listener, **{name: options[name] for name in names})
         check_metric(options["metric"], dataset.task)
         recipes = [] if problems else list(Effort.of(options).recipes())
-        misfits = dict.fromkeys(problem for recipe in recipes for problem in unsuited(recipe, dataset.task, len(dataset.classes)))
+        misfits = dict.fromkeys(
+            problem for recipe in recipes for problem in unsuited(recipe, dataset.task, len(dataset.classes), dataset.picture_shape)
+        )
         problems += misfits
         distinct = {(recipe.input_normalisation, recipe.loss): recipe for recipe in recipes if not misfits}
         for recipe in distinct.values():

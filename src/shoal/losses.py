@@ -21,7 +21,6 @@ With label smoothing ``s`` the target is ``t = (1 - s) onehot + s/C``, of two cl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Literal
 
 import jax
@@ -31,7 +30,6 @@ from jax import Array
 from scipy import special
 
 from shoal.errors import OptionError, Problem
-from shoal.recipe import Recipe
 
 NOT_LEARNED = 0.97
 """A network whose loss is not below this share of the best constant answer's has learned next to nothing."""
@@ -156,15 +154,3 @@ def loss_for(task: str, classes: int, name: str = "auto") -> tuple[Loss, int]:
 def target_scaling(name: str) -> Literal["standard", "mean"]:
     """How the target of a loss is scaled: a rate is divided by its mean, so that it stays a rate; everything else is standardised."""
     return "mean" if name == "poisson" else "standard"
-
-
-def unsuited(recipe: Recipe, task: str, classes: int) -> Iterator[Problem]:
-    """What in a recipe cannot be used for a task."""
-    try:
-        loss_for(task, classes, recipe.loss)
-    except OptionError as error:
-        yield from error.problems
-    if task == "regression" and recipe.label_smoothing:
-        yield Problem("label smoothing is for classes", f"label_smoothing {recipe.label_smoothing!r} for a quantity", "Leave it out.")
-    if task != "classification" and recipe.class_balance:
-        yield Problem("class_balance is for one class per row", f"class_balance {recipe.class_balance!r}", "Leave it out.")

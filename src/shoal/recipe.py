@@ -333,6 +333,11 @@ class Recipe:
         return (*(each for each in self.channels for _ in range(self.convolutions_per_block)), *self.hidden_units)
 
     @property
+    def needs_pictures(self) -> bool:
+        """Whether it has something for pictures only: convolutions or augmentation."""
+        return bool(self.channels) or any(getattr(self, name) for name in AUGMENTATIONS)
+
+    @property
     def techniques(self) -> tuple[str, ...]:
         """What the program of a network of this recipe must hold, sorted: the names in ``TECHNIQUES`` that are in use."""
         return tuple(sorted(name for name, is_used in TECHNIQUES.items() if is_used(self)))

@@ -15,7 +15,7 @@ from typing import Any
 
 from shoal.errors import OptionError, Problem, did_you_mean
 from shoal.explanations import LETTERS, SETTINGS, Explanation, explain, written
-from shoal.recipe import CHOICES, MAX_HIDDEN_LAYERS, OPTIONAL_NUMBERS, Recipe
+from shoal.recipe import CHOICES, MAX_BLOCKS, MAX_HIDDEN_LAYERS, OPTIONAL_NUMBERS, Recipe
 from shoal.settings_file import ENDLESS, SUFFIXES, at_line, named, parse_toml, read_text, shortened
 from shoal.storage import write_atomically
 
@@ -26,6 +26,7 @@ ELSEWHERE: dict[str, str] = {
     "batch_norm": 'normalisation = "batch"', "layer_norm": 'normalisation = "layer"', "normalization": "normalisation",
     "dropout": "keep_prob, the share that is kept: 1 - dropout", "early_stopping": "patience", "eps": "epsilon",
     "hidden_layer_sizes": "hidden_units", "hidden_layers": "hidden_units, the units of each layer", "lambda": "l2",
+    "filters": "channels, the filters of each block", "kernel": "kernel_size", "pool": "pooling",
     "max_iter": "epochs", "momentum": "beta1", "n_epochs": "epochs", "nesterov": 'optimiser = "nesterov"',
     "optim": "optimiser", "solver": "optimiser", "wd": "weight_decay",
 }  # fmt: skip
@@ -226,11 +227,13 @@ def _mistyped(name: str, value: Any) -> Problem | None:
 
 def _kind(name: str) -> tuple[str, Callable[[Any], bool]]:
     """What type a setting has, in words and as a test."""
-    if name == "hidden_units":
-        return (
-            f"a list of 0 to {MAX_HIDDEN_LAYERS} positive whole numbers",
-            lambda value: _is_list(value, _is_whole) and len(value) <= MAX_HIDDEN_LAYERS,
-        )
+    if name in ("hidden_units", "channels"):
+        most = MAX_HIDDEN_LAYERS if name == "hidden_units" else MAX_BLOCKS
+        return f"a list of 0 to {most} positive whole numbers", lambda value: _is_list(value, _is_whole) and len(value) <= most
+    if name in ("convolutions_per_block", "kernel_size"):
+        return "a whole number", _is_whole
+    if name == "residual":
+        return "true or false", lambda value: isinstance(value, bool)
     if name == "keep_prob":
         return "a number, or a list of a number for each hidden layer", lambda value: _is_number(value) or _is_list(value, _is_number)
     if name == "batch_size":

@@ -73,7 +73,7 @@ def test_each_disease_of_the_training_is_answered_by_its_cure_first(code, sick, 
 
 def test_a_learning_rate_that_is_far_off_goes_to_where_the_range_test_found_the_best():
     measured = RateRange((1e-4, 1e-2, 1.0), (1.0, 0.2, None), 1.0, 200, 0.3, 1e-2, 1e-3, 1e-1)
-    facts = Facts("classification", 3, 5_000, True, measured)
+    facts = Facts("classification", 3, 5_000, True, None, measured)
     for code, rate in (("SH203", 0.3), ("SH204", 3e-6)):
         recipe = Recipe(learning_rate=rate)
         assert suitable(REMEDIES[code](recipe, facts), recipe, facts)[0].settings == {"learning_rate": 0.005}

@@ -73,6 +73,11 @@ class Dataset:
         return self.preparation.picture
 
     @property
+    def picture_shape(self) -> tuple[int, int, int] | None:
+        """Height, width and channels of pictures, where they are the inputs."""
+        return self.picture.shape if self.picture else None
+
+    @property
     def class_shares(self) -> dict[str, float]:
         """Each class's share of the training rows, by their weights; empty for other tasks."""
         if self.task != "classification":

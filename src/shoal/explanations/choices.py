@@ -111,6 +111,15 @@ CHOICE_WORDS: dict[str, dict[str, Choice]] = {
         ),
         "plateau": Choice("alpha falls when the dev score gets no better, as by hand", "alpha = alpha0 decay_factor^(plateaus so far)"),
     },
+    "pooling": {
+        "max": Choice("the largest of each square of 2 x 2 pixels", "A = max of 4 pixels"),
+        "average": Choice("the mean of each square of 2 x 2 pixels", "A = (sum of 4 pixels)/4"),
+        "none": Choice("not used"),
+    },
+    "global_pooling": {
+        "none": Choice("every pixel of every channel"),
+        "average": Choice("one number for each channel, wherever in the picture it was found", "a[c] = mean of A[c] over the pixels"),
+    },
     "calibration": {
         "temperature": Choice("neither too sure nor too unsure, by one number; the predicted class stays", "softmax(log(y_hat)/T)"),
         "none": Choice("not used"),

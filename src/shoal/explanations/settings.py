@@ -65,7 +65,11 @@ class Setting:
 
 
 def _no_layers(recipe: Recipe) -> str:
-    return "" if recipe.hidden_units else "hidden_units is empty"
+    return "" if recipe.hidden_units or recipe.channels else "hidden_units is empty"
+
+
+def _no_convolutions(recipe: Recipe) -> str:
+    return "" if recipe.channels else "channels is empty"
 
 
 def _unless(name: str, *needed: str) -> Callable[[Recipe], str]:
@@ -86,6 +90,30 @@ SETTINGS: dict[str, Setting] = {
     "hidden_units": Setting(
         NETWORK, "5.1", "units of the hidden layers", "Units of each hidden layer, the first one first.",
         values.depth, "Z[l] = W[l] A[l-1] + b[l]",
+    ),
+    "channels": Setting(
+        NETWORK, "5.1", "the filters of the convolutions", "Filters of each block of convolutions, which pictures pass before the layers.",
+        values.blocks, "Z[c] = sum over channels d of W[c,d] * A[d] + b[c], * the cross-correlation", (), example="[16, 32]",
+    ),
+    "convolutions_per_block": Setting(
+        NETWORK, "5.1", "the depth of a block", "Convolutions that follow each other before the pictures are pooled.",
+        lambda recipe: values.count(recipe.convolutions_per_block, "convolution") + " in each block", unused=_no_convolutions,
+    ),
+    "kernel_size": Setting(
+        NETWORK, "5.1", "the size of the filters", "Side of the square of pixels that a filter sees at a time.",
+        values.kernel, unused=_no_convolutions,
+    ),
+    "pooling": Setting(
+        NETWORK, "5.1", "pooling", "What each square of 2 x 2 pixels becomes at the end of a block.", off="none", unused=_no_convolutions,
+    ),
+    "residual": Setting(
+        NETWORK, "3.2", "residual connections", "Whether the convolutions of a block after its first add to what they see.",
+        lambda recipe: "signals and gradients pass a block unchanged beside its convolutions" if recipe.residual else "not used",
+        "A[l] = A[l-1] + g(Z[l])", False,
+        lambda recipe: _no_convolutions(recipe) or ("" if recipe.convolutions_per_block > 1 else "convolutions_per_block is 1"),
+    ),
+    "global_pooling": Setting(
+        NETWORK, "5.1", "what dense layers see of a picture", "What the layers after the convolutions are given.", unused=_no_convolutions,
     ),
     "activation": Setting(
         NETWORK, "1.4", "the activation of hidden units", "What each hidden unit makes of its sum Z.", unused=_no_layers,

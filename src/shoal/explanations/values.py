@@ -44,6 +44,23 @@ def depth(recipe: Recipe) -> str:
     return f"{count(len(recipe.hidden_units), 'hidden layer')}, {count(sum(recipe.hidden_units), 'unit')} in all"
 
 
+def blocks(recipe: Recipe) -> str:
+    """How many blocks, and how much of a picture one value after them has seen."""
+    if not recipe.channels:
+        return "no convolutions: every pixel is an input of its own"
+    seen, step = 1, 1
+    for _ in recipe.channels:
+        seen += recipe.convolutions_per_block * (recipe.kernel_size - 1) * step
+        if recipe.pooling != "none":
+            seen, step = seen + step, 2 * step
+    return f"{count(len(recipe.channels), 'block')}, after which a value has seen {seen} x {seen} pixels"
+
+
+def kernel(recipe: Recipe) -> str:
+    """A filter in pixels."""
+    return f"a filter sees {recipe.kernel_size} x {recipe.kernel_size} pixels of every channel"
+
+
 def steps_per_epoch(recipe: Recipe) -> int:
     """Steps in an epoch of ``ROWS`` training rows; the last, smaller mini-batch counts."""
     return 1 if recipe.batch_size == "all" else math.ceil(ROWS / recipe.batch_size)
@@ -102,7 +119,11 @@ def length(recipe: Recipe) -> str:
 
 def dropout(recipe: Recipe) -> str:
     """50 units at keep_prob 0.8: 10 off on average."""
-    layers = list(zip(recipe.hidden_units, recipe.keep_probs[1:], strict=True))
+    layers = list(zip(recipe.hidden_units, recipe.keep_probs[1 + bool(recipe.channels) :], strict=True))
+    if recipe.channels:
+        keep = recipe.keep_probs[1]
+        features = f"{1 - keep:.3g} of the features that the convolutions give are off on average"
+        return features + "".join(f", and {units * (1 - kept):.3g} of the {count(units, 'unit')} after them" for units, kept in layers)
     if len(set(layers)) > 1:
         off = (f"{units * (1 - keep):.3g} of the {units} in layer {layer}" for layer, (units, keep) in enumerate(layers, 1))
         return f"units off on average: {', '.join(off)}"

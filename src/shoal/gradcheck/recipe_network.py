@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,15 +16,21 @@ from jax import Array
 from shoal import training
 from shoal.gradcheck import jax_function
 from shoal.gradcheck.point import Subject, tree_of
-from shoal.losses import Loss, unsuited
+from shoal.losses import Loss
+from shoal.nets.augmentation import BRIGHTEST, is_augmented
+from shoal.nets.convolution import POOLED
 from shoal.nets.network import Draws, Layout, Parameters, draw
+from shoal.nets.pixels import Pixels
 from shoal.population import balancing_weights
 from shoal.recipe import LossName, Recipe
+from shoal.suitability import unsuited
 from shoal.training import Batch, Scale
 
 ROWS = 24
 """The last of them is padding."""
 INPUTS = 7
+COLOURS = 3
+"""Channels of the pictures that a recipe for pictures is checked on; they are as small as its pooling allows."""
 CLASSES = 3
 SPREAD = 0.1
 """How far the parameters are moved off their start: biases of 0 would hide what they do."""
@@ -48,14 +55,15 @@ def losses_of(recipe: Recipe) -> Iterator[Loss]:
         ['softmax', 'sigmoid', 'multi_label']
     """
     for loss, (task, classes, name) in ASKED_FOR.items():
-        if recipe.loss in ("auto", name) and not any(unsuited(replace(recipe, loss=name), task, classes)):
+        if recipe.loss in ("auto", name) and not any(unsuited(replace(recipe, loss=name), task, classes, _picture(recipe))):
             yield loss
 
 
 def subjects(recipe: Recipe, seed: int) -> Iterator[tuple[Loss, Subject]]:
     """The cost of one mini-batch and its gradient, as training computes them before clipping, for each loss of a recipe.
 
-    Dropout, mixup and input noise are drawn once; mini-batch statistics are part of the cost. Only the network's own units count,
+    A recipe with convolutions or augmentation is checked on small pictures of noise, any other on a table. Dropout, mixup, input
+    noise and augmentation are drawn once; mini-batch statistics are part of the cost. Only the network's own units count,
     not those that pad a shoal.
     """
     for loss in losses_of(recipe):
@@ -65,10 +73,11 @@ def subjects(recipe: Recipe, seed: int) -> Iterator[tuple[Loss, Subject]]:
 def _subject(recipe: Recipe, loss: Loss, seed: int) -> Subject:
     layout = _layout(recipe, loss)
     rng = np.random.default_rng(seed)
-    batch = _batch(loss, rng)
+    batch = _batch(loss, layout, rng)
     numbers = jax.tree.map(_exact, recipe.numbers(seed))
-    present = np.ones(INPUTS, bool)
-    scale = Scale(np.float64(ROWS - 1), np.float64(1), present, balancing_weights(batch.target, batch.weight), np.float64(0))
+    present, balance = np.ones(layout.inputs, bool), balancing_weights(batch.target, batch.weight)
+    pixels = Pixels(np.full(COLOURS, BRIGHTEST / 2), np.full(COLOURS, BRIGHTEST / 4)) if recipe.needs_pictures else ()
+    scale = Scale(np.float64(ROWS - 1), np.float64(1), present, balance, np.float64(0), pixels)
 
     @functools.partial(jax.jit, compiler_options=jax_function.QUICKLY)  # step by step, each operation would be compiled by itself
     def prepared() -> tuple[training.State, Draws]:
@@ -94,12 +103,26 @@ def _layout(recipe: Recipe, loss: Loss) -> Layout:
     _, classes, _ = ASKED_FOR[loss]
     shape = replace(recipe.shape, batch_size=ROWS)
     outputs = classes if loss in ("softmax", "multi_label") else 1
-    return Layout(shape, max(recipe.hidden_units, default=1), INPUTS, 0, outputs, loss, recipe.techniques)
+    picture = _picture(recipe)
+    columns = INPUTS if picture is None else math.prod(picture)
+    if shape.convolutions is not None:
+        shape = replace(shape, convolutions=replace(shape.convolutions, channels=recipe.channels))
+    return Layout(shape, max(recipe.hidden_units, default=1), columns, 0, outputs, loss, recipe.techniques, picture)
 
 
-def _batch(loss: Loss, rng: np.random.Generator) -> Batch:
-    """Normal inputs, targets of the kind that the loss is for, unequal weights."""
-    x = rng.normal(size=(ROWS, INPUTS))
+def _picture(recipe: Recipe) -> tuple[int, int, int] | None:
+    """The smallest picture that a recipe for pictures can take, of at least 3 x 3 pixels."""
+    if not recipe.needs_pictures:
+        return None
+    side = max(3, POOLED ** len(recipe.channels) if recipe.pooling != "none" else 0)
+    return side, side, COLOURS
+
+
+def _batch(loss: Loss, layout: Layout, rng: np.random.Generator) -> Batch:
+    """Inputs of noise, targets of the kind that the loss is for, unequal weights."""
+    x = rng.normal(size=(ROWS, layout.inputs))
+    if is_augmented(layout.techniques):
+        x = rng.uniform(0, BRIGHTEST, x.shape)
     target = {
         "softmax": rng.integers(CLASSES, size=ROWS).astype(np.int32),
         "sigmoid": rng.integers(2, size=ROWS).astype(np.int32),
@@ -117,12 +140,10 @@ def _exact(number: Any) -> Any:
 
 def _own(recipe: Recipe, layout: Layout, parameters: Parameters) -> dict[str, Any]:
     """The parameters of the network's own units, by layer."""
-    counts = (INPUTS, *recipe.hidden_units, layout.outputs)
+    sizes = layout.sizes_with(recipe.units)
     return {
-        f"layer{number}": {
-            name: array[: counts[number - 1], : counts[number]] if name == "w" else array[: counts[number]] for name, array in layer.items()
-        }
-        for number, layer in enumerate(parameters, 1)
+        f"layer{number}": {name: array[:fan_in, :fan_out] if name == "w" else array[:fan_out] for name, array in layer.items()}
+        for number, (layer, (fan_in, fan_out)) in enumerate(zip(parameters, sizes, strict=True), 1)
     }
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from shoal.errors import OptionError
 from shoal.explanations import written
-from shoal.losses import unsuited
 from shoal.measurements import RateRange
 from shoal.recipe import MAX_HIDDEN_LAYERS, Recipe
 from shoal.records import Task
+from shoal.suitability import unsuited
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Facts:
         classes: how many.
         train_rows: of the data.
         has_bins: whether any numeric column has a piecewise-linear encoding.
+        picture: height, width and channels where the inputs are pictures.
         rate_range: of the present recipe, if it was measured.
     """
 
@@ -69,6 +70,7 @@ class Facts:
     classes: int
     train_rows: int
     has_bins: bool
+    picture: tuple[int, int, int] | None = None
     rate_range: RateRange | None = field(default=None)
 
 
@@ -80,7 +82,7 @@ def suitable(changes: Iterator[Change], recipe: Recipe, facts: Facts) -> list[Ch
             changed = change.applied(recipe)
         except OptionError:
             continue
-        if changed != recipe and not list(unsuited(changed, facts.task, facts.classes)):
+        if changed != recipe and not list(unsuited(changed, facts.task, facts.classes, facts.picture)):
             fitting.append(change)
     return fitting
 

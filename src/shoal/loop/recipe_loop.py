@@ -264,7 +264,7 @@ class RecipeLoop:
     def facts(self, rate_range: RateRange | None = None) -> Facts:
         """What decides which changes make sense."""
         dataset, tables = self.trainer.prepared(self.begin.shape)
-        return Facts(dataset.task, len(dataset.classes), tables.train_rows, tables.encoded > 0, rate_range)
+        return Facts(dataset.task, len(dataset.classes), tables.train_rows, tables.encoded > 0, tables.picture, rate_range)
 
     def tried(self, name: str, recipes: Sequence[Recipe], probed: bool = False) -> list[Tried]:
         """Train recipes on the loop's seeds, and hear their answers."""
