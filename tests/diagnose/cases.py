@@ -1,5 +1,6 @@
 """Predictions with known errors: the case says which rows are wrong, so every gap is known beforehand."""
 
+import functools
 from typing import Literal
 
 import numpy as np
@@ -33,9 +34,15 @@ def errors(references=None, metric="error", **parts):
 
 
 def errors_of(parts, references=None, metric="error"):
-    made: dict[Part, PartPrediction] = {name: part(*(size if isinstance(size, tuple) else (ROWS, size))) for name, size in parts.items()}
+    return measured_once(tuple(parts.items()), tuple((references or {}).items()), metric)
+
+
+@functools.cache
+def measured_once(sizes, references, metric):
+    """Thousands of resamples are drawn for each: tests that ask for the same errors share them."""
+    made: dict[Part, PartPrediction] = {name: part(*(size if isinstance(size, tuple) else (ROWS, size))) for name, size in sizes}
     dev_rows = len(made["dev"].truth)
-    others = {name: answers(dev_rows, round(dev_rows * error))[1] for name, error in (references or {}).items()}
+    others = {name: answers(dev_rows, round(dev_rows * error))[1] for name, error in references}
     return measure(made, METRICS[metric], others)
 
 
