@@ -15,6 +15,12 @@ from shoal.recipe import CHOICES, NUMBER_RANGES, Numbers, Recipe, stack, techniq
 recipes = st.builds(
     Recipe,
     hidden_units=st.lists(st.integers(1, 300), max_size=8).map(tuple),
+    channels=st.lists(st.integers(1, 300), max_size=3).map(tuple),
+    convolutions_per_block=st.integers(2, 3),
+    kernel_size=st.sampled_from((1, 3, 5)),
+    pooling=st.sampled_from(CHOICES["pooling"]),
+    residual=st.booleans(),
+    global_pooling=st.sampled_from(CHOICES["global_pooling"]),
     activation=st.sampled_from(CHOICES["activation"]),
     normalisation=st.sampled_from(CHOICES["normalisation"]),
     batch_size=st.integers(2, 512),
@@ -83,6 +89,14 @@ def problems(**settings):
         ({"hidden_units": 64}, "hidden_units", "(64, 64)"),
         ({"hidden_units": (2.5,)}, "hidden_units", "(64, 64)"),
         ({"lerning_rate": 0.1}, "a recipe has known settings only", "'learning_rate'"),
+        ({"channels": (0,)}, "channels lists 0 to 8 positive whole numbers up to 4096, one per block", "(16, 32)"),
+        ({"channels": (8,) * 9}, "channels lists 0 to 8", "(16, 32)"),
+        ({"convolutions_per_block": 0}, "convolutions_per_block is a whole number from 1 to 8", "2"),
+        ({"kernel_size": 4}, "kernel_size is an odd whole number up to 15", "3"),
+        ({"residual": 1}, "residual is true or false", "true or false"),
+        ({"channels": (8,), "residual": True}, "residual connections lead past the convolutions", "Raise convolutions_per_block"),
+        ({"channels": (8,), "hidden_units": (4,), "keep_prob": (0.5,)}, "keep_prob is one number, or one per hidden layer, and one before them", "Give one number"),
+        ({"pooling": "mean"}, "pooling is one of max, average, none", "max"),
         ({"hidden_unit": (4,)}, "a recipe has known settings only", "'hidden_units'"),
     ],
 )
@@ -96,6 +110,8 @@ def test_a_setting_out_of_range_is_named_with_its_requirement_the_value_and_the_
         *(map(repr, value) if isinstance(value, tuple) else ()),
         f"{name} {value}",
         "3 values for 2 hidden layers",
+        "1 value for 1 hidden layer",
+        "one convolution per block",
     }
     assert any(text in problem.received for text in shown)
 
@@ -128,7 +144,8 @@ def test_a_recipe_survives_json_and_stays_hashable(recipe):
 
 @given(recipes)
 def test_the_numbers_hold_everything_but_the_shape_and_their_types_and_sizes_depend_on_the_depth_only(recipe):
-    numbers, reference = recipe.numbers(2**40 + 3), Recipe((1,) * len(recipe.hidden_units)).numbers(0)
+    bare = Recipe((1,) * len(recipe.hidden_units), (1,) * len(recipe.channels), recipe.convolutions_per_block)
+    numbers, reference = recipe.numbers(2**40 + 3), bare.numbers(0)
     for value, other in zip(leaves(numbers), leaves(reference), strict=True):
         assert (value.dtype, value.shape) == (other.dtype, other.shape)
     shape = recipe.shape
@@ -143,11 +160,12 @@ def leaves(numbers):
 
 def test_every_setting_is_shape_or_number_or_what_becomes_of_the_final_model():
     """A changed setting changes the shape or the numbers: none is forgotten on the way to the program."""
-    base = Recipe(hidden_units=(4, 4))
+    base = Recipe(hidden_units=(4, 4), channels=(8,), convolutions_per_block=2)
     changed = {
         **{name: next(choice for choice in choices if choice != getattr(base, name)) for name, choices in CHOICES.items()},
-        "hidden_units": (4, 5), "batch_size": 64, "keep_prob": (1.0, 0.5), "input_keep_prob": 0.5,
+        "hidden_units": (4, 5), "batch_size": 64, "keep_prob": (1.0, 1.0, 0.5), "input_keep_prob": 0.5,
         "clip_norm": 1.0, "clip_value": 1.0, "max_norm": 2.0, "patience": 3.0, "patience_steps": 9,
+        "channels": (9,), "convolutions_per_block": 3, "kernel_size": 5, "residual": True,
     }  # fmt: skip
     for setting in fields(Recipe):
         value = changed.get(setting.name, getattr(base, setting.name))

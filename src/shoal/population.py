@@ -462,7 +462,10 @@ def _advance(
     def one_step(position: Array, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, losses, norms = carry
         batch = batch_at(position)
-        state, loss, norm = step(state, numbers, scale, batch, draw(layout, noise_seed, clock + position))
+        draws = draw(layout, noise_seed, clock + position)
+        if layout.convolutions:
+            draws = jax.lax.cond(clock >= 0, lambda d: d, lambda d: jax.tree.map(jnp.zeros_like, d), draws)
+        state, loss, norm = step(state, numbers, scale, batch, draws)
         return state, losses + loss, norms + norm
 
     def goes_on(carry: tuple[Array, State, Trace]) -> Array:

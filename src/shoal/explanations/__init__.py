@@ -89,14 +89,14 @@ def written(value: Any) -> str:
     """The value of a setting as a recipe file has it, in TOML and in JSON alike; ``off`` for one that a file leaves out.
 
     Example:
-        >>> written((64, 64)), written("relu"), written(1e-8), written(None)
-        ('[64, 64]', '"relu"', '1e-08', 'off')
+        >>> written((64, 64)), written("relu"), written(1e-8), written(True), written(None)
+        ('[64, 64]', '"relu"', '1e-08', 'true', 'off')
     """
     if value is None:
         return "off"
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(written, value))}]"
-    if isinstance(value, str):
+    if isinstance(value, str | bool):
         return json.dumps(value)
     # NumPy's float64 is a float too, but prints as np.float64(0.5)
     return float.__repr__(value) if isinstance(value, float) else int.__repr__(value)

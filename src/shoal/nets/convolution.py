@@ -129,14 +129,42 @@ def _turned(w: Array, channels: int, kernel: int) -> Array:
 def pool(x: Array, kind: str) -> Array:
     """The largest or the mean value of each square of 2 x 2 pixels; an odd last row or column is left out.
 
+    Of equal largest values the first has the slope, as in PyTorch.
+
     Args:
         x: ``[channels, height, width, rows]``.
         kind: ``max``, ``average`` or ``none``.
     """
     if kind == "none":
         return x
-    height, width = (side // POOLED * POOLED for side in x.shape[1:3])
-    corners = [x[:, down:height:POOLED, right:width:POOLED] for down in range(POOLED) for right in range(POOLED)]
     if kind == "max":
-        return functools.reduce(jnp.maximum, corners)
+        return _largest(x)
+    corners = _corners(x)
     return sum(corners[1:], corners[0]) / len(corners)
+
+
+def _corners(x: Array) -> list[Array]:
+    """The four pixels of each square, each ``[channels, height // 2, width // 2, rows]``."""
+    height, width = (side // POOLED * POOLED for side in x.shape[1:3])
+    return [x[:, down:height:POOLED, right:width:POOLED] for down in range(POOLED) for right in range(POOLED)]
+
+
+@jax.custom_vjp
+def _largest(x: Array) -> Array:
+    return functools.reduce(jnp.maximum, _corners(x))
+
+
+def _largest_backward(kept: tuple[Array, Array], slope: Array) -> tuple[Array]:
+    x, largest = kept
+    found, slopes = jnp.zeros(largest.shape, bool), []
+    for corner in _corners(x):
+        is_it = (corner == largest) & ~found
+        found |= is_it
+        slopes.append(jnp.where(is_it, slope, 0))
+    rows = [jnp.stack(slopes[first : first + POOLED], 3) for first in range(0, len(slopes), POOLED)]
+    channels, height, width, count = largest.shape
+    whole = jnp.stack(rows, 2).reshape(channels, POOLED * height, POOLED * width, count)
+    return (jnp.pad(whole, [(0, full - size) for full, size in zip(x.shape, whole.shape, strict=True)]),)
+
+
+_largest.defvjp(lambda x: (y := _largest(x), (x, y)), _largest_backward)
