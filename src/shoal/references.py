@@ -3,6 +3,8 @@
 *Trivial* always answers with the class frequencies or the mean. *Linear* is scikit-learn's logistic or ridge regression,
 *gradient boosting* its histogram gradient boosting, with default settings unless ``detail`` says otherwise. They take part
 in the diagnosis as well: an error that any of them reaches on the same rows is one that can be reached.
+
+Of pictures the last two see smaller ones, or they would take minutes: so few numbers that they learn from as many rows as of a table.
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ FEWEST_ROUNDS = 20
 LINEAR_CELLS_A_SECOND = 4e7
 """Rows x inputs x classes of a logistic regression of 100 iterations."""
 FEWEST_ROWS = 1000
+MOST_LINEAR_INPUTS, MOST_BOOSTING_INPUTS = 800, 200
+"""Numbers of a picture after shrinking: 28 x 28 in grey and 16 x 16 in colour for the one, half as high and wide for the other."""
+_PIXELS = 16_000_000  # of one block, in bytes as float32
 SINGLE_THREAD_CELLS = 2e6
 """Below this many rows x inputs boosting's threads wait for each other more than they work; on a busy machine, ten times more."""
 
@@ -62,6 +67,7 @@ def fit_references(
     seed: int = 0,
     seconds: float | None = None,
     listener: Callable[[str], None] | None = None,
+    picture: tuple[int, int, int] | None = None,
 ) -> tuple[Reference, ...]:
     """The trivial, linear and gradient boosting references, trained and asked.
 
@@ -78,6 +84,7 @@ def fit_references(
         seed: draws the rows and the models' random choices.
         seconds: wanted cost on two cores, 10 by default.
         listener: called with each model's name before it is trained.
+        picture: height, width and channels, where the inputs are bytes of pictures in this order.
 
     Returns:
         The three references, trivial first.
@@ -93,8 +100,10 @@ def fit_references(
     order = np.random.default_rng(seed).permutation(len(truth))
     classification = task != "regression"
     trees = n_classes if n_classes > 2 or task == "multi_label" else 1
-    rounds, bins, boosting_rows = _boosting_size(inputs.shape[1], trees, 0.7 * seconds)
-    linear_rows = _most_rows(0.3 * seconds * LINEAR_CELLS_A_SECOND / (inputs.shape[1] * trees))
+    of_linear, of_boosting = (Shrunk.to(picture, most) for most in (MOST_LINEAR_INPUTS, MOST_BOOSTING_INPUTS))
+    columns = inputs.shape[1]
+    rounds, bins, boosting_rows = _boosting_size(of_boosting.inputs if of_boosting else columns, trees, 0.7 * seconds)
+    linear_rows = _most_rows(0.3 * seconds * LINEAR_CELLS_A_SECOND / ((of_linear.inputs if of_linear else columns) * trees))
     boosting_settings: dict[str, Any] = {"max_iter": rounds, "max_bins": bins, "random_state": seed}
     if trees > 1:
         # Unregularised leaves of a class of few rows explode: 69 % errors on the KDD 99 table, 0.2 % with this.
@@ -105,15 +114,17 @@ def fit_references(
         ("trivial", "always the class frequencies" if classification else "always the mean", len(truth), None),
         (
             "linear",
-            "logistic regression" if classification else "ridge regression",
+            ("logistic regression" if classification else "ridge regression") + _said(of_linear),
             linear_rows,
-            LogisticRegression if classification else Ridge,
+            lambda: _seeing(of_linear, (LogisticRegression if classification else Ridge)()),
         ),
         (
             "gradient boosting",
-            f"scikit-learn's histogram gradient boosting{', l2 1' * (trees > 1)}{fewer_rounds}",
+            f"scikit-learn's histogram gradient boosting{', l2 1' * (trees > 1)}{fewer_rounds}{_said(of_boosting)}",
             boosting_rows,
-            lambda: (HistGradientBoostingClassifier if classification else HistGradientBoostingRegressor)(**boosting_settings),
+            lambda: _seeing(
+                of_boosting, (HistGradientBoostingClassifier if classification else HistGradientBoostingRegressor)(**boosting_settings)
+            ),
         ),
     )
     references = []
@@ -213,9 +224,91 @@ def _trained(make: Callable[[], Any] | None, inputs: NDArray, truth: NDArray, we
 
 
 def _fitted(model: Any, inputs: NDArray, truth: NDArray, weight: NDArray) -> Any:
-    threads = 1 if inputs.size <= SINGLE_THREAD_CELLS else None
+    # Of shrunken pictures little is left to share between threads.
+    threads = 1 if inputs.size <= SINGLE_THREAD_CELLS or isinstance(model, _OfShrunk) else None
     with warnings.catch_warnings(), threadpool_limits(limits=threads):
         # A reference that has not quite converged is still a reference.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", LinAlgWarning)
         return model.fit(inputs, truth, sample_weight=weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """Pictures made smaller by averaging areas.
+
+    Args:
+        shape: height, width and channels.
+        size: height and width afterwards.
+    """
+
+    shape: tuple[int, int, int]
+    size: tuple[int, int]
+
+    @classmethod
+    def to(cls, shape: tuple[int, int, int] | None, most: int) -> Shrunk | None:
+        """The largest size in these proportions with at most so many numbers; ``None`` of a table.
+
+        Example:
+            >>> Shrunk.to((28, 28, 1), 800).size, Shrunk.to((32, 32, 3), 200).size
+            ((28, 28), (8, 8))
+        """
+        if shape is None:
+            return None
+        height, width, channels = shape
+        scale = min(1.0, (most / (height * width * channels)) ** 0.5)
+        return cls(shape, (max(1, int(height * scale)), max(1, int(width * scale))))
+
+    @property
+    def inputs(self) -> int:
+        """Numbers of a picture."""
+        return self.size[0] * self.size[1] * self.shape[2]
+
+    def __call__(self, pixels: NDArray) -> NDArray[np.float32]:
+        """From bytes ``[rows, height * width * channels]`` to float32 ``[rows, inputs]`` around 0, of about the size of 1."""
+        height, width, channels = self.shape
+        down, across = (_areas(*each) for each in zip(self.shape[:2], self.size, strict=True))
+        found = np.empty((len(pixels), self.inputs), np.float32)
+        step = max(1, _PIXELS // (4 * height * width * channels))
+        for start in range(0, len(pixels), step):
+            block = pixels[start : start + step].reshape(-1, height, width, channels).astype(np.float32)
+            smaller = np.einsum("ab,nbcd,ec->naed", down, block, across, optimize=True)
+            found[start : start + step] = smaller.reshape(len(block), -1) / 64 - 2
+        return found
+
+
+def _areas(length: int, parts: int) -> NDArray[np.float32]:
+    """``[parts, pixels]``: means over equal lengths of a line of pixels."""
+    edges, pixels = np.arange(parts + 1) * length / parts, np.arange(length)
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return (np.clip(overlap, 0, None) * parts / length).astype(np.float32)
+
+
+@dataclass
+class _OfShrunk:
+    """A model that is shown smaller pictures."""
+
+    shrunk: Shrunk
+    model: Any
+
+    def fit(self, pixels: NDArray, truth: NDArray, sample_weight: NDArray) -> _OfShrunk:
+        self.model.fit(self.shrunk(pixels), truth, sample_weight=sample_weight)
+        return self
+
+    @property
+    def classes_(self) -> NDArray:
+        return self.model.classes_
+
+    def predict(self, pixels: NDArray) -> NDArray:
+        return self.model.predict(self.shrunk(pixels))
+
+    def predict_proba(self, pixels: NDArray) -> NDArray:
+        return self.model.predict_proba(self.shrunk(pixels))
+
+
+def _seeing(shrunk: Shrunk | None, model: Any) -> Any:
+    return model if shrunk is None else _OfShrunk(shrunk, model)
+
+
+def _said(shrunk: Shrunk | None) -> str:
+    return "" if shrunk is None or shrunk.size == shrunk.shape[:2] else f" on pictures of {shrunk.size[0]} x {shrunk.size[1]}"
