@@ -21,6 +21,11 @@ WORDS: dict[str, str] = {
     "high as one that often does.",
     "SH110": "Of the rows that the model calls 90 % sure, clearly more or fewer than 90 % are as it says. Decisions that weigh costs"
     " against chances go wrong with such numbers, even if the classes are right.",
+    "SH111": "A good part of all mistakes is between the same two classes. That is where looking pays: a few dozen rows of the two,"
+    " side by side, tell whether the labels mix them up, whether people can tell them apart, and from what.",
+    "SH112": "These are the dev rows about which the model was surest and wrong. Each is worth a look: wrong labels gather here, and so"
+    " do pictures of something else. Rows are numbered from 0 in the table; pictures go by their paths. Test rows are left alone: what is"
+    " to be an honest figure at the end is not looked at before.",
     "SH201": "The loss of some networks stopped being a finite number. Steps that are too large jump over the valley, and each makes"
     " the next one larger.",
     "SH202": "The dev loss was still going down when the training ended. The network could have been better for nothing but time.",
@@ -57,6 +62,14 @@ WORDS: dict[str, str] = {
     " still easy; labels that are partly random do.",
     "SH311": "The file is sorted by the target. A shuffled split takes no harm; cutting the file without shuffling, or taking "
     "its first rows, would.",
+    "SH312": "Some pictures of one part are in the training part as well: to the last byte, or but for what saving, shrinking or a"
+    " moment between two frames changes. They can be answered from memory, and the error looks better than it is; how much better is"
+    " measured. Simple pictures are near to each other without being copies, so the same share is measured among the training pictures,"
+    " and only what lies beyond it counts.",
+    "SH313": "All pixels of some pictures are nearly alike. Whatever label they have, nothing in them tells it.",
+    "SH314": "Far more pixels of some pictures are fully black or fully white than is usual in this set. Where a camera or a conversion"
+    " has cut values off, what was there cannot be had back. Drawings on a black or white ground have many such pixels in every picture,"
+    " and are not meant.",
     "SH401": "On its way back through the layers the gradient shrinks by the same factor at each. The first layers then hardly learn.",
     "SH402": "On its way back (or the activation on its way forward) the signal grows by the same factor at each layer. The first "
     "steps throw the weights far away; exploding gradients do not merely slow learning, they make it diverge.",

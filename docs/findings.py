@@ -122,6 +122,52 @@ def _numbered(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
     return frame.with_columns(pl.Series("measured_at", 60 * np.arange(frame.height))), {}
 
 
+def _mixed_labels(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    labels = frame["target"].to_numpy().copy()
+    mixed = np.flatnonzero(np.isin(labels, [3, 8]) & (rng.random(len(labels)) < 0.4))
+    labels[mixed] = rng.choice([3, 8], len(mixed))
+    return frame.with_columns(pl.Series("target", labels)), {}
+
+
+def _few_wrong_labels(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    labels = frame["target"].to_numpy().copy()
+    wrong = rng.random(len(labels)) < 0.03
+    labels[wrong] = rng.integers(0, 10, int(wrong.sum()))
+    return frame.with_columns(pl.Series("target", labels)), {}
+
+
+def _pixels(frame: pl.DataFrame) -> np.ndarray:
+    """The digits as bytes ``[rows, 8, 8, 1]``."""
+    return np.rint(frame.drop("target").to_numpy() * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)
+
+
+def _pictures(frame: pl.DataFrame, pixels: np.ndarray | None = None) -> pl.DataFrame:
+    pixels = _pixels(frame) if pixels is None else pixels
+    return pl.DataFrame({"picture": pl.Series(pixels, dtype=pl.Array(pl.UInt8, (8, 8, 1))), "target": frame["target"]})
+
+
+def _copied_pictures(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    dev, copies = frame[:400], frame[:60]
+    noisy = np.clip(_pixels(copies).astype(int) + rng.integers(-3, 4, (60, 8, 8, 1)), 0, 255).astype(np.uint8)
+    return pl.concat([_pictures(frame[400:]), _pictures(copies, noisy)]), {"dev": _pictures(dev)}
+
+
+def _some_blank(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+    pixels = _pixels(frame)
+    pixels[np.random.default_rng(0).random(len(pixels)) < 0.04] = 12
+    return _pictures(frame, pixels), {}
+
+
+def _some_clipped(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+    pixels = _pixels(frame)
+    over = np.random.default_rng(0).random(len(pixels)) < 0.05
+    pixels[over] = np.clip(pixels[over] * 8.0, 0, 255).astype(np.uint8)
+    return _pictures(frame, pixels), {}
+
+
 def _noisy_labels(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
     rng = np.random.default_rng(0)
     target = frame["target"].to_numpy().copy()
@@ -184,6 +230,16 @@ EXAMPLES: dict[str, Example] = {
         "the same with the temperature fitted on dev",
         sick={"label_smoothing": 0.5, "calibration": "none"},
         cure={"label_smoothing": 0.5},
+    ),
+    "SH111": Example(
+        "two in five of the 3s and 8s labelled 3 or 8 at random",
+        "the true labels",
+        spoil=_mixed_labels,
+        mend=lambda f: (f, {}),
+        picture="errors",
+    ),
+    "SH112": Example(
+        "3 % of the labels drawn at random", "the true labels", spoil=_few_wrong_labels, mend=lambda f: (f, {}), picture="errors"
     ),
     "SH201": Example(
         "plain descent at a constant learning rate of 0.2",
@@ -291,6 +347,23 @@ EXAMPLES: dict[str, Example] = {
         data="breast-cancer",
         spoil=lambda frame: (frame.sort("target"), {}),
         mend=lambda frame: (frame, {}),
+        picture="errors",
+    ),
+    "SH312": Example(
+        "60 of the 400 dev pictures copied into the training pictures, with a little noise",
+        "without the copies",
+        spoil=_copied_pictures,
+        mend=lambda frame: (_pictures(frame[400:]), {"dev": _pictures(frame[:400])}),
+        picture="errors",
+    ),
+    "SH313": Example(
+        "every 25th picture empty", "all pictures as they were", spoil=_some_blank, mend=lambda f: (_pictures(f), {}), picture="errors"
+    ),
+    "SH314": Example(
+        "every 20th picture overexposed",
+        "all pictures as they were",
+        spoil=_some_clipped,
+        mend=lambda f: (_pictures(f), {}),
         picture="errors",
     ),
     "SH401": Example(

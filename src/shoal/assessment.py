@@ -10,7 +10,7 @@ import numpy as np
 
 from shoal.data import Dataset
 from shoal.diagnose import Case, PartPrediction, findings, judge, measure, next_step
-from shoal.diagnosis import scored_rows
+from shoal.diagnosis import as_answers, mistakes_of, scored_rows
 from shoal.effort import Effort
 from shoal.ensemble import inputs_of
 from shoal.experiments.data_faults import measure_data_faults, sure_error_of_best
@@ -63,7 +63,7 @@ def assess(
     recipe, dev = trained.searched.recipe, parts["dev"]
     answers = [dev.answer, *dev_predictions.values()] if dataset.task == "classification" else []
     surest = sure_error_of_best(answers, dev.truth, dev.weight)
-    measured = _experiments(trainer, metric, trained, surest, effort.budget if effort.job == "improve" else None, seed, early)
+    measured = _experiments(trainer, metric, trained, surest, parts, effort.budget if effort.job == "improve" else None, seed, early)
     case = Case(
         errors,
         verdict,
@@ -89,7 +89,14 @@ def assess(
 
 
 def _experiments(
-    trainer: Trainer, metric: Metric, trained: Trained, surest: Interval | None, budget: Budget | None, seed: int, early: bool
+    trainer: Trainer,
+    metric: Metric,
+    trained: Trained,
+    surest: Interval | None,
+    parts: Mapping[Part, PartPrediction],
+    budget: Budget | None,
+    seed: int,
+    early: bool,
 ) -> Measurements:
     """What the findings rest on beyond the errors; ``budget`` is that of a search, which has tried learning rates already.
 
@@ -104,7 +111,14 @@ def _experiments(
         signals=trained.searched.signals,
         rate_range=measure_rate_range(trainer, recipe, seed) if budget is None and not early else None,
         learning_curve=None if epochs is None else measure_learning_curve(trainer, recipe, metric, seed, epochs),
-        data=measure_data_faults(dataset, seed=seed, sure_error=surest),
+        data=measure_data_faults(
+            dataset,
+            seed=seed,
+            sure_error=surest,
+            answers={part: as_answers(prediction) for part, prediction in parts.items() if part != "train"},
+            metric=metric,
+        ),
+        mistakes=mistakes_of(dataset, parts["dev"]),
         input_scales=trainer.input_scales(recipe.shape),
     )
 
@@ -122,6 +136,7 @@ def train_references(dataset: Dataset, budget: Budget, seed: int, stages: Stages
         seed=seed,
         seconds=None if budget.seconds is None else min(max(REFERENCES_SHARE * budget.seconds, 2.0), 10.0),
         listener=lambda name: stages.listener(Event("references", name)),
+        picture=None if dataset.picture is None else dataset.picture.shape,
     )
 
 

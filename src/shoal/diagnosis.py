@@ -21,17 +21,19 @@ from shoal.diagnose.checks.rows import more_rows
 from shoal.diagnose.verdict import say
 from shoal.errors import InputError, OptionError, Problem
 from shoal.experiments.data_faults import measure_data_faults, sure_error_of_best
+from shoal.experiments.left_out import PartAnswers
+from shoal.experiments.mistakes import measure_mistakes, row_names
 from shoal.experiments.refit_curve import refit_curve
 from shoal.experiments.refits import Subject, estimator_problems, raw_columns, taken
 from shoal.interval import Interval
-from shoal.measurements import Measurements
+from shoal.measurements import Measurements, Mistakes
 from shoal.metrics import METRICS, Metric, check_metric, goal_problems
 from shoal.progress import Event, Listener
 from shoal.records import Diagnosis, Finding, Part, Run
 from shoal.references import fit_references
 from shoal.saved_run import read_record
 
-FROM_RECORD = ("SH3", "SH4", "SH5")
+FROM_RECORD = ("SH111", "SH112", "SH3", "SH4", "SH5")
 """Codes of the checks that rest on what a run's record holds, not on its predictions."""
 OF_NETWORKS = ("SH2", "SH4")
 """Codes of the checks that say nothing about an estimator."""
@@ -183,6 +185,7 @@ def diagnose_estimator(
         n_classes=len(dataset.classes),
         evaluate={"dev": dataset.inputs["dev"]},
         seed=seed,
+        picture=None if dataset.picture is None else dataset.picture.shape,
     )
     errors = measure(parts, measure_by, {each.name: each.predictions["dev"] for each in references}, seed=seed)
     verdict = judge(errors, target_error)
@@ -192,7 +195,14 @@ def diagnose_estimator(
     listener(Event("measuring", "rows and columns" + ", and the error against the number of rows" * curve))
     measured = Measurements(
         learning_curve=refit_curve(subject, measure_by, seed) if curve else None,
-        data=measure_data_faults(dataset, seed=seed, sure_error=surest),
+        data=measure_data_faults(
+            dataset,
+            seed=seed,
+            sure_error=surest,
+            answers={part: as_answers(parts[part]) for part in shown if part != "train"},
+            metric=measure_by,
+        ),
+        mistakes=mistakes_of(dataset, parts["dev"]),
     )
     case = Case(
         errors,
@@ -259,6 +269,22 @@ def scored_rows(dataset: Dataset, part: Part, seed: int) -> NDArray:
     """The rows of a part that a model is judged by: all, or of very many training rows a sample, whose error is as good as known."""
     count = len(dataset.truth[part])
     return drawn_rows(count, MOST_TRAIN_ROWS_SCORED if part == "train" else count, np.random.default_rng(seed))
+
+
+def as_answers(prediction: PartPrediction) -> PartAnswers:
+    """A model's answers, as the experiments take them."""
+    return PartAnswers(prediction.truth, prediction.judged, tuple(prediction.members), prediction.weight)
+
+
+def mistakes_of(dataset: Dataset, dev: PartPrediction) -> Mistakes | None:
+    """Where a classifier errs on the dev rows; ``None`` for other tasks."""
+    if dataset.task != "classification":
+        return None
+
+    def names(rows: NDArray) -> list[str]:
+        return row_names(dataset, "dev", rows)
+
+    return measure_mistakes(dev.judged[0], dev.truth, dataset.classes, names, has_probabilities=dev.has_probabilities)
 
 
 def _predicted(subject: Subject, shown: Sequence[Part], seed: int, seeds: int) -> dict[Part, PartPrediction]:

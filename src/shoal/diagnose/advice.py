@@ -49,6 +49,8 @@ def next_step(case: Case, found: Sequence[Finding] = ()) -> str:
         return _start(first + _against_bias(case))
     if title == "high variance":
         return _start(_against_variance(case))
+    if title == "mismatch" and case.measured.data is not None and case.measured.data.pictures is not None:
+        return "Make the training pictures more like the dev pictures: add some from the dev pictures' source, or imitate how they differ."
     if title == "mismatch":
         return (
             "Make the training rows more like the dev rows: look for columns whose values differ between the two files, "

@@ -51,6 +51,8 @@ class Outcome:
     """Where it differs from the check's own."""
     gain: float | None = None
     """How much lower the dev error could be without this, at most, as far as the evidence tells."""
+    advice: str = ""
+    """What to do, where it is not what the check says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,14 @@ from shoal.data.sample import drawn_rows
 from shoal.experiments.column_codes import coded_columns, codes
 from shoal.experiments.groups import groups
 from shoal.experiments.leakage import derived, leaks, row_numbers
+from shoal.experiments.left_out import PartAnswers
+from shoal.experiments.picture_faults import picture_faults
 from shoal.experiments.repeats import exact_repeats, near_repeats, share_of
 from shoal.experiments.two_sample import MOST_ROWS, level_test, two_sample
 from shoal.interval import Interval
 from shoal.measurements import DataFaults, TargetShift, TwoSample
+from shoal.metrics import Metric
+from shoal.records import Part
 
 FEWEST_ROWS = 50
 IN_ORDER = 0.98
@@ -25,7 +29,15 @@ SECONDS = 2.0
 SEPARATE = "separate tables"
 
 
-def measure_data_faults(dataset: Dataset, *, seed: int, seconds: float | None = None, sure_error: Interval | None = None) -> DataFaults:
+def measure_data_faults(
+    dataset: Dataset,
+    *,
+    seed: int,
+    seconds: float | None = None,
+    sure_error: Interval | None = None,
+    answers: Mapping[Part, PartAnswers] | None = None,
+    metric: Metric | None = None,
+) -> DataFaults:
     """Look for shifts between the parts, drift, repeats, groups, leaks and row numbers.
 
     Nothing is asked of the network. Where there are many rows or columns, a sample is looked at, so that the time is bounded.
@@ -35,6 +47,8 @@ def measure_data_faults(dataset: Dataset, *, seed: int, seconds: float | None = 
         seed: draws the samples and folds.
         seconds: wanted cost on one core, 2 by default; the samples grow and shrink with it.
         sure_error: what ``sure_error`` gave for the model's dev probabilities, to be kept with the rest.
+        answers: the model's answers for the parts that may be looked at, to say what odd pictures do to the errors.
+        metric: of these errors.
 
     Returns:
         What was found; fields of tests that do not apply are ``None`` or empty.
@@ -49,6 +63,7 @@ def measure_data_faults(dataset: Dataset, *, seed: int, seconds: float | None = 
     split = split_of(dataset)
     chosen = split == SEPARATE or split.startswith("by time")
     drift, ordered, by_target = _drift(dataset, seed, most) if split.startswith("shuffled") else (None, (), False)
+    pictures = None if dataset.picture is None else picture_faults(dataset, seed=seed, answers=answers, metric=metric)
     return DataFaults(
         split=split,
         mismatch=_mismatch(dataset, seed, most) if chosen else None,
@@ -56,13 +71,15 @@ def measure_data_faults(dataset: Dataset, *, seed: int, seconds: float | None = 
         drift=drift,
         ordered=ordered,
         sorted_by_target=by_target,
-        exact=exact_repeats(dataset),
-        near=near_repeats(dataset, seed=seed),
+        exact=exact_repeats(dataset) if pictures is None else None,
+        near=near_repeats(dataset, seed=seed) if pictures is None else None,
         groups=groups(dataset, seed=seed, most_rows=most),
-        leaks=leaks(dataset, seed=seed, most_rows=most),
-        derived=derived(dataset, seed=seed),
+        # no column is there to be a leak: what is seen of pictures is made here, not something that was written down
+        leaks=leaks(dataset, seed=seed, most_rows=most) if pictures is None else (),
+        derived=derived(dataset, seed=seed) if pictures is None else (),
         ids=row_numbers(dataset),
         label_noise=sure_error,
+        pictures=pictures,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from msgspec.structs import replace as replaced
 from numpy.typing import NDArray
 from scipy.fft import dct
 from scipy.spatial.distance import cdist
@@ -14,7 +16,13 @@ from shoal.data import Dataset
 from shoal.data.pictures.column import row_hashes
 from shoal.data.pictures.resize import GREY_WEIGHTS
 from shoal.data.sample import drawn_rows
-from shoal.measurements.pictures import OddPictures, PictureFaults, PicturePair, RepeatedPictures
+from shoal.experiments.left_out import PartAnswers, error_without
+from shoal.experiments.mistakes import row_names
+from shoal.experiments.repeats import share_of, targets_differ
+from shoal.interval import Interval
+from shoal.measurements.pictures import UNKNOWN, ErrorWithout, OddPictures, PictureFaults, PicturePair, RepeatedPictures
+from shoal.metrics import Metric
+from shoal.records import Part
 
 SIDE = 16
 """Pixels on a side of the area-averaged grey picture behind a hash."""
@@ -37,6 +45,10 @@ FEW = 5
 NEAR = 0.25
 """Of the usual distance between a training picture and such a neighbour: nearer pictures are nearly the same."""
 
+NEAR_OWN = 0.5
+"""Of the distance between the picture itself and such a neighbour. Simple pictures, such as upright strokes, are all near to each
+other, and a copy is still much nearer than they are."""
+
 MOST_DIFFERENT = 8.0
 """Grey levels of mean difference beyond which two pictures are never nearly the same."""
 
@@ -51,18 +63,75 @@ LEAST_SATURATED = 0.25
 
 EXAMPLES = 10
 
-_SAMPLED, _NEIGHBOURS, _PIXELS = 1000, 3000, 800
+_SAMPLED, _NEIGHBOURS, _PIXELS = 2000, 3000, 800
 _ROWS = 2048
 _PAIRS = 2_000_000
 _COMPARED = 4_000_000  # pixels of one block of pairs
+_AT_ONCE = 500
 
 
-def measure_picture_faults(parts: Mapping[str, NDArray[np.uint8]], *, seed: int) -> PictureFaults:
+def picture_faults(
+    dataset: Dataset, *, seed: int, answers: Mapping[Part, PartAnswers] | None = None, metric: Metric | None = None
+) -> PictureFaults:
+    """The pictures of a data set: repeated, blank and saturated ones, by name, and what leaving them out does to the errors.
+
+    Args:
+        dataset: of pictures.
+        seed: of draws.
+        answers: a model's answers for the parts that may be looked at; all parts are looked at without it.
+        metric: of the errors.
+
+    Returns:
+        What was found. Errors are given for all of the parts' pictures but the training ones.
+    """
+    parts = {part: pictures for part, pictures in pictures_of(dataset).items() if answers is None or part in answers or part == "train"}
+
+    def cost(part: Any, rows: NDArray) -> ErrorWithout | None:
+        known = (answers or {}).get(part)
+        if known is None or metric is None or part == "train":
+            return None
+        left_out = np.zeros(len(known.truth), bool)
+        left_out[rows] = True
+        return error_without(metric, known, left_out, seed=seed)
+
+    def differ(part: Any, rows: NDArray, twins: NDArray) -> NDArray:
+        return targets_differ(dataset, part, rows, twins)
+
+    def named(pairs: tuple[PicturePair, ...], part: Any) -> tuple[PicturePair, ...]:
+        own, twins = (np.array([getattr(pair, which) for pair in pairs], np.int64) for which in ("row", "train_row"))
+        names = zip(pairs, row_names(dataset, part, own), row_names(dataset, "train", twins), strict=True)
+        return tuple(replaced(pair, name=name, train_name=twin) for pair, name, twin in names)
+
+    def with_names(odd: OddPictures) -> OddPictures:
+        part: Any = odd.part
+        return replaced(odd, names=tuple(row_names(dataset, part, np.array(odd.examples, np.int64))))
+
+    found = measure_picture_faults(parts, seed=seed, twins_differ=differ, cost=cost)
+    return replaced(
+        found,
+        repeated=tuple(
+            replaced(each, exact_pairs=named(each.exact_pairs, each.part), near_pairs=named(each.near_pairs, each.part))
+            for each in found.repeated
+        ),
+        blank=tuple(map(with_names, found.blank)),
+        saturated=tuple(map(with_names, found.saturated)),
+    )
+
+
+def measure_picture_faults(
+    parts: Mapping[str, NDArray[np.uint8]],
+    *,
+    seed: int,
+    twins_differ: Callable[[str, NDArray, NDArray], NDArray] | None = None,
+    cost: Callable[[str, NDArray], ErrorWithout | None] = lambda part, rows: None,
+) -> PictureFaults:
     """Look for pictures that stand in two parts, for blank and for saturated ones.
 
     Args:
         parts: bytes ``[rows, height, width, channels]`` of each part, with ``train`` among them.
         seed: draws the pictures from which the usual distance is measured.
+        twins_differ: of a part, its rows and those of their twins in train: whether their targets differ ``[rows]``.
+        cost: of a part, what leaving out some rows of it does to its error.
 
     Example:
         >>> pictures = np.random.default_rng(0).integers(0, 256, (60, 12, 12, 1), dtype=np.uint8)
@@ -75,12 +144,16 @@ def measure_picture_faults(parts: Mapping[str, NDArray[np.uint8]], *, seed: int)
     shares = {part: saturation(pictures) for part, pictures in parts.items()}
     usual = _usual_saturation(shares["train"][~blank["train"]])
     known = Known.of(train, ~blank["train"], seed)
+    repeated = []
+    for part, pictures in parts.items():
+        if part != "train":
+            found, rows, twins = repeated_pictures(known, pictures, part, np.flatnonzero(~blank[part]))
+            differ = twins_differ(part, rows, twins) if twins_differ is not None and len(rows) else np.zeros(1)
+            repeated.append(replaced(found, disagreeing=float(np.mean(differ)), cost=cost(part, rows)))
     return PictureFaults(
-        repeated=tuple(
-            repeated_pictures(known, pictures, part, np.flatnonzero(~blank[part])) for part, pictures in parts.items() if part != "train"
-        ),
-        blank=tuple(_odd(part, found) for part, found in blank.items()),
-        saturated=tuple(_odd(part, (share > usual[1]) & ~blank[part]) for part, share in shares.items()),
+        repeated=tuple(repeated),
+        blank=tuple(_odd(part, found, cost) for part, found in blank.items()),
+        saturated=tuple(_odd(part, (share > usual[1]) & ~blank[part], cost) for part, share in shares.items()),
         usual_saturation=usual,
     )
 
@@ -116,7 +189,10 @@ class Known:
         bits: the hash of each picture ``[rows, 64]``.
         medians: of each frequency.
         limit: mean difference of pixels up to which two pictures are nearly the same.
+        sample: some of these rows, as neighbours that any picture may have.
+        pixels: those that distances to them are measured by.
         among: share of the rows that are so near to another one.
+        expected: share of the rows that are so near to another one, or equal to it, with its interval.
     """
 
     pictures: NDArray[np.uint8]
@@ -125,7 +201,10 @@ class Known:
     bits: NDArray[np.bool_]
     medians: NDArray[np.float32]
     limit: float
-    among: float
+    sample: NDArray[np.int64]
+    pixels: NDArray[np.int64]
+    among: float = 0.0
+    expected: Interval = UNKNOWN
 
     @classmethod
     def of(cls, pictures: NDArray[np.uint8], used: NDArray[np.bool_], seed: int) -> Known:
@@ -139,19 +218,29 @@ class Known:
         rng = np.random.default_rng(seed)
         rows = np.flatnonzero(used)
         bits, medians = _bits(pictures)
-        known = cls(pictures, rows, row_hashes(pictures)[rows], bits, medians, _near_limit(pictures, rows, rng), 0.0)
-        sample = rows[drawn_rows(len(rows), _SAMPLED, rng)]
-        among = len(_near(known, pictures, bits, sample, apart=True)) / max(len(sample), 1)
-        return replace(known, among=among)
+        exact = row_hashes(pictures)[rows]
+        pixels = drawn_rows(int(np.prod(pictures.shape[1:])), _PIXELS, rng)
+        neighbours = rows[drawn_rows(len(rows), _NEIGHBOURS, rng)]
+        limit = _near_limit(pictures, neighbours, pixels, rng)
+        known = cls(pictures, rows, exact, bits, medians, limit, neighbours, pixels)
+        places = drawn_rows(len(rows), _SAMPLED, rng)
+        if not len(places):
+            return known
+        near = {pair.row for pair in _near(known, pictures, bits, rows[places], apart=True)}
+        _, inverse, counts = np.unique(exact, return_inverse=True, return_counts=True)
+        repeated = sum(counts[inverse[place]] > 1 or rows[place] in near for place in places.tolist())
+        return replace(known, among=len(near) / len(places), expected=share_of(int(repeated), len(places)))
 
 
-def repeated_pictures(known: Known, pictures: NDArray[np.uint8], part: str, rows: NDArray[np.int64]) -> RepeatedPictures:
+def repeated_pictures(
+    known: Known, pictures: NDArray[np.uint8], part: str, rows: NDArray[np.int64]
+) -> tuple[RepeatedPictures, NDArray[np.int64], NDArray[np.int64]]:
     """Which pictures of a part the training rows hold, too, to the last byte or nearly so.
 
     Nearly the same are pictures whose 64-bit hashes (of the lowest frequencies of their 16 x 16 area averages, one bit each: above or below
-    the training median) differ in few bits, and whose pixels differ by far less than those of a training picture and a near
-    neighbour commonly do. Blank pictures are left out: they are alike without being copies. How often training pictures are so near
-    to each other is measured as well: what that share explains is no leak.
+    the training median) differ in few bits, and whose pixels differ by far less than those of a training picture and a near neighbour
+    commonly do, and than those of this picture and such neighbours. Blank pictures are left out: they are alike without being copies.
+    How often training pictures are so near to each other is measured as well: what that share explains is no leak.
 
     The hash is that of Zauner ("Implementation and benchmarking of perceptual image hash functions", 2010) but for the medians, which are
     those of the set, so that every bit divides it into halves.
@@ -161,14 +250,30 @@ def repeated_pictures(known: Known, pictures: NDArray[np.uint8], part: str, rows
         pictures: bytes ``[rows, height, width, channels]`` of the part.
         part: its name.
         rows: those that are not blank.
+
+    Returns:
+        What was found, the rows that are repeated, and the training row of each.
     """
     if not len(rows) or not len(known.rows):
-        return RepeatedPictures(part, len(pictures), 0, 0, known.among)
+        share = share_of(0, len(pictures)) if len(pictures) else UNKNOWN
+        return RepeatedPictures(part, len(pictures), 0, 0, known.among, share=share, expected=known.expected), rows[:0], rows[:0]
     exact, twins = _exact(known, pictures, rows)
     near = _near(known, pictures, _bits(pictures, known.medians)[0], np.setdiff1d(rows, exact))
     exact_pairs = [PicturePair(int(row), int(twin), 0.0) for row, twin in zip(exact[:EXAMPLES], twins[:EXAMPLES], strict=True)]
     near_pairs = sorted(near, key=lambda pair: pair.difference)[:EXAMPLES]
-    return RepeatedPictures(part, len(pictures), len(exact), len(near), known.among, tuple(exact_pairs), tuple(near_pairs))
+    found = RepeatedPictures(
+        part,
+        len(pictures),
+        len(exact),
+        len(near),
+        known.among,
+        tuple(exact_pairs),
+        tuple(near_pairs),
+        share_of(len(exact) + len(near), len(pictures)),
+        known.expected,
+    )
+    all_rows = np.concatenate([exact, np.array([pair.row for pair in near], np.int64)])
+    return found, all_rows, np.concatenate([twins, np.array([pair.train_row for pair in near], np.int64)])
 
 
 def _exact(known: Known, pictures: NDArray, rows: NDArray) -> tuple[NDArray, NDArray]:
@@ -182,20 +287,26 @@ def _exact(known: Known, pictures: NDArray, rows: NDArray) -> tuple[NDArray, NDA
     return rows[found][same], twins[same]
 
 
-def _near_limit(train: NDArray, rows: NDArray, rng: np.random.Generator) -> float:
+def _near_limit(train: NDArray, neighbours: NDArray, pixels: NDArray, rng: np.random.Generator) -> float:
     """The mean difference of pixels below which two pictures are nearly the same."""
-    flat = train.reshape(len(train), -1)
-    pixels = drawn_rows(flat.shape[1], _PIXELS, rng)
-    neighbours = rows[drawn_rows(len(rows), _NEIGHBOURS, rng)]
     some = neighbours[drawn_rows(len(neighbours), 200, rng)]
-    distances = cdist(flat[some][:, pixels], flat[neighbours][:, pixels], "cityblock") / len(pixels)
-    distances[distances == 0] = np.inf  # a picture and itself, or its copies
-    place = min(FEW, distances.shape[1] - 1)
-    if place < 1:
-        return MOST_DIFFERENT
-    nearest = np.partition(distances, place - 1, axis=1)[:, place - 1]
+    nearest = _to_neighbours(train, some, train, neighbours, pixels)
     nearest = nearest[np.isfinite(nearest)]
     return min(MOST_DIFFERENT, NEAR * float(np.median(nearest))) if len(nearest) else MOST_DIFFERENT
+
+
+def _to_neighbours(pictures: NDArray, rows: NDArray, train: NDArray, neighbours: NDArray, pixels: NDArray) -> NDArray[np.float64]:
+    """The distance of each row to one of its nearest neighbours, infinite where there are too few."""
+    flat, train_flat = pictures.reshape(len(pictures), -1), train.reshape(len(train), -1)
+    others = train_flat[neighbours][:, pixels].astype(np.float64)
+    found = [np.zeros(0)]
+    for start in range(0, len(rows), _AT_ONCE):
+        block = flat[rows[start : start + _AT_ONCE]][:, pixels]
+        distances = cdist(block, others, "cityblock") / len(pixels)
+        distances[distances == 0] = np.inf  # a picture and itself, or its copies
+        place = min(FEW, distances.shape[1] - 1)
+        found.append(np.partition(distances, place - 1, axis=1)[:, place - 1] if place > 0 else np.full(len(block), np.inf))
+    return np.concatenate(found)
 
 
 def _near(known: Known, pictures: NDArray, bits: NDArray, rows: NDArray, apart: bool = False) -> list[PicturePair]:
@@ -213,7 +324,9 @@ def _near(known: Known, pictures: NDArray, bits: NDArray, rows: NDArray, apart: 
             row, difference = int(own[place]), float(differences[place])
             if row not in best or difference < best[row].difference:
                 best[row] = PicturePair(row, int(theirs[place]), difference)
-    return list(best.values())
+    found = list(best.values())
+    usual = _to_neighbours(pictures, np.array([pair.row for pair in found], np.int64), known.pictures, known.sample, known.pixels)
+    return [pair for pair, distance in zip(found, usual, strict=True) if pair.difference <= NEAR_OWN * distance]
 
 
 def _candidates(bits: NDArray, train_bits: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
@@ -290,9 +403,10 @@ def _usual_saturation(shares: NDArray) -> tuple[float, float]:
     return float(median), float(max(upper + FAR_OUT * (upper - lower), median + LEAST_SATURATED))
 
 
-def _odd(part: str, found: NDArray[np.bool_]) -> OddPictures:
+def _odd(part: str, found: NDArray[np.bool_], cost: Callable[[str, NDArray], ErrorWithout | None]) -> OddPictures:
     rows = np.flatnonzero(found)
-    return OddPictures(part, len(found), len(rows), tuple(rows[:EXAMPLES].tolist()))
+    share = share_of(len(rows), len(found)) if len(found) else UNKNOWN
+    return OddPictures(part, len(found), len(rows), tuple(rows[:EXAMPLES].tolist()), share=share, cost=cost(part, rows))
 
 
 def _blocks(pictures: NDArray) -> Iterator[NDArray]:

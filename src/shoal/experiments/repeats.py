@@ -110,14 +110,17 @@ def share_of(count: int, rows: int) -> Interval:
     return Interval(count / rows, float(span.low), float(span.high))
 
 
-def _result(dataset: Dataset, part: Part, rows: int, repeated: NDArray, twins: NDArray, expected: Interval) -> Repeats:
-    own, theirs = dataset.truth[part][repeated], dataset.truth["train"][twins]
+def targets_differ(dataset: Dataset, part: Part, rows: NDArray, twins: NDArray) -> NDArray[np.bool_]:
+    """Whether the targets of a part's rows are others than those of training rows ``twins``; numbers may differ a little."""
+    own, theirs = dataset.truth[part][rows], dataset.truth["train"][twins]
     if dataset.task == "regression":
-        differs = np.abs(own - theirs) > SAME_TARGET * np.std(dataset.truth["train"])
-    else:
-        differs = own != theirs if own.ndim == 1 else (own != theirs).any(axis=1)
-    disagreeing = float(np.mean(differs)) if len(own) else 0.0
-    return Repeats(part, rows, len(own), share_of(len(own), rows), expected, disagreeing)
+        return np.abs(own - theirs) > SAME_TARGET * np.std(dataset.truth["train"])
+    return own != theirs if own.ndim == 1 else (own != theirs).any(axis=1)
+
+
+def _result(dataset: Dataset, part: Part, rows: int, repeated: NDArray, twins: NDArray, expected: Interval) -> Repeats:
+    disagreeing = float(np.mean(targets_differ(dataset, part, repeated, twins))) if len(repeated) else 0.0
+    return Repeats(part, rows, len(repeated), share_of(len(repeated), rows), expected, disagreeing)
 
 
 def _keys(dataset: Dataset, part: Part) -> NDArray:

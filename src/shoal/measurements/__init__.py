@@ -9,10 +9,30 @@ from dataclasses import dataclass
 
 from shoal.measurements.data_faults import ColumnClue, DataFaults, Repeats, TargetShift, TwoSample
 from shoal.measurements.learning_curve import LearningCurve
+from shoal.measurements.mistakes import ConfusedPair, Mistakes, SureMistake
+from shoal.measurements.pictures import ErrorWithout, OddPictures, PictureFaults, PicturePair, RepeatedPictures
 from shoal.measurements.rate_range import RateRange
 from shoal.measurements.signals import Signals
 
-__all__ = ["ColumnClue", "DataFaults", "LearningCurve", "Measurements", "RateRange", "Repeats", "Signals", "TargetShift", "TwoSample"]
+__all__ = [
+    "ColumnClue",
+    "ConfusedPair",
+    "DataFaults",
+    "ErrorWithout",
+    "LearningCurve",
+    "Measurements",
+    "Mistakes",
+    "OddPictures",
+    "PictureFaults",
+    "PicturePair",
+    "RateRange",
+    "RepeatedPictures",
+    "Repeats",
+    "Signals",
+    "SureMistake",
+    "TargetShift",
+    "TwoSample",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,5 +44,7 @@ class Measurements:
     rate_range: RateRange | None = None
     learning_curve: LearningCurve | None = None
     data: DataFaults | None = None
+    mistakes: Mistakes | None = None
+    """Of a classifier, on the dev rows."""
     input_scales: tuple[float, float] | None = None
     """The smallest and the largest root mean square of a network's input over the training rows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shoal.interval import Interval
+from shoal.measurements.pictures import PictureFaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class DataFaults:
         derived: sets of columns from which the target follows exactly; their strength is R squared.
         ids: columns that number the rows and are used as inputs.
         label_noise: error among the dev rows of which a model is surest.
+        pictures: where pictures are the input: repeated, blank and overexposed ones. ``exact`` and ``near`` are then ``None``, and no
+            column can give anything away.
     """
 
     split: str = ""
@@ -118,3 +121,4 @@ class DataFaults:
     derived: tuple[ColumnClue, ...] = ()
     ids: tuple[ColumnClue, ...] = ()
     label_noise: Interval | None = None
+    pictures: PictureFaults | None = None

@@ -4,6 +4,26 @@ from __future__ import annotations
 
 import msgspec
 
+from shoal.interval import Interval
+
+UNKNOWN = Interval(0.0, 0.0, 1.0)
+
+
+class ErrorWithout(msgspec.Struct, frozen=True):
+    """The error of a part with some of its rows left out.
+
+    Args:
+        rows: how many were left out.
+        whole: the error on all rows of the part, in the run's metric as an error.
+        without: on those that are left.
+        change: ``without - whole``, on the same resampled rows.
+    """
+
+    rows: int
+    whole: Interval
+    without: Interval
+    change: Interval
+
 
 class PicturePair(msgspec.Struct, frozen=True):
     """Two pictures that are the same, or nearly so.
@@ -12,11 +32,15 @@ class PicturePair(msgspec.Struct, frozen=True):
         row: of the picture in its part.
         train_row: of the most similar training picture.
         difference: mean absolute difference of their pixels, from 0 to 255.
+        name: path or row of the picture, in words.
+        train_name: the same of the training picture.
     """
 
     row: int
     train_row: int
     difference: float
+    name: str = ""
+    train_name: str = ""
 
 
 class RepeatedPictures(msgspec.Struct, frozen=True):
@@ -31,6 +55,10 @@ class RepeatedPictures(msgspec.Struct, frozen=True):
             of this kind are alike and none need be a copy.
         exact_pairs: the first of the exact ones.
         near_pairs: the most similar of the others.
+        share: ``(exact + near) / rows`` with its interval.
+        expected: the same share of training pictures and the other training pictures.
+        disagreeing: share of these pictures whose target differs from their twin's.
+        cost: the error of the part without them; ``None`` where the part was not scored.
     """
 
     part: str
@@ -40,6 +68,10 @@ class RepeatedPictures(msgspec.Struct, frozen=True):
     expected_near: float
     exact_pairs: tuple[PicturePair, ...] = ()
     near_pairs: tuple[PicturePair, ...] = ()
+    share: Interval = UNKNOWN
+    expected: Interval = UNKNOWN
+    disagreeing: float = 0.0
+    cost: ErrorWithout | None = None
 
 
 class OddPictures(msgspec.Struct, frozen=True):
@@ -50,12 +82,18 @@ class OddPictures(msgspec.Struct, frozen=True):
         rows: pictures in it.
         count: how many stand out.
         examples: the first rows among them.
+        names: their paths or rows, in words.
+        share: ``count / rows`` with its interval.
+        cost: the error of the part without all of them; ``None`` where the part was not scored.
     """
 
     part: str
     rows: int
     count: int
     examples: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    share: Interval = UNKNOWN
+    cost: ErrorWithout | None = None
 
 
 class PictureFaults(msgspec.Struct, frozen=True):

@@ -16,16 +16,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shoal.diagnose.case import Case, Check
-from shoal.diagnose.checks import data, errors, rows, signals, training
+from shoal.diagnose.checks import data, errors, mistakes, pictures, rows, signals, training
 from shoal.records import Finding
 
-CHECKS: tuple[Check, ...] = (*errors.CHECKS, *training.CHECKS, *data.CHECKS, *signals.CHECKS, *rows.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    *errors.CHECKS, *mistakes.CHECKS, *training.CHECKS, *data.CHECKS, *pictures.CHECKS, *signals.CHECKS, *rows.CHECKS,
+)  # fmt: skip
 """Every check, in the order of the codes."""
 
 
 CAUSES = (
-    "SH307", "SH308", "SH304", "SH306", "SH405", "SH209", "SH406", "SH402", "SH401", "SH208", "SH210", "SH203", "SH204", "SH403", "SH404",
-    "SH301", "SH303", "SH310",
+    "SH307", "SH308", "SH304", "SH312", "SH306", "SH405", "SH209", "SH406", "SH402", "SH401", "SH208", "SH210", "SH203", "SH204", "SH403",
+    "SH404", "SH301", "SH303", "SH310",
 )  # fmt: skip
 """Findings that explain others, the deepest first: while one of them stands, bias and variance say little about the network."""
 
@@ -55,7 +57,7 @@ def findings(case: Case) -> tuple[Finding, ...]:
         if outcome is not None:
             evidence = {**outcome.evidence, "threshold": check.threshold, "source": check.source}
             severity = outcome.severity or check.severity
-            advice = check.advice if outcome.outcome == "found" else ""
+            advice = outcome.advice or check.advice if outcome.outcome == "found" else ""
             found.append(Finding(check.code, check.title, severity, outcome.text, advice, evidence, outcome.outcome, outcome.gain))
     return best_first(found)
 
