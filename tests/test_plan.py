@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 
 from shoal.errors import OptionError
 from shoal.halving import HALVING
-from shoal.plan import MOST_ROUNDS, RETRAINS, Budget, Speed, families_within, plan_seconds, plan_trials, segment_steps, with_length
+from shoal.plan import (
+    FEWER_RETRAINS,
+    MOST_ROUNDS,
+    RETRAINS,
+    Budget,
+    Speed,
+    families_within,
+    plan_seconds,
+    plan_trials,
+    segment_steps,
+    with_length,
+)
 from shoal.population import BUFFER_STEPS
 from shoal.recipe import Recipe
 from shoal.space import Family, Space
@@ -74,7 +85,7 @@ def planned_seconds(plan, speeds):
     for number, rung in enumerate(plan.rungs):
         total += math.ceil(sum(shoals) / HALVING**number) * (rung - previous) * mean
         previous = rung
-    retrained = max(math.ceil(RETRAINS / shoal.slots) * seconds for shoal, seconds in zip(plan.shoals, step_seconds, strict=False))
+    retrained = max(math.ceil(plan.retrains / shoal.slots) * seconds for shoal, seconds in zip(plan.shoals, step_seconds, strict=False))
     return total + retrained * plan.rungs[-1]
 
 
@@ -96,9 +107,19 @@ def test_a_planned_search_never_takes_longer_than_the_time_left_where_even_the_s
     plan = plan_seconds(Budget.parse("1h"), **at)
     segment = segment_steps(at["steps_per_epoch"][0])
     fewest = math.ceil(100 / segment) * segment  # about a hundred steps: less would compare nothing
-    smallest = (1 + math.ceil(RETRAINS / at["slots"][0])) * at["speeds"][0].step * fewest
+    smallest = (1 + math.ceil(min(FEWER_RETRAINS) / at["slots"][0])) * at["speeds"][0].step * fewest
     if smallest <= 0.8 * at["seconds_left"]:
         assert planned_seconds(plan, at["speeds"]) <= at["seconds_left"]
+
+
+@given(circumstances())
+def test_fewer_seeds_are_planned_only_where_eight_leave_no_time_for_half_of_a_training(at):
+    plan = plan_seconds(Budget.parse("1h"), **at)
+    assert plan.retrains in (RETRAINS, *FEWER_RETRAINS)
+    if plan.retrains < RETRAINS:
+        step, slots, steps = at["speeds"][0].step, at["slots"][0], FAMILIES[0].base.epochs * at["steps_per_epoch"][0] / 2
+        segment = segment_steps(at["steps_per_epoch"][0])
+        assert (1 + math.ceil(RETRAINS / slots)) * step * (steps + segment) > 0.85 * at["seconds_left"]
 
 
 @given(circumstances())

@@ -406,7 +406,7 @@ def test_a_state_is_rebuilt_from_its_leaves(usual):
 def test_slots_fill_memory_but_never_more_than_it_holds_and_are_spread_over_all_devices():
     count, each = len(devices.start()), population.bytes_per_network(LAYOUT)
     assert each >= 4 * 6 * LAYOUT.parameters  # with two moments
-    assert population.slots_within(LAYOUT, 10**12) == population.default_slots(LAYOUT.width)
+    assert population.slots_within(LAYOUT, 10**12) == population.default_slots(LAYOUT)
     assert population.slots_within(LAYOUT, each * (count + 1)) == count
     assert population.slots_within(LAYOUT, 1) == count
 

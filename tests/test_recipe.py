@@ -95,7 +95,11 @@ def problems(**settings):
         ({"kernel_size": 4}, "kernel_size is an odd whole number up to 15", "3"),
         ({"residual": 1}, "residual is true or false", "true or false"),
         ({"channels": (8,), "residual": True}, "residual connections lead past the convolutions", "Raise convolutions_per_block"),
-        ({"channels": (8,), "hidden_units": (4,), "keep_prob": (0.5,)}, "keep_prob is one number, or one per hidden layer, and one before them", "Give one number"),
+        (
+            {"channels": (8,), "hidden_units": (4,), "keep_prob": (0.5,)},
+            "keep_prob is one number, or one per hidden layer, and one before them",
+            "Give one number",
+        ),
         ({"pooling": "mean"}, "pooling is one of max, average, none", "max"),
         ({"hidden_unit": (4,)}, "a recipe has known settings only", "'hidden_units'"),
     ],
@@ -144,7 +148,9 @@ def test_a_recipe_survives_json_and_stays_hashable(recipe):
 
 @given(recipes)
 def test_the_numbers_hold_everything_but_the_shape_and_their_types_and_sizes_depend_on_the_depth_only(recipe):
-    bare = Recipe((1,) * len(recipe.hidden_units), (1,) * len(recipe.channels), recipe.convolutions_per_block)
+    bare = Recipe(
+        (1,) * len(recipe.hidden_units), channels=(1,) * len(recipe.channels), convolutions_per_block=recipe.convolutions_per_block
+    )
     numbers, reference = recipe.numbers(2**40 + 3), bare.numbers(0)
     for value, other in zip(leaves(numbers), leaves(reference), strict=True):
         assert (value.dtype, value.shape) == (other.dtype, other.shape)

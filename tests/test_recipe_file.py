@@ -153,7 +153,7 @@ BROKEN = {
     "thousands of digits": ("l2 = " + "9" * 5000, r"TOML; received a number of thousands of digits"),
     "lists in lists": ("l2 = " + "[" * 5000, r"TOML; received .*lists in lists"),
     "unknown": ("lerning_rate = 0.1", r"known settings only; received 'lerning_rate'\. Did you mean 'learning_rate'\?"),
-    "unknown, nothing near": ("qqq = 0.1", r"known settings only; received 'qqq'\. Choose from: hidden_units, channels"),
+    "unknown, nothing near": ("qqq = 0.1", r"known settings only; received 'qqq'\. Choose from: hidden_units, activation"),
     "another library's name": ("lr = 0.1", r"known settings only; received 'lr'\. Write learning_rate\."),
     "a switch of another library": ("batch_norm = 1", r"received 'batch_norm'\. Write normalisation = \"batch\"\."),
     "a table": ("[network]\nhidden_units = [50]", r"at the top of a recipe; received the table 'network'\. Make its heading a comment\."),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from shoal.parameters import UNITS, Choice, Parameter, Range, translated
+from shoal.parameters import CONVOLUTIONS, UNITS, Choice, Parameter, Range, translated
 from shoal.recipe import Recipe
 from shoal.records import Task
 from shoal.space import Family, Space
@@ -20,10 +20,20 @@ _ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
 """Settings and most units, in the order in which a growing budget takes them up."""
 
 _WHY_THESE = "three layers with and without bins of the numeric columns, two wider ones, and two with batch norm: best first on many tables"
+_PICTURE_ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
+    ({"channels": (16, 32), "normalisation": "batch", "global_pooling": "none"}, 64),
+    ({"channels": (32, 64), "normalisation": "batch", "global_pooling": "none"}, 128),
+    ({"channels": (32, 64, 128), "normalisation": "batch", "global_pooling": "none"}, 128),
+)
+"""The same for pictures; one dense layer follows the convolutions."""
+
+_WHY_THESE_FOR_PICTURES = "two blocks of convolutions with batch norm, twice as many filters, and a third block: the cheapest first"
 _WHY_UNITS = "from a quarter of the widest, which fits the shoal"
 
 
-def default_space(task: Task, train_rows: int, has_bins: bool, selects_by_error: bool) -> Space:
+def default_space(
+    task: Task, train_rows: int, has_bins: bool, selects_by_error: bool, picture: tuple[int, int, int] | None = None
+) -> Space:
     """The space that ``improve`` and ``search`` draw from unless another is given.
 
     Args:
@@ -31,7 +41,10 @@ def default_space(task: Task, train_rows: int, has_bins: bool, selects_by_error:
         train_rows: sets the batch size and the length of the full training.
         has_bins: whether any numeric column has a piecewise-linear encoding.
         selects_by_error: label smoothing, which spoils the log loss, is only tried where the error rate counts.
+        picture: height, width and channels where the inputs are pictures.
     """
+    if picture is not None:
+        return _picture_space(task, train_rows, selects_by_error, picture)
     batch_size = default_batch_size(train_rows)
     ranges = (
         Range("learning_rate", 3e-4, 1e-2, "log", "Adam's default 1e-3 lies in the middle"),
@@ -53,6 +66,53 @@ def default_space(task: Task, train_rows: int, has_bins: bool, selects_by_error:
         if has_bins or settings["numeric_encoding"] == "standard"
     )
     return Space(base, _reaching(families), families, by_promise=True)
+
+
+def picture_baseline(train_rows: int) -> Recipe:
+    """What recipes for pictures have in common: rates, schedule and length suit networks with batch norm."""
+    return Recipe(
+        hidden_units=(64,),
+        channels=(16, 32),
+        normalisation="batch",
+        activation="relu",
+        batch_size=PICTURE_BATCH_SIZE if train_rows >= 4_000 else default_batch_size(train_rows),
+        learning_rate=3e-3,
+        weight_decay=0.05,
+        decay="one_cycle",
+        epochs=picture_epochs(train_rows),
+    )
+
+
+PICTURE_BATCH_SIZE = 128
+
+
+def picture_epochs(train_rows: int) -> float:
+    """Length of the full training on pictures, in passes over the rows; small sets need more, with other pictures each time.
+
+    Example:
+        >>> [picture_epochs(rows) for rows in (1_000, 16_666, 60_000)]
+        [100.0, 43.0, 20.0]
+    """
+    return float(min(max(round(100 * (4_000 / max(train_rows, 4_000)) ** 0.6 + 0.4), 5), 100))
+
+
+def _picture_space(task: Task, train_rows: int, selects_by_error: bool, picture: tuple[int, int, int]) -> Space:
+    base = picture_baseline(train_rows)
+    ranges: tuple[Parameter, ...] = (
+        Range("learning_rate", 1e-3, 1e-2, "log", "batch norm bears higher rates than Adam's default"),
+        Range("weight_decay", 0.01, 1.0, "log", "decoupled; from next to nothing to strong"),
+        Range("keep_prob", 0.5, 1.0, "linear", "of the features and of the dense layer: strong dropout to none"),
+        Range("crop", 0.0, 0.12, "linear", "from none to an eighth of the side, four of 32 pixels"),
+        Choice("horizontal_flip", (0.0, 0.5), "mirrored pictures help or spoil, which the dev pictures tell"),
+    )
+    if task == "classification" and selects_by_error:
+        ranges += (Range("label_smoothing", 0.0, 0.15, "linear", "keeps probabilities away from 0 and 1"),)
+    families = tuple(
+        Family(replace(base, **settings, hidden_units=(width,)), width, ranges, chosen=((ARCHITECTURE, settings),))
+        for settings, width in _PICTURE_ARCHITECTURES
+        if 2 ** len(settings["channels"]) <= min(picture[:2])
+    )
+    return Space(base, _reaching(families, _WHY_THESE_FOR_PICTURES), families, by_promise=True)
 
 
 ARCHITECTURE = "architecture"
@@ -82,17 +142,20 @@ def around(space: Space, begin: Recipe, result: Recipe, width: int) -> Space:
     families = [replace(family, base=replace(family.base, batch_size=result.batch_size)) for family in families]
     centre = replace(result, epochs=base.epochs, warm_up=0.0)
     ranges = tuple(each for each in (_close_to(range_, getattr(centre, range_.name, None)) for range_ in families[0].ranges) if each)
-    settings = {"hidden_layers": len(centre.hidden_units)} | {name: getattr(centre, name) for name in _OF_ARCHITECTURE}
+    settings = {name: getattr(centre, name) for name in _OF_PICTURE_ARCHITECTURE if centre.channels}
+    settings = settings or {"hidden_layers": len(centre.hidden_units)} | {name: getattr(centre, name) for name in _OF_ARCHITECTURE}
     own = Family(centre, width, ranges, begins_with_base=True, chosen=((ARCHITECTURE, settings),))
     ordered = (families[0], own, *families[1:])
-    return replace(space, base=families[0].base, parameters=_reaching(ordered), families=ordered)
+    why = next(each.reason for each in space.parameters if each.name == ARCHITECTURE)
+    return replace(space, base=families[0].base, parameters=_reaching(ordered, why), families=ordered)
 
 
 _OF_ARCHITECTURE = ("activation", "normalisation", "numeric_encoding")
-_OF_SHAPE = ("activation", "normalisation", "numeric_encoding", "input_normalisation", "loss", "batch_size")
+_OF_PICTURE_ARCHITECTURE = ("normalisation", *CONVOLUTIONS)
+_OF_SHAPE = (*CONVOLUTIONS, "activation", "normalisation", "numeric_encoding", "input_normalisation", "loss", "batch_size")
 
 
-def _reaching(families: Sequence[Family]) -> tuple[Parameter, ...]:
+def _reaching(families: Sequence[Family], why: str = _WHY_THESE) -> tuple[Parameter, ...]:
     """The parameters of families: each number as far as any of them reaches."""
     architectures: list[dict[str, Any]] = []
     reach: dict[str, Parameter] = {}
@@ -104,7 +167,7 @@ def _reaching(families: Sequence[Family]) -> tuple[Parameter, ...]:
             if isinstance(each, Range) and isinstance(known, Range):
                 known = replace(known, low=min(known.low, each.low), high=max(known.high, each.high))
             reach[each.name] = known
-    return (Choice(ARCHITECTURE, tuple(architectures), _WHY_THESE), *reach.values())
+    return (Choice(ARCHITECTURE, tuple(architectures), why), *reach.values())
 
 
 def _with_kept(family: Family, kept: dict[str, Any]) -> Family:

@@ -21,7 +21,7 @@ from shoal import data, devices
 from shoal.answers import answers
 from shoal.assessment import assess, train_references
 from shoal.data import Dataset
-from shoal.default_space import around, default_batch_size, default_epochs
+from shoal.default_space import around
 from shoal.effort import Effort, saved_space
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
 from shoal.loop import RecipeLoop, sound_baseline
@@ -613,9 +613,8 @@ def _recipe_loop(
     stages.enter("recipe loop", "compiling and measuring")
     begun = stages.total
     _, tables = trainer.prepared(Recipe().shape)
-    batch_size = default_batch_size(tables.train_rows)
-    full = default_epochs(tables.train_rows, batch_size)
-    begin = effort.begin or sound_baseline(tables.train_rows, batch_size, full)
+    sound = sound_baseline(tables.train_rows, tables.picture is not None)
+    begin, full = effort.begin or sound, sound.epochs
     steps_per_epoch = tables.steps_per_epoch(tables.batch_size(begin.shape))
     plan = folder.loop_plan() if folder else None
     if plan is None:
@@ -623,7 +622,9 @@ def _recipe_loop(
         if budget.seconds is not None:
             shoal = RecipeLoop(trainer, metric, LoopPlan(0, full, RETRAINS, 0.0, 0.0), begin).shoal()
             speed = measure_speed(shoal, begin) / shoal.slots
-        plan = plan_loop(budget, LOOP_SHARE * (budget.seconds or 0.0) - (stages.total - begun), full, steps_per_epoch, speed)
+        plan = plan_loop(
+            budget, LOOP_SHARE * (budget.seconds or 0.0) - (stages.total - begun), full, steps_per_epoch, speed, tables.picture is not None
+        )
         if folder:
             folder.save_loop_plan(plan)
     begin = replace(begin, epochs=plan.epochs, warm_up=min(begin.warm_up, plan.epochs / 2))

@@ -37,6 +37,8 @@ MOST_HALVINGS = 3
 
 RETRAINS = 8
 """Fresh seeds on which the winner is trained again; their predictions are averaged in the final model."""
+FEWER_RETRAINS = (4, 2)
+"""Where networks are so dear that the time for eight would leave too little to train well."""
 
 LOOP_SHARE = 0.3
 """Of a budget in time, for the recipe loop."""
@@ -47,6 +49,8 @@ FEWEST_SECONDS_FOR_A_CURVE = 100.0
 FEWEST_TRIALS_FOR_A_CURVE = 200
 CURVE_NETWORKS = 40
 
+_PICTURE_LOOP_EPOCHS, _FEWEST_PICTURE_LOOP_EPOCHS = 6, 3  # less says nothing about augmentation, which helps where pictures come again
+_PICTURE_LOOP_SEEDS = 4
 _LOOP_STEPS, _FEWEST_LOOP_STEPS = 1000, 200  # of one network: enough for effects to show, few enough to try many changes
 _MOST_LOOP_ROUNDS, _WANTED_ROUNDS = 8, 4
 _NETWORKS_A_ROUND = 64  # four proposals and their controls, on eight seeds
@@ -198,22 +202,29 @@ def plan_seconds(
         rungs = _rungs(used * rounds, epochs, steps_per_epoch[:used], method.rungs)
         return [_shoal_plan(families[i], slots[i], rounds * slots[i], rungs[i], speeds[i]) for i in range(used)]
 
-    def cost(used: int, epochs: float, rounds: int) -> float:
-        return sum(rung_seconds(shoals(used, epochs, rounds), RETRAINS, method.rungs, method.sampler))
+    def cost(used: int, epochs: float, rounds: int, retrains: int) -> float:
+        return sum(rung_seconds(shoals(used, epochs, rounds), retrains, method.rungs, method.sampler))
 
-    def rounds_within(used: int, epochs: float) -> int:
-        return max((rounds for rounds in range(1, MOST_ROUNDS + 1) if cost(used, epochs, rounds) <= available), default=0)
+    def rounds_within(used: int, epochs: float, retrains: int) -> int:
+        return max((rounds for rounds in range(1, MOST_ROUNDS + 1) if cost(used, epochs, rounds, retrains) <= available), default=0)
 
-    used, epochs, rounds = _choose(len(families), full, rounds_within)
+    def choose(retrains: int) -> tuple[int, float, int]:
+        return _choose(len(families), full, lambda used, epochs: rounds_within(used, epochs, retrains))
+
+    retrains, (used, epochs, rounds) = RETRAINS, choose(RETRAINS)
+    for fewer in FEWER_RETRAINS:
+        if rounds and epochs >= full / 2:
+            break
+        retrains, (used, epochs, rounds) = fewer, choose(fewer)
     if rounds == 0:
         segment = segment_steps(steps_per_epoch[0])
-        steps = full * steps_per_epoch[0] * max(available, 0.0) / cost(1, full, 1)
+        steps = full * steps_per_epoch[0] * max(available, 0.0) / cost(1, full, 1, retrains)
         epochs = max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / steps_per_epoch[0]  # rounded up, one segment might not fit
         rounds = 1
     chosen = tuple(shoals(used, epochs, rounds))
     rungs = chosen[0].rungs
     trials = sum(shoal.trials for shoal in chosen)
-    spent = tuple(rung_seconds(chosen, RETRAINS, method.rungs, method.sampler))
+    spent = tuple(rung_seconds(chosen, retrains, method.rungs, method.sampler))
     expected = sum(spent)
     reason = (
         f"{trials} trials in {used} shape{'s' * (used > 1)} of network, "
@@ -224,7 +235,7 @@ def plan_seconds(
         reason += " Even the smallest search takes longer than that."
     elif epochs < full / 2:
         reason += " Training is cut short: a larger budget would train to the end."
-    return Plan(budget.text, chosen, rungs, trials, RETRAINS, reason, method.sampler, method.rungs, spent)
+    return Plan(budget.text, chosen, rungs, trials, retrains, reason, method.sampler, method.rungs, spent)
 
 
 def _choose(families: int, full: float, rounds_within: Callable[[int, float], int]) -> tuple[int, float, int]:
@@ -266,7 +277,14 @@ def rung_seconds(shoals: Sequence[ShoalPlan], retrains: int, halving: Rungs, sam
     return [*seconds, retraining]
 
 
-def plan_loop(budget: Budget, seconds: float, full_epochs: float, steps_per_epoch: int, network_step_seconds: float | None) -> LoopPlan:
+def plan_loop(
+    budget: Budget,
+    seconds: float,
+    full_epochs: float,
+    steps_per_epoch: int,
+    network_step_seconds: float | None,
+    is_picture: bool = False,
+) -> LoopPlan:
     """What the recipe loop may spend.
 
     Args:
@@ -275,18 +293,23 @@ def plan_loop(budget: Budget, seconds: float, full_epochs: float, steps_per_epoc
         full_epochs: length of a full training.
         steps_per_epoch: of the first recipe.
         network_step_seconds: measured seconds per step and network of the first recipe, for a budget in time.
+        is_picture: pictures are trained on for some epochs, on fewer seeds.
     """
-    longest = min(_LOOP_STEPS, full_epochs * steps_per_epoch)
+    longest, fewest, wanted, seeds = min(_LOOP_STEPS, full_epochs * steps_per_epoch), float(_FEWEST_LOOP_STEPS), _WANTED_ROUNDS, RETRAINS
+    if is_picture:
+        longest, fewest = (min(each, full_epochs) * steps_per_epoch for each in (_PICTURE_LOOP_EPOCHS, _FEWEST_PICTURE_LOOP_EPOCHS))
+        wanted, seeds = 1, _PICTURE_LOOP_SEEDS
+    a_round = _NETWORKS_A_ROUND * seeds // RETRAINS
     if budget.trials is not None:
         steps = min(_MOST_LOOP_ROUNDS, budget.trials // _TRIALS_A_ROUND)
-        return _loop_plan(steps, longest, steps_per_epoch, 4.0 * (steps + 1) * _NETWORKS_A_ROUND * longest, 0.0)
+        return _loop_plan(steps, longest, steps_per_epoch, seeds, 4.0 * (steps + 1) * a_round * longest, 0.0)
     assert network_step_seconds is not None
     allowance = max(0.0, seconds) / network_step_seconds
-    length = allowance / (_WANTED_ROUNDS * _NETWORKS_A_ROUND)
-    if length < _FEWEST_LOOP_STEPS / 2:
-        return _loop_plan(0, longest, steps_per_epoch, allowance, 0.0)
-    length = min(longest, max(length, _FEWEST_LOOP_STEPS))
-    return _loop_plan(_MOST_LOOP_ROUNDS, length, steps_per_epoch, allowance, _COMPILATION_SECONDS / network_step_seconds)
+    length = allowance / (wanted * a_round)
+    if length < fewest / 2:
+        return _loop_plan(0, longest, steps_per_epoch, seeds, allowance, 0.0)
+    length = min(longest, max(length, fewest))
+    return _loop_plan(_MOST_LOOP_ROUNDS, length, steps_per_epoch, seeds, allowance, _COMPILATION_SECONDS / network_step_seconds)
 
 
 def curve_seconds(budget: Budget) -> float:
@@ -322,10 +345,10 @@ def curve_epochs(budget: Budget, plan: Plan, family: int, steps_per_epoch: int) 
     return min(epochs, full) if epochs >= full / 4 else None
 
 
-def _loop_plan(rounds: int, steps: float, steps_per_epoch: int, network_steps: float, compilation: float) -> LoopPlan:
+def _loop_plan(rounds: int, steps: float, steps_per_epoch: int, seeds: int, network_steps: float, compilation: float) -> LoopPlan:
     segment = segment_steps(steps_per_epoch)
     epochs = max(1, math.ceil(steps / segment)) * segment / steps_per_epoch
-    return LoopPlan(rounds, epochs, RETRAINS, network_steps, compilation)
+    return LoopPlan(rounds, epochs, seeds, network_steps, compilation)
 
 
 def with_length(family: Family, epochs: float) -> Family:

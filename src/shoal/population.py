@@ -23,7 +23,6 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from shoal import devices, training
 from shoal.losses import Loss, activate_output, trivial_loss
-from shoal.nets.augmentation import is_augmented
 from shoal.nets.encoding import Encoding, fit
 from shoal.nets.network import Layout, draw, network_inputs, outputs
 from shoal.nets.pixels import Pixels
@@ -175,15 +174,16 @@ class Tables:
         return -(-self.train_rows // batch_size)
 
 
-def default_slots(width: int) -> int:
+def default_slots(layout: Layout) -> int:
     """Networks per shoal: as many as keep one layer's work in a core's cache, times the devices.
 
     Measured on CPU: 8 networks of width 128 train as fast as 16 or 64, narrow ones gain from company, since each operation of a
-    small shoal costs more to start than to do. A GPU wants as many as it can get.
+    small shoal costs more to start than to do. Convolutions train one after the other on a core (see ``over``). A GPU wants as many as
+    it can get.
     """
     on_cpu = devices.start()[0].platform == "cpu"
-    per_device = (4 if width >= 128 else 16 if width >= 48 else 32) if on_cpu else 64
-    return per_device * len(devices.start())
+    alone = 1 if layout.convolutions else 4 if layout.width >= 128 else 16 if layout.width >= 48 else 32
+    return (alone if on_cpu else 64) * len(devices.start())
 
 
 def segment_steps(steps_per_epoch: int) -> int:
@@ -392,7 +392,7 @@ def over(layout: Layout, function: Callable[..., Any], in_axes: Sequence[int | N
 def _trained_on(layout: Layout, rows: Batch, index: Array, encoding: Inputs) -> Batch:
     """The mini-batch of some training rows: what the networks see of them, or pictures that each augments in its own way."""
     x = rows.x[index]
-    x = x.astype(jnp.float32) if is_augmented(layout.techniques) else network_inputs(layout, x, encoding)
+    x = x.astype(jnp.float32) if layout.augments else network_inputs(layout, x, encoding)
     return Batch(x, rows.target[index], rows.weight[index])
 
 
@@ -567,4 +567,4 @@ def slots_within(layout: Layout, memory: int) -> int:
     """Slots per shoal: ``default_slots``, or fewer where they would not fit in ``memory`` bytes, always over all devices."""
     count = len(devices.start())
     fitting = memory // max(bytes_per_network(layout), 1)
-    return max(count, min(default_slots(layout.width), math.floor(fitting / count) * count))
+    return max(count, min(default_slots(layout), math.floor(fitting / count) * count))

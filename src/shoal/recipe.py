@@ -164,13 +164,6 @@ class Recipe:
 
     Args:
         hidden_units: units of each hidden layer, 0 to 8 layers; ``()`` is linear, logistic or softmax regression.
-        channels: of pictures, the filters of each block of convolutions before the hidden layers, 0 to 8 blocks. A convolution is
-            followed by normalisation and activation, a block by pooling (see ``shoal.nets.convolution``).
-        convolutions_per_block: how many follow each other in a block.
-        kernel_size: side of the filters, an odd number of pixels.
-        pooling: 2 x 2 at the end of each block: ``max``, ``average`` or ``none``.
-        residual: the convolutions of a block after its first add to what they see, ``A + g(norm(conv(A)))``.
-        global_pooling: ``none`` gives every value of the last block to the dense layers, ``average`` the mean of each channel.
         activation: ``g`` in ``A[l] = g(Z[l])``.
         normalisation: of ``Z[l]`` before the activation, with learned gamma and beta: ``batch`` norm over the mini-batch, ``layer``
             norm over the units of each example, or ``none``.
@@ -180,6 +173,13 @@ class Recipe:
             distribution), ``min_max`` (to 0 and 1) or ``none``.
         numeric_encoding: ``standard`` gives numeric columns to the network as normalised numbers, ``piecewise`` adds their
             piecewise-linear encoding (see ``shoal.nets.encoding``).
+        channels: of pictures, the filters of each block of convolutions before the hidden layers, 0 to 8 blocks. A convolution is
+            followed by normalisation and activation, a block by pooling (see ``shoal.nets.convolution``).
+        convolutions_per_block: how many follow each other in a block.
+        kernel_size: side of the filters, an odd number of pixels.
+        pooling: 2 x 2 at the end of each block: ``max``, ``average`` or ``none``.
+        residual: the convolutions of a block after its first add to what they see, ``A + g(norm(conv(A)))``.
+        global_pooling: ``none`` gives every value of the last block to the dense layers, ``average`` the mean of each channel.
         batch_size: examples per mini-batch; the last, smaller batch of an epoch is used too. ``"all"`` is batch gradient descent, 1 is
             stochastic gradient descent.
         loss: what is minimised; ``auto`` is ``softmax`` or ``sigmoid`` cross-entropy for classes and ``squared_error`` for quantities.
@@ -237,17 +237,17 @@ class Recipe:
     """
 
     hidden_units: tuple[int, ...] = (64, 64)
+    activation: Activation = "silu"
+    normalisation: Normalisation = "none"
+    batch_norm_beta: float = 0.98
+    input_normalisation: InputNormalisation = "smooth"
+    numeric_encoding: NumericEncoding = "standard"
     channels: tuple[int, ...] = ()
     convolutions_per_block: int = 1
     kernel_size: int = 3
     pooling: Pooling = "max"
     residual: bool = False
     global_pooling: GlobalPooling = "none"
-    activation: Activation = "silu"
-    normalisation: Normalisation = "none"
-    batch_norm_beta: float = 0.98
-    input_normalisation: InputNormalisation = "smooth"
-    numeric_encoding: NumericEncoding = "standard"
     batch_size: int | Literal["all"] = 128
     loss: LossName = "auto"
     huber_delta: float = 1.0

@@ -16,7 +16,6 @@ from jax import Array
 from shoal import averages, optimisers
 from shoal.losses import error_per_example, per_example
 from shoal.nets import layers
-from shoal.nets.augmentation import is_augmented
 from shoal.nets.network import (
     Draws,
     Hidden,
@@ -119,7 +118,7 @@ def cost(
     used = layout.techniques
     present = (batch.weight > 0).astype(batch.x.dtype)
     x, weight = batch.x, batch.weight
-    if is_augmented(used):
+    if layout.augments:
         x = augmented_inputs(layout, numbers, x, draws.augmentation, scale.pixels)
     if "class_balance" in used:
         weight = weight * scale.class_weight[batch.target] ** numbers.class_balance

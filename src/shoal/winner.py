@@ -141,7 +141,8 @@ def _seconds_to_compile(shoal: Shoal, recipe: Recipe) -> float:
 def space_for(trainer: Trainer, metric: Metric) -> Space:
     """The default space of a data set."""
     _, tables = trainer.prepared(Recipe().shape)
-    return default_space(trainer.dataset.task, tables.train_rows, tables.encoded > 0, metric.unit == "share")
+    facts = (trainer.dataset.task, tables.train_rows, tables.encoded > 0, metric.unit == "share")
+    return default_space(*facts, trainer.dataset.picture_shape)
 
 
 def make_plan(

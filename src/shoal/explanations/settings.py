@@ -91,6 +91,24 @@ SETTINGS: dict[str, Setting] = {
         NETWORK, "5.1", "units of the hidden layers", "Units of each hidden layer, the first one first.",
         values.depth, "Z[l] = W[l] A[l-1] + b[l]",
     ),
+    "activation": Setting(
+        NETWORK, "1.4", "the activation of hidden units", "What each hidden unit makes of its sum Z.", unused=_no_layers,
+    ),
+    "normalisation": Setting(
+        NETWORK, "6.1", "normalisation inside the network", "What Z is normalised over before the activation, with learned gamma and beta.",
+        None, "Z_norm = (Z - mu)/sqrt(sigma^2 + 0.00001); Z~ = gamma Z_norm + beta", "none", _no_layers,
+    ),
+    "batch_norm_beta": Setting(
+        NETWORK, "6.2", "batch norm's running averages", "Weight of the past in the averages of mean and variance that serve at test time.",
+        lambda recipe: values.span(recipe.batch_norm_beta, "mini-batch"), "mu = beta mu + (1 - beta) mu{t}",
+        unused=lambda recipe: _no_layers(recipe) or _unless("normalisation", "batch")(recipe),
+    ),
+    "input_normalisation": Setting(
+        NETWORK, "3.1", "normalisation of the inputs", "What is done to numeric columns, with numbers fitted on the training rows only.",
+    ),
+    "numeric_encoding": Setting(
+        NETWORK, "3.1", "how numeric columns enter the network", "What the first layer is given of each numeric column.",
+    ),
     "channels": Setting(
         NETWORK, "5.1", "the filters of the convolutions", "Filters of each block of convolutions, which pictures pass before the layers.",
         values.blocks, "Z[c] = sum over channels d of W[c,d] * A[d] + b[c], * the cross-correlation", (), example="[16, 32]",
@@ -114,24 +132,6 @@ SETTINGS: dict[str, Setting] = {
     ),
     "global_pooling": Setting(
         NETWORK, "5.1", "what dense layers see of a picture", "What the layers after the convolutions are given.", unused=_no_convolutions,
-    ),
-    "activation": Setting(
-        NETWORK, "1.4", "the activation of hidden units", "What each hidden unit makes of its sum Z.", unused=_no_layers,
-    ),
-    "normalisation": Setting(
-        NETWORK, "6.1", "normalisation inside the network", "What Z is normalised over before the activation, with learned gamma and beta.",
-        None, "Z_norm = (Z - mu)/sqrt(sigma^2 + 0.00001); Z~ = gamma Z_norm + beta", "none", _no_layers,
-    ),
-    "batch_norm_beta": Setting(
-        NETWORK, "6.2", "batch norm's running averages", "Weight of the past in the averages of mean and variance that serve at test time.",
-        lambda recipe: values.span(recipe.batch_norm_beta, "mini-batch"), "mu = beta mu + (1 - beta) mu{t}",
-        unused=lambda recipe: _no_layers(recipe) or _unless("normalisation", "batch")(recipe),
-    ),
-    "input_normalisation": Setting(
-        NETWORK, "3.1", "normalisation of the inputs", "What is done to numeric columns, with numbers fitted on the training rows only.",
-    ),
-    "numeric_encoding": Setting(
-        NETWORK, "3.1", "how numeric columns enter the network", "What the first layer is given of each numeric column.",
     ),
     "loss": Setting(OUTPUTS, "7.1", "what is minimised", "What is averaged over the examples and minimised."),
     "huber_delta": Setting(

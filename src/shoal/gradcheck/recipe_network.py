@@ -17,7 +17,7 @@ from shoal import training
 from shoal.gradcheck import jax_function
 from shoal.gradcheck.point import Subject, tree_of
 from shoal.losses import Loss
-from shoal.nets.augmentation import BRIGHTEST, is_augmented
+from shoal.nets.augmentation import BRIGHTEST
 from shoal.nets.convolution import POOLED
 from shoal.nets.network import Draws, Layout, Parameters, draw
 from shoal.nets.pixels import Pixels
@@ -121,7 +121,7 @@ def _picture(recipe: Recipe) -> tuple[int, int, int] | None:
 def _batch(loss: Loss, layout: Layout, rng: np.random.Generator) -> Batch:
     """Inputs of noise, targets of the kind that the loss is for, unequal weights."""
     x = rng.normal(size=(ROWS, layout.inputs))
-    if is_augmented(layout.techniques):
+    if layout.augments:
         x = rng.uniform(0, BRIGHTEST, x.shape)
     target = {
         "softmax": rng.integers(CLASSES, size=ROWS).astype(np.int32),

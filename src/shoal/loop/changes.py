@@ -90,6 +90,8 @@ def suitable(changes: Iterator[Change], recipe: Recipe, facts: Facts) -> list[Ch
 def against_bias(recipe: Recipe, facts: Facts) -> Iterator[Change]:
     """A bigger network, longer training, another architecture, another optimiser; and less of what holds the network back."""
     yield from _less_regularisation(recipe)
+    if facts.picture is not None:
+        yield from _larger_convolutions(recipe)
     units = recipe.hidden_units
     if units:
         yield Change(
@@ -114,7 +116,7 @@ def against_bias(recipe: Recipe, facts: Facts) -> Iterator[Change]:
             {"hidden_units": (*units, units[-1] if units else 64)},
             "Each further layer composes what the one before it has found. A deeper network lowers bias where the target is made of parts.",
         )
-    if recipe.normalisation == "none" and units:
+    if recipe.normalisation == "none" and recipe.units:
         yield Change(
             {"normalisation": "batch"},
             "Batch norm keeps the distribution of each layer's inputs steady while the layers before it learn. Training becomes less "
@@ -129,11 +131,14 @@ def against_bias(recipe: Recipe, facts: Facts) -> Iterator[Change]:
 
 
 def against_variance(recipe: Recipe, facts: Facts) -> Iterator[Change]:
-    """More regularisation, a smaller network, another architecture."""
-    if recipe.keep_prob == 1.0 and recipe.hidden_units:
+    """More data by augmentation where the inputs are pictures, more regularisation, a smaller network, another architecture."""
+    if facts.picture is not None:
+        yield from _augmented(recipe)
+    has_dropout = bool(recipe.hidden_units or recipe.channels)
+    if recipe.keep_prob == 1.0 and has_dropout:
         yield _dropout(0.8)
         yield _dropout(0.5)
-    elif recipe.hidden_units and isinstance(recipe.keep_prob, float) and recipe.keep_prob > 0.45:
+    elif has_dropout and isinstance(recipe.keep_prob, float) and recipe.keep_prob > 0.45:
         yield _dropout(round(max(0.4, recipe.keep_prob - 0.2), 2))
     if recipe.optimiser == "adamw":
         yield Change(
@@ -178,6 +183,84 @@ def against_variance(recipe: Recipe, facts: Facts) -> Iterator[Change]:
             {"max_norm": 2.0},
             "Max-norm caps the weights into each unit. No unit can make itself heard by size alone.",
         )
+
+
+def _larger_convolutions(recipe: Recipe) -> Iterator[Change]:
+    if not recipe.channels:
+        yield Change(
+            {"channels": (16, 32), "normalisation": "batch"},
+            "A dense layer has a weight of its own for every pixel, and learns each pattern again at every place. Convolutions share their "
+            "weights between places, so that few of them represent much.",
+        )
+        return
+    yield Change(
+        {"channels": tuple(2 * each for each in recipe.channels)},
+        "A network that does not fit its own training pictures may have too few filters to tell them apart. More of them lower bias, and "
+        "with augmentation seldom cost variance.",
+    )
+    yield Change(
+        {"channels": (*recipe.channels, 2 * recipe.channels[-1])},
+        "Each further block sees a larger part of the picture and composes what the one before it has found. A deeper network lowers "
+        "bias where objects are made of parts.",
+    )
+    if recipe.convolutions_per_block == 1:
+        yield Change(
+            {"convolutions_per_block": 2, "residual": True},
+            "Two small filters after each other see as far as a large one, with an activation between them. The residual connection lets "
+            "signals and gradients pass, so that the deeper network trains as easily.",
+        )
+
+
+AUGMENTED: tuple[tuple[str, float, str], ...] = (
+    (
+        "horizontal_flip",
+        0.5,
+        "A mirrored picture mostly shows the same thing and is new to the network, as if there were twice the data. Where left and right "
+        "carry meaning, as in writing, it spoils the labels.",
+    ),
+    (
+        "crop",
+        0.1,
+        "Moved by a few pixels a picture shows the same thing. Not to rely on the exact place acts like more data.",
+    ),
+    (
+        "rotation",
+        10.0,
+        "Turned by a few degrees a picture shows the same thing. It acts like more data where pictures are not all upright.",
+    ),
+    (
+        "cutout",
+        0.4,
+        "An erased square hides what the network relies on most. It has to find the object by its other parts too, so that variance falls.",
+    ),
+    (
+        "zoom",
+        0.15,
+        "Objects come in other sizes than those in the training pictures. Training on several sizes acts like more data.",
+    ),
+    (
+        "brightness",
+        0.2,
+        "Light changes a picture and not what it shows. A network that has seen it brighter and darker relies on shapes instead.",
+    ),
+    (
+        "contrast",
+        0.3,
+        "Exposure changes a picture and not what it shows. A network that has seen stronger and weaker contrast relies on shapes instead.",
+    ),
+    (
+        "saturation",
+        0.4,
+        "Cameras and light change colours and not what a picture shows. Seeing them paler and stronger makes it rely less on them.",
+    ),
+)
+"""Augmentation by one technique, the likeliest to help first, with its strength; which of them suit a data set is measured, not known."""
+
+
+def _augmented(recipe: Recipe) -> Iterator[Change]:
+    for name, strength, reason in AUGMENTED:
+        if not getattr(recipe, name):
+            yield Change({name: strength}, reason)
 
 
 def _dropout(keep_prob: float) -> Change:

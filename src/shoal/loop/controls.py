@@ -30,6 +30,20 @@ KNOBS: tuple[Range, ...] = (
 )
 """The numbers that a random change may turn, each over its whole sensible range. None of them asks for another program."""
 
+PICTURE_KNOBS: tuple[Range, ...] = (
+    Range("horizontal_flip", 0.0, 0.5, "linear", "never to half of the pictures"),
+    Range("vertical_flip", 0.0, 0.5, "linear", "likewise"),
+    Range("crop", 0.0, 0.25, "linear", "up to a quarter of the side"),
+    Range("rotation", 0.0, 45.0, "linear", "in degrees"),
+    Range("zoom", 0.0, 0.5, "linear", "up to half as large again"),
+    Range("shift", 0.0, 0.25, "linear", "up to a quarter of the side"),
+    Range("brightness", 0.0, 0.5, "linear", "up to half"),
+    Range("contrast", 0.0, 0.7, "linear", "likewise"),
+    Range("saturation", 0.0, 1.0, "linear", "none to grey and back"),
+    Range("cutout", 0.0, 0.7, "linear", "of the shorter side"),
+)
+"""The same for pictures, beside the others."""
+
 UNITS = Range("hidden_units", 8, 512, "log_integer", "of the widest layer")
 EPOCHS = Range("epochs", 4, 256, "log", "passes over the training rows")
 
@@ -52,11 +66,11 @@ def random_change(change: Change, recipe: Recipe, facts: Facts, rng: np.random.G
         rng: draws the number and the way.
         used: numbers that other random changes turn already.
     """
-    wanted = size(change, recipe)
-    order = rng.permutation(len(KNOBS))
+    wanted, knobs = size(change, recipe), _knobs(facts)
+    order = rng.permutation(len(knobs))
     for up in (rng.random() < 0.5, None):  # where one way is blocked for every knob, the other is taken
         for number in order:
-            knob = KNOBS[number]
+            knob = knobs[number]
             if knob.name in change.settings or knob.name in used:
                 continue
             start = _position(knob, getattr(recipe, knob.name))
@@ -73,7 +87,7 @@ def random_change(change: Change, recipe: Recipe, facts: Facts, rng: np.random.G
 def techniques_of_loop(recipe: Recipe, facts: Facts) -> tuple[str, ...]:
     """What a program holds that can train a recipe with any of its numbers turned, so that no change asks for another program."""
     variants = [recipe]
-    for knob in KNOBS:
+    for knob in _knobs(facts):
         for at in (0.25, 0.75):
             change = Change({knob.name: _value(knob, at)}, "")
             variants += [change.applied(recipe) for _ in suitable(iter([change]), recipe, facts)]
@@ -82,8 +96,12 @@ def techniques_of_loop(recipe: Recipe, facts: Facts) -> tuple[str, ...]:
     return techniques_of(variants)
 
 
+def _knobs(facts: Facts) -> tuple[Range, ...]:
+    return KNOBS if facts.picture is None else (*KNOBS, *PICTURE_KNOBS)
+
+
 def _moved(name: str, before: Any, after: Any) -> float:
-    range_ = next((each for each in (*KNOBS, UNITS, EPOCHS) if each.name == name), None)
+    range_ = next((each for each in (*KNOBS, *PICTURE_KNOBS, UNITS, EPOCHS) if each.name == name), None)
     is_depth = name == "hidden_units" and len(before) != len(after)
     if range_ is None or is_depth:
         return SIZE_OF_A_CHOICE if before != after else 0.0

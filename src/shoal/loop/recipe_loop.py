@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from shoal.data.sample import drawn_rows
+from shoal.default_space import default_batch_size, default_epochs, picture_baseline
 from shoal.diagnose import Case, Errors, PartPrediction, findings, judge, measure
 from shoal.experiments.rate_range import measure_rate_range
 from shoal.interval import Interval
@@ -62,14 +63,19 @@ class Question:
     changes: Callable[[Recipe, Facts], Sequence[Change]]
 
 
-def sound_baseline(train_rows: int, batch_size: int, epochs: float) -> Recipe:
-    """Where the loop begins when the user has no recipe: two layers of 64 units, AdamW, no regularisation.
+def sound_baseline(train_rows: int, is_picture: bool = False) -> Recipe:
+    """Where the loop begins when the user has no recipe: two layers of 64 units, AdamW, no regularisation, at its full length.
+
+    On pictures, two blocks of convolutions and a layer.
 
     Args:
         train_rows: of the data.
-        batch_size: as ``space.default_batch_size`` says.
-        epochs: length of the training.
+        is_picture: whether the inputs are pictures.
     """
+    if is_picture:
+        return picture_baseline(train_rows)
+    batch_size = default_batch_size(train_rows)
+    epochs = default_epochs(train_rows, batch_size)
     units = 64 if train_rows >= 1_000 else 32
     return Recipe(hidden_units=(units, units), batch_size=batch_size, epochs=epochs)
 

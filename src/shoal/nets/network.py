@@ -74,6 +74,11 @@ class Layout:
         return self.columns + self.encoded * BINS
 
     @property
+    def augments(self) -> bool:
+        """Whether pictures are changed in training, by each network in its own way."""
+        return self.picture is not None and is_augmented(self.techniques)
+
+    @property
     def convolutions(self) -> tuple[Convolution, ...]:
         """The convolutions, in order."""
         part, found = self.shape.convolutions, []
@@ -380,5 +385,5 @@ def draw(layout: Layout, seed: Array, step: Array, dtype: Any = jnp.float32) -> 
         hidden=tuple(noise.bits(name, rows, width) for width, name in dropped) if "dropout" in used else None,
         normal=noise.normal(streams[-4], rows, layout.inputs, dtype) if "input_noise" in used else None,
         mixup=noise.bits(streams[-3], 1, 3)[0] if "mixup" in used else None,
-        augmentation=draw_augmentation(used, streams[-1], rows, dtype) if is_augmented(used) else None,
+        augmentation=draw_augmentation(used, streams[-1], rows, dtype) if layout.augments else None,
     )
