@@ -50,10 +50,12 @@ def probed(layout: Layout, state: State, numbers, batch: Batch, draws: Draws) ->
 def trained(layout: Layout, numbers, batch: Batch, draws: Draws) -> tuple[State, State]:
     """The states before and after the fifth step."""
     scale = jax.tree.map(jnp.asarray, SCALE)
+
+    def one_more(_: Any, states: tuple[State, State]) -> tuple[State, State]:
+        return states[1], training.step(layout, states[1], numbers, scale, batch, draws)[0]
+
     state = training.start(layout, numbers, scale, dtype=jnp.float64)
-    for _ in range(STEPS):
-        state, _, _ = training.step(layout, state, numbers, scale, batch, draws)
-    return state, training.step(layout, state, numbers, scale, batch, draws)[0]
+    return jax.lax.fori_loop(0, STEPS + 1, one_more, (state, state))
 
 
 # -- PyTorch's -------------------------------------------------------------------------------------------------------------------------
@@ -147,15 +149,20 @@ def test_a_probe_measures_what_pytorch_measures_on_the_same_network_without_its_
 
 
 # -- in closed form --------------------------------------------------------------------------------------------------------------------
+@functools.partial(jax.jit, static_argnums=0, compiler_options=QUICKLY)
+def probed_with(layout: Layout, parameters, numbers, scale: Scale, batch: Batch) -> Probe:
+    state = training.start(layout, numbers, scale)
+    made = jax.tree.map(lambda leaf, new: new.astype(leaf.dtype), state.parameters, parameters)
+    return probe(layout, state._replace(parameters=made), numbers, scale, batch, Draws())
+
+
 def by_hand(layout: Layout, recipe: Recipe, parameters, x, weight: Any = 1.0) -> Probe:
     """A probe of weights that a test has written down."""
-    numbers = recipe.numbers(0)
     whole = np.ones(layout.columns, bool)
     scale = Scale(np.float32(len(x)), np.float32(1), whole, np.ones(layout.outputs, np.float32), np.float32(0))
-    state = training.start(layout, numbers, scale)
-    made = jax.tree.map(lambda leaf, new: jnp.asarray(new, leaf.dtype), state.parameters, parameters)
-    batch = jax.tree.map(jnp.asarray, Batch(np.asarray(x, np.float32), np.zeros(len(x), np.int32), np.full(len(x), weight, np.float32)))
-    return jax.tree.map(np.asarray, probe(layout, state._replace(parameters=made), numbers, scale, batch, Draws()))
+    made = tuple({name: np.asarray(value, np.float32) for name, value in layer.items()} for layer in parameters)
+    batch = Batch(np.asarray(x, np.float32), np.zeros(len(x), np.int32), np.full(len(x), weight, np.float32))
+    return jax.tree.map(np.asarray, probed_with(layout, made, recipe.numbers(0), scale, batch))
 
 
 @pytest.mark.parametrize("c", [0.5, 1.0, 2.0])
