@@ -24,7 +24,7 @@ from shoal.experiments.data_faults import measure_data_faults, sure_error_of_bes
 from shoal.experiments.left_out import PartAnswers
 from shoal.experiments.mistakes import measure_mistakes, row_names
 from shoal.experiments.refit_curve import refit_curve
-from shoal.experiments.refits import Subject, estimator_problems, raw_columns, taken
+from shoal.experiments.refits import Subject, estimator_problems, raw_columns, shown_columns, taken
 from shoal.interval import Interval
 from shoal.measurements import Measurements, Mistakes
 from shoal.metrics import METRICS, Metric, check_metric, goal_problems
@@ -142,8 +142,8 @@ def diagnose_estimator(
         dev_size: rows (or share of the rows) of the dev part.
         test_size: the same of the test part; 0 does without one.
         open_test: score the test part; otherwise it is set aside and not looked at.
-        raw: give the estimator the columns as they are, for a pipeline that encodes them itself; otherwise it is given the
-            numbers that shoal makes of them.
+        raw: give the estimator the columns as they are, for a pipeline that encodes them itself (pictures as bytes ``[rows, height, width,
+            channels]``); otherwise it is given the numbers that shoal makes of them.
         metric: what counts, ``error`` or ``rmse`` by default.
         target_error: the error that is possible, as far as is known.
         seed: of the split and the random states.
@@ -172,7 +172,7 @@ def diagnose_estimator(
     dataset = _load(X, y, asked, estimator, metric, problems)
     measure_by = check_metric(metric, dataset.task)
     sources = {"train": X, **{which: given[0] if isinstance(given, tuple) else given for which, given in (("dev", dev), ("test", test))}}
-    subject = Subject(estimator, dataset, raw_columns(dataset, sources) if raw else dict(dataset.inputs))
+    subject = Subject(estimator, dataset, raw_columns(dataset, sources) if raw else shown_columns(dataset))
     shown: list[Part] = [part for part in dataset.inputs if part != "test" or open_test or test is not None]
 
     listener(Event("fitting", f"{type(estimator).__name__} from {seeds if subject.draws else 1} random state(s)"))

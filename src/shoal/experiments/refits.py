@@ -21,6 +21,8 @@ from shoal.errors import OptionError, Problem
 from shoal.records import Part, Task
 
 RANDOM = "random_state"
+MOST_NUMBERS = 500_000_000
+"""Pixels of all parts together that are given as standardised numbers, which take four times their bytes; more stay bytes."""
 MOST_WARNINGS = 3
 
 
@@ -156,14 +158,37 @@ def taken(columns: Any, rows: NDArray) -> Any:
     return columns[rows] if of_pandas is None else of_pandas[rows]
 
 
+def shown_columns(dataset: Dataset) -> dict[Part, Any]:
+    """What an estimator is given of each part: the inputs of a network; of pictures, their pixels standardised channel by channel.
+
+    Networks standardise pictures themselves; an estimator that does not would see bytes from 0 to 255. Where the numbers would take more
+    than 2 GB, pictures stay bytes.
+    """
+    picture = dataset.picture
+    if picture is None or sum(inputs.size for inputs in dataset.inputs.values()) > MOST_NUMBERS:
+        return dict(dataset.inputs)
+    mean, deviation = (np.tile(np.array(each, np.float32), picture.height * picture.width) for each in (picture.means, picture.deviations))
+    numbers: dict[Part, Any] = {}
+    for part, inputs in dataset.inputs.items():
+        numbers[part] = inputs.astype(np.float32)
+        numbers[part] -= mean
+        numbers[part] /= deviation
+    return numbers
+
+
 def raw_columns(dataset: Dataset, sources: dict[str, Any]) -> dict[Part, Any]:
     """The columns of each part as they were given, those of the target, the groups and the time and dropped ones left out.
+
+    Of pictures their bytes ``[rows, height, width, channels]``, in the one size that they were brought to.
 
     Args:
         dataset: that was loaded from them.
         sources: the tables as given, by the names that ``Division.places`` knows; what is no frame of pandas or array is given
             as the polars frame that it was read into.
     """
+    if dataset.picture is not None:
+        shape = dataset.picture.shape
+        return {part: pixels.reshape(-1, *shape) for part, pixels in dataset.inputs.items()}
     inputs = [decision.name for decision in dataset.columns if decision.kind not in ("target", "group", "time", "dropped")]
     parts: dict[Part, Any] = {}
     for part, (which, rows) in dataset.division.places.items():
