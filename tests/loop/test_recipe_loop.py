@@ -143,6 +143,6 @@ def test_an_effect_is_what_training_the_two_recipes_by_hand_gives(dataset):
 
 
 def test_the_baseline_is_a_small_plain_network():
-    for rows, units in ((300, 32), (20_000, 64)):
-        recipe = sound_baseline(rows, 64, 10.0)
-        assert recipe == Recipe(hidden_units=(units, units), batch_size=64, epochs=10.0)
+    for rows, units, batch_size, epochs in ((300, 32, 32, 200.0), (20_000, 64, 256, 51.0)):
+        assert sound_baseline(rows) == Recipe(hidden_units=(units, units), batch_size=batch_size, epochs=epochs)
+    assert (sound_baseline(20_000, is_picture=True).channels, sound_baseline(20_000, is_picture=True).normalisation) == ((16, 32), "batch")
