@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -32,7 +32,7 @@ _AUDITED = {"os.rename": 1, "os.mkdir": 0, "os.remove": 0, "os.rmdir": 0, "os.tr
 _WRITING = os.O_WRONLY | os.O_RDWR
 
 
-def started(arguments: list[object], folder: Path, death: Death | None = None, log: Path | None = None) -> ForkServerProcess:
+def started(arguments: Sequence[object], folder: Path, death: Death | None = None, log: Path | None = None) -> ForkServerProcess:
     """The command in a process of its own.
 
     Args:

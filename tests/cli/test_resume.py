@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,8 @@ import pytest
 from .command import inside, shoal
 from .test_commands import without_times
 
-COMMAND = Path(sys.executable).with_name("shoal")
+sys.path.append(str(Path(__file__).parent))  # the processes that are killed import their body by its name
+from mortal import started
 
 
 class Killed(BaseException):
@@ -68,11 +68,12 @@ def test_a_process_killed_again_and_again_comes_to_the_same_result(long_run: tup
     command, uninterrupted = long_run
     run = tmp_path / "run"
     for arguments, moment in zip(([*command, "--out", run], ["resume", run], ["resume", run]), MOMENTS, strict=True):
-        process = subprocess.Popen([COMMAND, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and not moment(run):
+        process = started(arguments, run)
+        while process.is_alive() and not moment(run):
             time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, "the run ended before it could be killed"
         assert "interrupted" in shoal("show", run).stderr
     result = shoal("resume", run, "--quiet")
     assert result.exit_code == 0, result.stderr
@@ -163,12 +164,12 @@ def test_changed_data_cannot_continue_a_run(tmp_path: Path, monkeypatch: pytest.
 def test_one_process_at_a_time_works_on_a_run(long_run: tuple[list[object], Path], tmp_path: Path):
     command, _ = long_run
     run = tmp_path / "run"
-    process = subprocess.Popen([COMMAND, *map(str, command), "--out", run], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not (run / "plan.json").exists():
+    process = started([*command, "--out", run], run)
+    while process.is_alive() and not (run / "plan.json").exists():
         time.sleep(0.005)
     second = shoal("resume", run, "--quiet")
     process.kill()
-    process.wait()
+    process.join()
     assert (second.exit_code, "one process at a time works on a run" in second.stderr) == (2, True)
 
 
