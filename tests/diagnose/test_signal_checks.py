@@ -229,19 +229,18 @@ def test_signals_that_strong_dropout_enlarged_say_nothing_about_the_weights(code
 
 
 # -- networks with the disease -----------------------------------------------------------------------------------------------------------
-SHALLOW = Recipe((16, 16), activation="relu", epochs=15.0, batch_size=32, learning_rate=3e-3)
-DEEP = replace(SHALLOW, hidden_units=(16,) * 4, activation="tanh", initialisation="xavier")
-CHAIN = replace(SHALLOW, hidden_units=(16,) * 6, activation="identity", initialisation="xavier")
+# of two shapes: each compiles programs of its own
+DEEP = Recipe((16,) * 4, activation="relu", epochs=15.0, batch_size=32, learning_rate=3e-3)
+SMOOTH = replace(DEEP, hidden_units=(16, 16), activation="tanh", initialisation="xavier")
 TRAINED: dict[str, tuple[Recipe, set[str]]] = {
-    "sound": (SHALLOW, set()),
-    "zeros": (replace(SHALLOW, initialisation="zeros"), {"SH405"}),
-    "far too large": (replace(SHALLOW, initialisation_gain=20.0), {"SH406"}),
-    "a learning rate that kills": (replace(SHALLOW, learning_rate=1.0), {"SH403"}),
-    "sound and deep": (DEEP, set()),
-    "far too small and deep": (replace(DEEP, initialisation="small_random"), {"SH401"}),
-    "saturated from the start": (replace(DEEP, initialisation_gain=10.0), {"SH404"}),
-    "a sound chain": (CHAIN, set()),
-    "a chain that explodes": (replace(CHAIN, initialisation_gain=2.0), {"SH402"}),
+    "sound": (DEEP, set()),
+    "zeros": (replace(DEEP, initialisation="zeros"), {"SH405"}),
+    "far too large": (replace(DEEP, initialisation_gain=20.0), {"SH406"}),
+    "a learning rate that kills": (replace(DEEP, learning_rate=1.0), {"SH403"}),
+    "far too small": (replace(DEEP, initialisation="small_random"), {"SH401"}),
+    "a chain that explodes": (replace(DEEP, initialisation_gain=3.0), {"SH402"}),
+    "sound and smooth": (SMOOTH, set()),
+    "saturated from the start": (replace(SMOOTH, initialisation_gain=10.0), {"SH404"}),
 }
 
 
