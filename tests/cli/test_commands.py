@@ -168,7 +168,7 @@ def without_times(record: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_regression_without_test_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    result = shoal("improve", "example:diabetes", "--budget", "2trials", "--no-test", "--seed", "3", "--metric", "mae")
+    result = shoal("improve", "example:diabetes", "--budget", "1trials", "--no-test", "--seed", "3", "--metric", "mae")
     assert result.exit_code == 0, result.stderr
     (run,) = (tmp_path / "runs").iterdir()
     assert run.name.endswith("-diabetes")

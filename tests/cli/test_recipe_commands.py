@@ -237,11 +237,12 @@ def test_several_targets_are_labels(place: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_recipe_is_trained_to_a_complete_run(place: Path):
-    (place / "small.toml").write_text("hidden_units = [8]\nepochs = 2\n")
-    result = shoal("train", "example:wine", "--recipe", "small.toml", "--seeds", "2", "--out", "run", "--json")
+    # of the techniques of the README's example, whose programs are in the cache then
+    shoal("recipe", "new", "short.toml", "--set", "keep_prob=0.8", "--set", "weight_average=0.99", "--set", "epochs=2")
+    result = shoal("train", "example:wine", "--recipe", "short.toml", "--seeds", "3", "--out", "run", "--json")
     assert result.exit_code == 0, result.stderr
     content = json.loads(result.stdout)
-    assert (content["recipe"]["hidden_units"], content["recipe"]["epochs"]) == ([8], 2)
+    assert (content["recipe"]["weight_average"], content["recipe"]["epochs"]) == (0.99, 2)
     assert {"run.json", "report.html", "model/model.json"} < inside(place / "run")
     assert json.loads(shoal("show", "run", "--json").stdout) == content
     assert len(shoal("predict", "run", "example:wine").stdout.splitlines()) == 179
