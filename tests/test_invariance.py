@@ -46,7 +46,7 @@ each_normalisation = pytest.mark.parametrize("normalisation", ACTIVATION_WITH)
 
 IN_TURN: dict[str, tuple[Any, ...]] = {"optimiser": tuple(OPTIMISERS), "decay": DECAYS, "initialisation": INITIALISATIONS}
 BY_CHANCE: dict[str, tuple[Any, ...]] = {
-    "hidden_units": ((5, 4), (2, 5), (5, 5), (1, 5)),
+    "hidden_units": ((5, 3), (3, 5), (5, 5), (1, 5)),
     "batch_norm_beta": (0.9, 0.5),
     "class_balance": (0.0, 0.7),
     "initialisation_gain": (1.0, 1.3),
@@ -94,7 +94,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(len(PRESENT), BATCH, INPUTS))
 TARGET = RNG.integers(CLASSES, size=X.shape[:2])
 WEIGHT = RNG.uniform(0.5, 2, X.shape[:2])
-DEV = RNG.normal(size=(9, INPUTS)), RNG.integers(CLASSES, size=9), RNG.uniform(0.5, 2, 9)
+DEV = RNG.normal(size=(BATCH, INPUTS)), RNG.integers(CLASSES, size=BATCH), RNG.uniform(0.5, 2, BATCH)
 IS_PADDING = np.arange(BATCH) >= np.array(PRESENT)[:, None]
 
 
