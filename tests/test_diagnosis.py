@@ -345,7 +345,9 @@ def test_a_run_is_diagnosed_from_its_record_alone():
     assert (diagnosis.verdict, diagnosis.next_step, diagnosis.metric) == (record.verdict, record.next_step, record.metric)
     assert diagnosis.scores["dev"] == record.scores["dev"][record.metric]
     judged_then = {each.code for each in record.findings if each.code[2] in "12"}
-    assert judged_then == {each.code for each in diagnosis.findings if each.code[2] in "12"}
+    afresh = {"SH111", "SH112"}  # of mistakes, which a record of an older version does not hold
+    assert judged_then == {each.code for each in diagnosis.findings if each.code[2] in "12"} - afresh
+    assert {each.outcome for each in diagnosis.findings if each.code in afresh} == {"not applicable"}
     assert not diagnosis.healthy.keys() & {each.code for each in diagnosis.findings}
 
 
