@@ -64,8 +64,8 @@ def wilson(count: int, rows: int, outside: float = 0.05) -> Interval:
     """A share with its interval (Wilson 1927), which ``outside`` of the time does not hold the true one.
 
     Example:
-        >>> wilson(0, 10), round(wilson(5, 10).low, 3)
-        (Interval(value=0.0, low=0.0, high=0.2775327998628892), 0.237)
+        >>> round(wilson(0, 10).high, 3), round(wilson(5, 10).low, 3)
+        (0.278, 0.237)
     """
     span = stats.binomtest(count, rows).proportion_ci(1 - outside, method="wilson")
     return Interval(count / rows, float(span.low), float(span.high))

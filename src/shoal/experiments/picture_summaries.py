@@ -101,7 +101,7 @@ def summarised(picture: PictureEncoder, pixels: NDArray[np.uint8]) -> NDArray[np
 
     Example:
         >>> grey = PictureEncoder("picture", 8, 8, 1, (30.0,), (60.0,))
-        >>> float(summarised(grey, np.full((1, 64), 51, np.uint8))[0, 0])  # a fifth of white
+        >>> round(float(summarised(grey, np.full((1, 64), 51, np.uint8))[0, 0]), 6)  # a fifth of white
         0.2
     """
     found = np.empty((len(pixels), len(summaries_of(picture))))
