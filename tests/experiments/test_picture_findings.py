@@ -9,7 +9,7 @@ from shoal.data import load
 from shoal.experiments.data_faults import measure_data_faults
 from shoal.experiments.left_out import PartAnswers, error_without
 from shoal.experiments.mistakes import measure_mistakes, row_names, wilson
-from shoal.experiments.picture_faults import picture_faults
+from shoal.experiments.picture_faults import measure_picture_faults, picture_faults
 from shoal.metrics import METRICS
 from shoal.saved_run import as_written, to_plain
 
@@ -137,14 +137,14 @@ def test_nothing_is_said_where_too_few_rows_go_or_stay(left_out):
 def test_confused_pairs_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 4, 800)
-    said = np.where((truth == 2) & (rng.random(800) < 0.3), 3, np.where(rng.random(800) < 0.03, rng.integers(0, 4, 800), truth))
+    said = np.where((truth == 3) & (rng.random(800) < 0.3), 2, np.where(rng.random(800) < 0.03, rng.integers(0, 4, 800), truth))
     probability = np.eye(4)[said] * rng.uniform(0.5, 0.95, (800, 1)) + 0.01
     probability /= probability.sum(axis=1, keepdims=True)
     found = measure_mistakes(probability, truth, ("a", "b", "c", "d"), lambda rows: [f"n{row}" for row in rows])
     table = confusion_matrix(truth, said)
     worst = found.pairs[0]
-    assert (worst.first, worst.second, worst.first_as_second, worst.second_as_first) == ("c", "d", table[2, 3], table[3, 2])
-    assert worst.rows == (table[2].sum(), table[3].sum()) and found.wrong == (said != truth).sum() and found.possible_pairs == 6
+    assert (worst.first, worst.second, worst.first_as_second, worst.second_as_first) == ("d", "c", table[3, 2], table[2, 3])
+    assert worst.rows == (table[3].sum(), table[2].sum()) and found.wrong == (said != truth).sum() and found.possible_pairs == 6
     assert worst.share.value == pytest.approx((table[2, 3] + table[3, 2]) / found.wrong)
     both = [pair.first_as_second + pair.second_as_first for pair in found.pairs]
     assert both == sorted(both, reverse=True)
@@ -173,3 +173,26 @@ def test_the_interval_of_a_share_is_wilsons():
 def test_a_flawless_model_has_no_mistakes():
     found = measure_mistakes(np.eye(2)[[0, 1] * 50], np.array([0, 1] * 50), ("a", "b"), lambda rows: [])
     assert (found.wrong, found.pairs, found.mistakes) == (0, (), ()) and found.sure_rate is not None and found.sure_rate.value == 0
+
+
+def upright(rows, seed, side=20):
+    """Soft upright strokes at all places and slants, like handwritten 1s among other digits: by nature near to each other."""
+    rng = np.random.default_rng(seed)
+    down, across = np.mgrid[:side, :side]
+    pictures = np.zeros((rows, side, side, 1))
+    for picture in pictures:
+        if rng.random() < 0.2:
+            line = 10 + rng.normal(0, 0.7) + (down - 10) * rng.normal(0, 0.1)
+            picture[..., 0] = 250 * np.exp(-(((across - line) / 1.3) ** 2)) * ((down > 3) & (down < 16))
+        else:
+            picture[4:16, 4:16, 0] = rng.random((4, 4)).repeat(3, 0).repeat(3, 1) * 250
+    return np.clip(pictures + rng.normal(0, 0.5, pictures.shape), 0, 255).astype(np.uint8)
+
+
+def test_simple_pictures_are_near_by_nature_and_copies_of_them_stand_out():
+    train, dev = upright(1500, 0), upright(300, 1)
+    copies = np.clip(train[:12].astype(int) + np.random.default_rng(2).integers(-1, 2, train[:12].shape), 0, 255).astype(np.uint8)
+    alike = measure_picture_faults({"train": train, "dev": dev}, seed=0).repeated[0]
+    found = measure_picture_faults({"train": train, "dev": np.concatenate([copies, dev])}, seed=0).repeated[0]
+    assert alike.share.low <= alike.expected.high < 0.16  # by the usual distance alone a fifth would be near
+    assert found.near == alike.near + 12
