@@ -105,7 +105,8 @@ def _experiments(
     dataset, recipe = trained.dataset, trained.searched.recipe
     _, tables = trainer.prepared(recipe.shape)
     epochs = None
-    if budget is not None and not early and tables.train_rows >= FEWEST_ROWS_FOR_A_CURVE:
+    is_dear = dataset.picture is not None and budget is not None and budget.seconds is not None  # no time was set aside
+    if budget is not None and not early and not is_dear and tables.train_rows >= FEWEST_ROWS_FOR_A_CURVE:
         epochs = curve_epochs(budget, trained.plan, trained.searched.family, tables.steps_per_epoch(tables.batch_size(recipe.shape)))
     return Measurements(
         signals=trained.searched.signals,

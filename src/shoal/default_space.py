@@ -21,7 +21,7 @@ _ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
 
 _WHY_THESE = "three layers with and without bins of the numeric columns, two wider ones, and two with batch norm: best first on many tables"
 _PICTURE_ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
-    ({"channels": (16, 32), "normalisation": "batch", "global_pooling": "none"}, 64),
+    ({"channels": (16, 32), "normalisation": "batch", "global_pooling": "none"}, 128),
     ({"channels": (32, 64), "normalisation": "batch", "global_pooling": "none"}, 128),
     ({"channels": (32, 64, 128), "normalisation": "batch", "global_pooling": "none"}, 128),
 )
@@ -71,13 +71,14 @@ def default_space(
 def picture_baseline(train_rows: int) -> Recipe:
     """What recipes for pictures have in common: rates, schedule and length suit networks with batch norm."""
     return Recipe(
-        hidden_units=(64,),
+        hidden_units=(128,),
         channels=(16, 32),
         normalisation="batch",
         activation="relu",
         batch_size=PICTURE_BATCH_SIZE if train_rows >= 4_000 else default_batch_size(train_rows),
-        learning_rate=3e-3,
+        learning_rate=5e-3,
         weight_decay=0.05,
+        keep_prob=0.75,
         decay="one_cycle",
         epochs=picture_epochs(train_rows),
     )
@@ -108,11 +109,11 @@ def _picture_space(task: Task, train_rows: int, selects_by_error: bool, picture:
     if task == "classification" and selects_by_error:
         ranges += (Range("label_smoothing", 0.0, 0.15, "linear", "keeps probabilities away from 0 and 1"),)
     families = tuple(
-        Family(replace(base, **settings, hidden_units=(width,)), width, ranges, chosen=((ARCHITECTURE, settings),))
+        Family(replace(base, **settings, hidden_units=(width,)), width, ranges, True, ((ARCHITECTURE, settings),))
         for settings, width in _PICTURE_ARCHITECTURES
         if 2 ** len(settings["channels"]) <= min(picture[:2])
     )
-    return Space(base, _reaching(families, _WHY_THESE_FOR_PICTURES), families, by_promise=True)
+    return Space(base, _reaching(families, _WHY_THESE_FOR_PICTURES), families, by_promise=True, growing=True)
 
 
 ARCHITECTURE = "architecture"

@@ -7,6 +7,7 @@ winner on fresh seeds; open the test rows once; judge; save.
 from __future__ import annotations
 
 import datetime
+import math
 import platform
 import uuid
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ from shoal.losses import target_scaling
 from shoal.measurements.answers import Answers
 from shoal.metrics import Metric, check_metric, goal_problems
 from shoal.model import Model
-from shoal.plan import LOOP_SHARE, RETRAINS, curve_seconds, plan_loop
+from shoal.plan import FEWEST_SECONDS_FOR_PICTURES, LOOP_SHARE, RETRAINS, curve_seconds, plan_loop
 from shoal.plan import measure as measure_speed
 from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
@@ -509,7 +510,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         keep_plan=folder.save_plan if folder else lambda plan: None,
         space=space,
         method=effort.method,
-        reserve=_reserve(effort),
+        reserve=_reserve(effort, dataset.picture is not None),
         retrains=effort.retrains,
         final=effort.final,
         earlier=effort.earlier,
@@ -592,11 +593,11 @@ def _answers(trainer: Trainer, trained: Trained, seed: int) -> Answers:
     return answers(searched.trials, trained.space, trained.plan, inputs=inputs, outputs=layout.outputs, recipe=searched.recipe, seed=seed)
 
 
-def _reserve(effort: Effort) -> float:
-    """Seconds of a budget in time that are left for what comes after the search."""
+def _reserve(effort: Effort, is_picture: bool) -> float:
+    """Seconds of a budget in time that are left for what comes after the search; for pictures a learning curve is too dear."""
     if effort.compares_samplers:
         return samplers_seconds(effort.budget)
-    return curve_seconds(effort.budget) if effort.job == "improve" else 0.0
+    return curve_seconds(effort.budget) if effort.job == "improve" and not is_picture else 0.0
 
 
 def _recipe_loop(
@@ -619,7 +620,9 @@ def _recipe_loop(
     plan = folder.loop_plan() if folder else None
     if plan is None:
         speed = None
-        if budget.seconds is not None:
+        if tables.picture and budget.seconds is not None and budget.seconds < FEWEST_SECONDS_FOR_PICTURES:
+            speed = math.inf  # a step that takes for ever leaves no room for a change
+        elif budget.seconds is not None:
             shoal = RecipeLoop(trainer, metric, LoopPlan(0, full, RETRAINS, 0.0, 0.0), begin).shoal()
             speed = measure_speed(shoal, begin) / shoal.slots
         plan = plan_loop(

@@ -6,6 +6,7 @@ only: the same plan gives the same networks, and an interrupted run continues to
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import sys
@@ -42,6 +43,8 @@ FEWER_RETRAINS = (4, 2)
 
 LOOP_SHARE = 0.3
 """Of a budget in time, for the recipe loop."""
+FEWEST_SECONDS_FOR_PICTURES = 600.0
+"""Of a budget in time that has a recipe loop on pictures: with less, compiling its program is time lost."""
 
 CURVE_SHARE = 0.1
 """Of a budget in time of at least ``FEWEST_SECONDS_FOR_A_CURVE``, for the learning curve."""
@@ -180,11 +183,15 @@ def plan_seconds(
     speeds: Sequence[Speed],
     steps_per_epoch: Sequence[int],
     method: Method = DEFAULT_METHOD,
+    growing: bool = False,
 ) -> Plan:
     """The plan that the time left pays for, by the measured cost of a step.
 
     Halving pays from three shoals a family on. Where full-length training leaves no time for that, training is shortened to no
     less than half; where that is not enough, the last family is given up; the least is one shoal trained as long as time allows.
+
+    Of families of growing size the largest is taken that can be trained for half its length on four seeds, with a search where there is
+    time for one and as it is where there is none; all of them where there is time to search all.
 
     Args:
         budget: as the user gave it.
@@ -194,48 +201,68 @@ def plan_seconds(
         speeds: of each family's shoal.
         steps_per_epoch: of the training rows, in each family's mini-batches.
         method: what draws the trials and stops them.
+        growing: whether each family is larger than the one before it (see ``Space.growing``).
     """
     available = seconds_left * _TRAINING_SHARE
     full = families[0].base.epochs
 
-    def shoals(used: int, epochs: float, rounds: int) -> list[ShoalPlan]:
-        rungs = _rungs(used * rounds, epochs, steps_per_epoch[:used], method.rungs)
-        return [_shoal_plan(families[i], slots[i], rounds * slots[i], rungs[i], speeds[i]) for i in range(used)]
+    def shoals(used: range, epochs: float, rounds: int) -> list[ShoalPlan]:
+        """Those of a search of so many shoals a family; with none, of a single recipe that is trained on fresh seeds at once."""
+        rungs = _rungs(len(used) * max(rounds, 1), epochs, [steps_per_epoch[number] for number in used], method.rungs)
+        each = zip(used, rungs, strict=True)
+        return [_shoal_plan(families[number], slots[number], rounds * slots[number] or 1, own, speeds[number]) for number, own in each]
 
-    def cost(used: int, epochs: float, rounds: int, retrains: int) -> float:
-        return sum(rung_seconds(shoals(used, epochs, rounds), retrains, method.rungs, method.sampler))
+    def seconds(used: range, epochs: float, rounds: int, retrains: int) -> list[float]:
+        spent = rung_seconds(shoals(used, epochs, rounds), retrains, method.rungs, method.sampler)
+        return spent if rounds else [0.0] * (len(spent) - 1) + spent[-1:]
 
-    def rounds_within(used: int, epochs: float, retrains: int) -> int:
-        return max((rounds for rounds in range(1, MOST_ROUNDS + 1) if cost(used, epochs, rounds, retrains) <= available), default=0)
+    def rounds_within(used: range, epochs: float, retrains: int) -> int:
+        fitting = (rounds for rounds in range(1, MOST_ROUNDS + 1) if sum(seconds(used, epochs, rounds, retrains)) <= available)
+        return max(fitting, default=0)
 
-    def choose(retrains: int) -> tuple[int, float, int]:
-        return _choose(len(families), full, lambda used, epochs: rounds_within(used, epochs, retrains))
+    def searched(retrains: int) -> tuple[range, float, int]:
+        used, epochs, rounds = _choose(len(families), full, lambda used, epochs: rounds_within(range(used), epochs, retrains))
+        return range(used), epochs, rounds
 
-    retrains, (used, epochs, rounds) = RETRAINS, choose(RETRAINS)
-    for fewer in FEWER_RETRAINS:
-        if rounds and epochs >= full / 2:
-            break
-        retrains, (used, epochs, rounds) = fewer, choose(fewer)
-    if rounds == 0:
-        segment = segment_steps(steps_per_epoch[0])
-        steps = full * steps_per_epoch[0] * max(available, 0.0) / cost(1, full, 1, retrains)
-        epochs = max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / steps_per_epoch[0]  # rounded up, one segment might not fit
-        rounds = 1
-    chosen = tuple(shoals(used, epochs, rounds))
-    rungs = chosen[0].rungs
-    trials = sum(shoal.trials for shoal in chosen)
-    spent = tuple(rung_seconds(chosen, retrains, method.rungs, method.sampler))
-    expected = sum(spent)
+    def of_one_size() -> tuple[int, range, float, int] | None:
+        """The largest family that has time for four seeds, or else for two, and how it is trained."""
+        for seeds in ((RETRAINS, FEWER_RETRAINS[0]), FEWER_RETRAINS[1:]):
+            for number in reversed(range(len(families))):
+                alone, lengths = range(number, number + 1), (full, 0.7 * full, 0.5 * full)
+                for retrains, epochs in itertools.product(seeds, lengths):
+                    if (rounds := rounds_within(alone, epochs, retrains)) >= HALVING:
+                        return retrains, alone, epochs, rounds
+                for retrains, epochs in itertools.product(seeds, lengths):
+                    if sum(seconds(alone, epochs, 0, retrains)) <= available:
+                        return retrains, alone, epochs, 0
+        return None
+
+    retrains, (used, epochs, rounds) = RETRAINS, searched(RETRAINS)
+    if growing and (len(used) < len(families) or rounds < HALVING) and (found := of_one_size()):
+        retrains, used, epochs, rounds = found
+    else:
+        for fewer in FEWER_RETRAINS:
+            if rounds and epochs >= full / 2:
+                break
+            retrains, (used, epochs, rounds) = fewer, searched(fewer)
+        if rounds == 0:
+            segment = segment_steps(steps_per_epoch[0])
+            steps = full * steps_per_epoch[0] * max(available, 0.0) / sum(seconds(range(1), full, 1, retrains))
+            epochs = max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / steps_per_epoch[0]  # rounded up, one might not fit
+            rounds = 1
+    chosen, spent = tuple(shoals(used, epochs, rounds)), tuple(seconds(used, epochs, rounds, retrains))
+    rungs, trials, expected = chosen[0].rungs, sum(shoal.trials for shoal in chosen), sum(spent)
+    length = f"{rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch[used[0]]:.3g} epochs)"
     reason = (
-        f"{trials} trials in {used} shape{'s' * (used > 1)} of network, "
-        f"up to {rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch[0]:.3g} epochs) each, "
-        f"should take {expected:.0f} s of the {max(seconds_left, 0):.0f} s left after measuring."
-    )
+        f"{trials} trials in {len(used)} shape{'s' * (len(used) > 1)} of network, up to {length} each, "
+        if rounds
+        else f"one recipe on {retrains} seeds, {length} each: there is no time to compare recipes of networks this large; it "
+    ) + f"should take {expected:.0f} s of the {max(seconds_left, 0):.0f} s left after measuring."
     if expected > seconds_left:
         reason += " Even the smallest search takes longer than that."
     elif epochs < full / 2:
         reason += " Training is cut short: a larger budget would train to the end."
-    return Plan(budget.text, chosen, rungs, trials, retrains, reason, method.sampler, method.rungs, spent)
+    return Plan(budget.text, chosen, rungs, trials, retrains, reason, method.sampler, method.rungs, spent, used[0])
 
 
 def _choose(families: int, full: float, rounds_within: Callable[[int, float], int]) -> tuple[int, float, int]:

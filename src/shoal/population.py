@@ -24,6 +24,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from shoal import devices, training
 from shoal.losses import Loss, activate_output, trivial_loss
 from shoal.nets.encoding import Encoding, fit
+from shoal.nets.fusion import computed_once
 from shoal.nets.network import Layout, draw, network_inputs, outputs
 from shoal.nets.pixels import Pixels
 from shoal.probes import Probe, probe
@@ -463,8 +464,9 @@ def _advance(
         state, losses, norms = carry
         batch = batch_at(position)
         draws = draw(layout, noise_seed, clock + position)
-        if layout.convolutions:
-            draws = jax.lax.cond(clock >= 0, lambda d: d, lambda d: jax.tree.map(jnp.zeros_like, d), draws)
+        if layout.convolutions:  # else the slope of pooling would draw every number of dropout four times
+            nothing = jax.tree.map(jnp.zeros_like, draws)
+            draws = computed_once(lambda _: draws, nothing, clock >= 0)
         state, loss, norm = step(state, numbers, scale, batch, draws)
         return state, losses + loss, norms + norm
 

@@ -250,6 +250,8 @@ class Plan:
     """How trials are stopped at rungs (see ``shoal.halving``)."""
     rung_seconds: tuple[float, ...] = ()
     """What each rung should take, and last the retraining; empty where the budget was given in trials."""
+    first_family: int = 0
+    """Families of the space that come before those that are searched: smaller networks than time allows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ class Space:
         parameters: what differs, those of shape included.
         families: one for every shape.
         by_promise: whether the first families alone are a sensible search, so that a small budget may do without the others.
+        growing: whether each family is a larger network than the one before it, and the largest that can be trained well is the best.
 
     Example:
         >>> space = Space.of(Recipe(), [Range("learning_rate", 1e-4, 1e-1, "log"), Choice("hidden_layers", (1, 2, 3))])
@@ -95,6 +96,7 @@ class Space:
     parameters: tuple[Parameter, ...]
     families: tuple[Family, ...] = field(repr=False)
     by_promise: bool = False
+    growing: bool = False
 
     @classmethod
     def of(cls, base: Recipe, parameters: Sequence[Parameter], *, by_promise: bool = False) -> Space:

@@ -115,6 +115,14 @@ class Shoals:
         self._compiling = [pool.submit(_seconds_to_compile, *each) for each in zip(shoals, bases, strict=True)]
         pool.shutdown(wait=False)
 
+    def of_plan(self, plan: Plan) -> Shoals:
+        """Those of the families that a plan searches, compiled as far as they are."""
+        first = plan.first_family
+        some = Shoals(self._trainer, self.families[first:], self._slots[first:])
+        some._made = {number - first: shoal for number, shoal in self._made.items() if number >= first}
+        some._compiling = self._compiling[first:]
+        return some
+
     def compile_seconds(self, number: int) -> float:
         """Seconds until the program of a family was there, compiled or read from the cache; waits for it."""
         return self._compiling[number].result()
@@ -177,7 +185,8 @@ def make_plan(
     compiling = [shoals.compile_seconds(number) for number in range(len(families))]
     speeds = [Speed(measure_speed(made[number], family.base), compiling[number]) for number, family in enumerate(families)]
     left = (budget.seconds or 0.0) - stages.total - reserve
-    return plan_seconds(budget, left, families, slots, speeds, steps_per_epoch, method), shoals
+    plan = plan_seconds(budget, left, families, slots, speeds, steps_per_epoch, method, space.growing)
+    return plan, shoals.of_plan(plan)
 
 
 def train_best(
@@ -224,7 +233,8 @@ def train_best(
         plan, shoals = make_plan(trainer, budget, space, stages=stages, method=method, reserve=reserve, retrains=retrains)
         keep_plan(plan)
     else:
-        shoals = Shoals(trainer, families_within(budget, space), [shoal.slots for shoal in plan.shoals])
+        families = families_within(budget, space)[plan.first_family :]
+        shoals = Shoals(trainer, families, [shoal.slots for shoal in plan.shoals])
     epochs = plan.rungs[-1] / shoals[0].steps_per_epoch
     space = replace(space, families=tuple(with_length(family, epochs) for family in shoals.families[: len(plan.shoals)]))
     stages.enter("search", plan.reason)

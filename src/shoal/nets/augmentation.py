@@ -23,14 +23,14 @@ square around a pixel drawn at random, of which parts may lie outside, takes the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from shoal import noise
+from shoal.nets.fusion import computed_once
 from shoal.recipe import AUGMENTATIONS, Numbers
 
 BETWEEN_PIXELS = frozenset(("rotation", "zoom", "shift"))
@@ -107,21 +107,11 @@ def augment(x: Array, numbers: Numbers, draws: Draws, techniques: Sequence[str],
             x = _coloured(x, numbers, draws, techniques)
         return _erased(x, numbers.cutout, draws.cutout, mean) if "cutout" in techniques else x
 
+    always = next((each for each in draws if each is not None), jnp.zeros((1, 1)))[0, 0] >= 0  # no draw is below 0
     for change, names in ((warped, WARPS), (painted, PAINTS)):
         if names & {*techniques}:
-            x = _computed_once(change, x, draws)
+            x = computed_once(change, x, always)
     return x
-
-
-def _computed_once(change: Callable[[Array], Array], x: Array, draws: Draws) -> Array:
-    """The changed pictures, computed where they are asked for and nowhere else.
-
-    XLA takes a gather for cheap and repeats it, with all that follows, for every use of each pixel: mixup, which uses a picture twice,
-    became 100 times as slow. It removes its own barriers before it does so, but looks into no branch; this one is always taken, since
-    no draw is below 0.
-    """
-    always = next(each for each in draws if each is not None)[0, 0] >= 0
-    return jax.lax.cond(always, change, lambda x: x, x)
 
 
 def _flipped(name: str, position: Array, last: int, numbers: Numbers, draws: Draws, techniques: Sequence[str]) -> Array:
