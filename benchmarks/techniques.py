@@ -24,6 +24,7 @@ import jax
 import numpy as np
 
 from shoal import population
+from shoal.nets.network import Layout
 from shoal.recipe import Recipe
 from shoal.training import Batch
 
@@ -59,13 +60,17 @@ def part(rows: int, seed: int) -> Batch:
     return Batch(x, y.astype(np.int32), np.ones(rows, np.float32))
 
 
+def layout_of(tables: population.Tables, recipe: Recipe) -> Layout:
+    return tables.layout(recipe.shape, WIDTH, CLASSES, "softmax", recipe.techniques)
+
+
 def trainer(tables: population.Tables, settings: dict[str, Any], epochs: int) -> Callable[[], float]:
     """A function that trains a shoal for some epochs more and returns the seconds it took; compiled and warmed up."""
     if "weight_decay" in settings:
         settings = {"optimiser": "adamw"} | settings  # the same update
     recipe = replace(PLAIN, **settings)
-    layout = tables.layout(recipe.shape, WIDTH, CLASSES, "softmax", recipe.techniques)
-    shoal = population.Shoal(layout, population.default_slots(WIDTH), tables, seed=0)
+    layout = layout_of(tables, recipe)
+    shoal = population.Shoal(layout, population.default_slots(layout), tables, seed=0)
     numbers = shoal.numbers([recipe] * shoal.slots, list(range(shoal.slots)))
     state, age = shoal.start(numbers), 0
 
@@ -99,7 +104,7 @@ def main() -> None:
             base.append(plain())
             ratios[name].append(run() / base[-1])
     steps = options.epochs * tables.steps_per_epoch(BATCH)
-    networks = population.default_slots(WIDTH)
+    networks = population.default_slots(layout_of(tables, PLAIN))
     device = jax.devices()[0]
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {len(jax.devices())} {device.device_kind} device(s), jax {jax.__version__}"
     print(f"{machine}; {networks} networks of width {WIDTH}, batch {BATCH}")

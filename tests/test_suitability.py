@@ -58,12 +58,12 @@ def test_what_does_not_suit_the_inputs_is_named(settings, picture, requirement, 
 
 
 def test_as_many_blocks_fit_as_halve_the_smaller_side_to_a_pixel_and_any_number_without_pooling():
-    for settings in ({"channels": (8,) * 3}, {"channels": (8,) * 4, "pooling": "none"}, {"crop": 0.1, "channels": ()}):
-        assert list(unsuited(Recipe(**settings), "classification", 3, PICTURE)) == []
+    for recipe in (Recipe(channels=(8,) * 3), Recipe(channels=(8,) * 4, pooling="none"), Recipe(crop=0.1)):
+        assert list(unsuited(recipe, "classification", 3, PICTURE)) == []
 
 
 @pytest.mark.parametrize(("task", "classes"), [("classification", 2), ("classification", 7), ("multi_label", 5), ("regression", 0)])
 def test_a_loss_that_is_left_to_the_data_suits_every_task(task, classes):
     assert list(unsuited(Recipe(), task, classes, None)) == []
     for loss in CHOICES["loss"]:
-        assert len(list(unsuited(Recipe(loss=loss), task, classes, None))) <= 1
+        assert len(list(unsuited(Recipe.from_dict({"loss": loss}), task, classes, None))) <= 1

@@ -224,7 +224,13 @@ def plan_seconds(
         used, epochs, rounds = _choose(len(families), full, lambda used, epochs: rounds_within(range(used), epochs, retrains))
         return range(used), epochs, rounds
 
-    def of_one_size() -> tuple[int, range, float, int] | None:
+    def shortened(retrains: int, rounds: int) -> float:
+        """Epochs of the first family for which there is time, in whole segments: rounded up, one might not fit."""
+        segment = segment_steps(steps_per_epoch[0])
+        steps = full * steps_per_epoch[0] * max(available, 0.0) / sum(seconds(range(1), full, rounds, retrains))
+        return max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / steps_per_epoch[0]
+
+    def of_one_size() -> tuple[int, range, float, int]:
         """The largest family that has time for four seeds, or else for two, and how it is trained."""
         for seeds in ((RETRAINS, FEWER_RETRAINS[0]), FEWER_RETRAINS[1:]):
             for number in reversed(range(len(families))):
@@ -235,21 +241,17 @@ def plan_seconds(
                 for retrains, epochs in itertools.product(seeds, lengths):
                     if sum(seconds(alone, epochs, 0, retrains)) <= available:
                         return retrains, alone, epochs, 0
-        return None
+        return FEWER_RETRAINS[-1], range(1), shortened(FEWER_RETRAINS[-1], 0), 0
 
     retrains, (used, epochs, rounds) = RETRAINS, searched(RETRAINS)
-    if growing and (len(used) < len(families) or rounds < HALVING) and (found := of_one_size()):
-        retrains, used, epochs, rounds = found
-    else:
-        for fewer in FEWER_RETRAINS:
-            if rounds and epochs >= full / 2:
-                break
-            retrains, (used, epochs, rounds) = fewer, searched(fewer)
-        if rounds == 0:
-            segment = segment_steps(steps_per_epoch[0])
-            steps = full * steps_per_epoch[0] * max(available, 0.0) / sum(seconds(range(1), full, 1, retrains))
-            epochs = max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / steps_per_epoch[0]  # rounded up, one might not fit
-            rounds = 1
+    if growing and (len(used) < len(families) or rounds < HALVING):
+        retrains, used, epochs, rounds = of_one_size()
+    for fewer in () if growing else FEWER_RETRAINS:
+        if rounds and epochs >= full / 2:
+            break
+        retrains, (used, epochs, rounds) = fewer, searched(fewer)
+    if rounds == 0 and not growing:
+        epochs, rounds = shortened(retrains, 1), 1
     chosen, spent = tuple(shoals(used, epochs, rounds)), tuple(seconds(used, epochs, rounds, retrains))
     rungs, trials, expected = chosen[0].rungs, sum(shoal.trials for shoal in chosen), sum(spent)
     length = f"{rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch[used[0]]:.3g} epochs)"

@@ -52,8 +52,8 @@ def test_a_convolution_and_its_slopes_are_pytorchs(float64, way, channels, heigh
     theirs = functional.conv2d(theirs_x, filters_in_torch(theirs_w, channels, kernel), padding=kernel // 2)
     theirs.backward(in_torch(slope))
     np.testing.assert_allclose(np.moveaxis(np.asarray(ours), 3, 0), theirs.detach(), rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(np.moveaxis(np.asarray(x_slope), 3, 0), theirs_x.grad, rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(w_slope, theirs_w.grad, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(np.moveaxis(np.asarray(x_slope), 3, 0), np.asarray(theirs_x.grad), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(w_slope, np.asarray(theirs_w.grad), rtol=1e-10, atol=1e-10)
 
 
 def test_patches_are_taken_in_pieces_that_divide_the_mini_batch_and_fit_the_cache():
@@ -82,7 +82,7 @@ def test_pooling_and_its_slope_are_pytorchs_with_ties_and_odd_sides(float64, kin
     slope = RNG.normal(size=ours.shape)
     theirs.backward(in_torch(slope))
     np.testing.assert_allclose(np.moveaxis(np.asarray(ours), 3, 0), theirs.detach(), rtol=1e-12)
-    np.testing.assert_allclose(np.moveaxis(np.asarray(backward(jnp.asarray(slope))[0]), 3, 0), theirs_x.grad, rtol=1e-12)
+    np.testing.assert_allclose(np.moveaxis(np.asarray(backward(jnp.asarray(slope))[0]), 3, 0), np.asarray(theirs_x.grad), rtol=1e-12)
 
 
 def test_statistics_and_normalisation_of_pictures_are_pytorchs(float64):
@@ -92,12 +92,12 @@ def test_statistics_and_normalisation_of_pictures_are_pytorchs(float64):
     mean, variance = layers.batch_statistics(jnp.asarray(z), jnp.asarray(present))
     ours = layers.normalise(jnp.asarray(z), mean, variance, jnp.asarray(gamma), jnp.asarray(beta))
     weights = torch.tensor(gamma), torch.tensor(beta)
-    theirs = functional.batch_norm(in_torch(z)[:5], None, None, *weights, training=True, eps=layers.NORMALISATION_EPSILON)
+    theirs = functional.batch_norm(in_torch(z)[:5], None, None, weights[0], weights[1], training=True, eps=layers.NORMALISATION_EPSILON)
     np.testing.assert_allclose(np.moveaxis(np.asarray(ours), 3, 0)[:5], theirs, rtol=1e-10, atol=1e-12)
     padded = np.concatenate([z, np.zeros((2, 3, 5, 6))])
     more = [jnp.asarray(np.pad(each, (0, 2))) for each in (gamma, beta)]
     ours = layers.layer_norm(jnp.asarray(padded), jnp.asarray(4), *more)
-    theirs = functional.group_norm(in_torch(z), 1, *weights, eps=layers.NORMALISATION_EPSILON)
+    theirs = functional.group_norm(in_torch(z), 1, weights[0], weights[1], eps=layers.NORMALISATION_EPSILON)
     np.testing.assert_allclose(np.moveaxis(np.asarray(ours)[:4], 3, 0), theirs, rtol=1e-10, atol=1e-12)
     assert not np.asarray(ours)[4:].any()
 
@@ -142,8 +142,10 @@ def outputs_in_torch(recipe: Recipe, parameters, x: torch.Tensor, seen=None):
         if recipe.normalisation == "batch":
             axes = [axis for axis in range(z.ndim) if axis != 1]
             statistics.append((z.mean(axes).detach(), z.var(axes, correction=0).detach()))
-            used = (None, None) if seen is None else seen[number]
-            z = functional.batch_norm(z, *used, layer["gamma"], layer["beta"], training=seen is None, eps=layers.NORMALISATION_EPSILON)
+            mean, variance = (None, None) if seen is None else seen[number]
+            z = functional.batch_norm(
+                z, mean, variance, layer["gamma"], layer["beta"], training=seen is None, eps=layers.NORMALISATION_EPSILON
+            )
         else:
             z = z + layer["b"].reshape(shape)
         if recipe.normalisation == "layer":
@@ -190,7 +192,7 @@ def test_outputs_slopes_and_statistics_of_a_padded_network_are_pytorchs(float64,
     for ours, layer, (n_in, n_out) in zip(slope, theirs, layout.sizes_with(recipe.units), strict=True):
         for name, tensor in layer.items():
             leaf = np.asarray(ours[name])
-            np.testing.assert_allclose(leaf[:n_in, :n_out] if name == "w" else leaf[:n_out], tensor.grad, rtol=1e-8, atol=1e-10)
+            np.testing.assert_allclose(leaf[:n_in, :n_out] if name == "w" else leaf[:n_out], np.asarray(tensor.grad), rtol=1e-8, atol=1e-10)
         w = np.asarray(ours["w"])
         assert not w[n_in:].any() and not w[:, n_out:].any()  # units that pad the network do not learn
     for each, (mean, variance) in zip(seen, measured, strict=True):
