@@ -370,12 +370,17 @@ def _own_rows(own_rows: Sequence[np.ndarray], slots: int, tables: Tables) -> Own
     return OwnRows(rows, count, np.full(slots, tables.train_rows, np.int32))
 
 
+def _one_by_one(layout: Layout) -> bool:
+    """Whether the networks of a device are best computed one after the other."""
+    return bool(layout.convolutions) and jax.default_backend() == "cpu"
+
+
 def over(layout: Layout, function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callable[..., Any]:
     """A function of one network mapped over the networks of a device, inside a program: ``jax.vmap``, or one after the other.
 
     One convolution keeps a core busy, and its patches in the core's cache; several networks at once would throw them out.
     """
-    if not layout.convolutions or jax.default_backend() != "cpu":
+    if not _one_by_one(layout):
         return jax.vmap(function, in_axes)
 
     def mapped(*arguments: Any) -> Any:
@@ -419,7 +424,7 @@ def _programs(layout: Layout, mesh: jax.sharding.Mesh, have_own_rows: bool = Fal
         draws = draw(replace(layout, shape=replace(layout.shape, batch_size=PROBED_ROWS)), noise_seed, clock)
         return over(layout, functools.partial(probe, layout), (0, 0, None, None, None))(state, numbers, scale, batch, draws)
 
-    advance = functools.partial(_advance, layout)
+    advance = functools.partial(_advance_each if _one_by_one(layout) else _advance, layout)
     by_segment = PartitionSpec(None, devices.AXIS)
     in_specs = (networks, networks, *(shared,) * 10, networks if have_own_rows else ())
     return _Programs(
@@ -427,6 +432,19 @@ def _programs(layout: Layout, mesh: jax.sharding.Mesh, have_own_rows: bool = Fal
         jax.jit(over_networks(advance, in_specs=in_specs, out_specs=(networks, by_segment)), donate_argnums=0),
         jax.jit(over_networks(look, in_specs=(networks, networks) + (shared,) * 6, out_specs=networks)),
     )
+
+
+def _advance_each(layout: Layout, state: State, numbers: Numbers, *others: Any) -> tuple[State, Trace]:
+    """``_advance`` of one network after the other: within a step, going from one to the next would take as long as a step of theirs."""
+
+    def of_one(mine: Any) -> tuple[State, Trace]:
+        state, numbers, own_rows = jax.tree.map(lambda leaf: leaf[None], mine)
+        shared = others[:-1]
+        after, trace = _advance(layout, state, numbers, *shared, own_rows=own_rows)
+        return jax.tree.map(lambda leaf: leaf[0], after), jax.tree.map(lambda series: series[:, 0], trace)
+
+    state, trace = jax.lax.map(of_one, (state, numbers, others[-1]))
+    return state, jax.tree.map(lambda series: series.T, trace)
 
 
 def _advance(

@@ -1,0 +1,147 @@
+"""Shoals of convolutional networks: alone or together, one after the other or all at once, from bytes on the device."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from shoal import population
+from shoal.nets import network
+from shoal.nets.convolution import convolve_by_library
+from shoal.nets.pixels import Pixels
+from shoal.population import Shoal, Tables, members, predict, take
+from shoal.recipe import Recipe, techniques_of
+from shoal.training import Batch
+
+HEIGHT, WIDTH, COLOURS, CLASSES, ROWS, DEV_ROWS = 6, 8, 1, 3, 90, 40
+BASE = Recipe(hidden_units=(8,), channels=(8, 8), normalisation="batch", activation="relu", batch_size=16, learning_rate=0.01)
+RECIPES = [
+    BASE,
+    replace(BASE, channels=(5, 7), keep_prob=0.7),
+    replace(BASE, horizontal_flip=0.5, crop=0.2, learning_rate=0.003),
+    replace(BASE, channels=(3, 8), hidden_units=(4,), mixup=0.3),
+]
+TECHNIQUES = techniques_of(RECIPES)
+SEGMENT, SEGMENTS = 6, 3
+PIXELS = Pixels(np.full(1, 120.0, np.float32), np.full(1, 70.0, np.float32))
+
+
+def part(rows: int, seed: int) -> Batch:
+    """Pictures of noise with a bright row, column or neither."""
+    rng = np.random.default_rng(seed)
+    target = rng.integers(CLASSES, size=rows).astype(np.int32)
+    x = rng.integers(0, 120, (rows, HEIGHT, WIDTH), dtype=np.uint8)
+    for number, kind in enumerate(target):
+        if kind == 1:
+            x[number, rng.integers(HEIGHT)] = 250
+        elif kind == 2:
+            x[number, :, rng.integers(WIDTH)] = 250
+    return Batch(x.reshape(rows, -1), target, np.ones(rows, np.float32))
+
+
+TRAIN, DEV = part(ROWS, 1), part(DEV_ROWS, 2)
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    return Tables.load(TRAIN, DEV, (HEIGHT, WIDTH, COLOURS), PIXELS)
+
+
+def layout_of(tables: Tables, techniques=TECHNIQUES):
+    return tables.layout(BASE.shape, 8, CLASSES, "softmax", techniques)
+
+
+def trained(tables: Tables, recipes, seeds, segments: int = SEGMENTS, own_rows=None):
+    layout = tables.layout(recipes[0].shape, 8, CLASSES, "softmax", techniques_of([*RECIPES, *recipes]))
+    shoal = Shoal(layout, len(recipes), tables, seed=5, own_rows=own_rows)
+    numbers = shoal.numbers(recipes, seeds)
+    state, trace = shoal.advance(shoal.start(numbers), numbers, 0, SEGMENT, segments)
+    return take(state, range(len(recipes))), trace
+
+
+@pytest.fixture(scope="module")
+def together(tables: Tables):
+    return trained(tables, RECIPES, range(4))
+
+
+def assert_close(ours, theirs, tolerance: float) -> None:
+    for mine, other in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=tolerance, atol=tolerance)
+
+
+def test_pictures_stay_bytes_on_the_device(tables: Tables):
+    assert tables.train.x.dtype == tables.dev.x.dtype == jnp.uint8
+    assert tables.train.x.shape == (256, HEIGHT * WIDTH * COLOURS) and layout_of(tables).columns == HEIGHT * WIDTH * COLOURS
+
+
+def test_a_network_is_the_same_alone_as_in_a_shoal_on_two_devices(tables: Tables, together):
+    state, trace = together
+    alone, alone_trace = trained(tables, RECIPES[2:3], [2])
+    assert_close(take(state, [2]).best, alone.best, 1e-6)
+    np.testing.assert_allclose(trace.score[:, 2], alone_trace.score[:, 0], rtol=1e-6)
+
+
+def test_all_at_once_with_the_librarys_convolution_gives_the_same_to_rounding(tables: Tables, together, monkeypatch):
+    # without kinks, and without Adam's division by gradients of nearly 0, both of which make much of rounding
+    smooth = [replace(each, activation="silu", pooling="average", optimiser="momentum", learning_rate=0.05) for each in RECIPES]
+    monkeypatch.setattr(population, "_one_by_one", lambda layout: False)
+    monkeypatch.setattr(network, "convolve", convolve_by_library)
+    population.forget_programs()
+    try:
+        state, trace = trained(tables, smooth, range(4), 1)
+    finally:
+        population.forget_programs()
+    monkeypatch.undo()
+    expected, expected_trace = trained(tables, smooth, range(4), 1)
+    np.testing.assert_allclose(trace.score, expected_trace.score, rtol=1e-5)
+    assert_close(state.parameters, expected.parameters, 2e-5)
+
+
+def test_training_goes_on_where_it_was_left(tables: Tables, together):
+    shoal = Shoal(layout_of(tables), 4, tables, seed=5)
+    numbers = shoal.numbers(RECIPES, range(4))
+    state, _ = shoal.advance(shoal.start(numbers), numbers, 0, SEGMENT, 1)
+    state = shoal.put(take(state, range(4)))
+    state, _ = shoal.advance(state, numbers, SEGMENT, SEGMENT, SEGMENTS - 1)
+    for mine, other in zip(jax.tree.leaves(take(state, range(4))), jax.tree.leaves(together[0]), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_the_score_is_the_log_loss_of_what_is_predicted_for_the_same_bytes(tables: Tables, together):
+    state, trace = together
+    units = np.stack([recipe.numbers(0).units for recipe in RECIPES])
+    best = np.nanargmin(trace.score, axis=0)
+    kept = predict(layout_of(tables, ()), members(state, units), PIXELS, DEV.x)
+    assert kept.shape == (4, DEV_ROWS, CLASSES)
+    for slot in range(4):
+        loss = -np.log(kept[slot, np.arange(DEV_ROWS), DEV.target]).mean()
+        assert loss == pytest.approx(trace.score[best[slot], slot], rel=1e-4)
+
+
+def test_convolutions_learn_what_stands_anywhere_in_a_picture(tables: Tables):
+    recipe = replace(BASE, hidden_units=(), channels=(8,), global_pooling="average", learning_rate=0.03)
+    layout = tables.layout(recipe.shape, 8, CLASSES, "softmax", recipe.techniques)
+    shoal = Shoal(layout, 2, tables, seed=5)
+    numbers = shoal.numbers([recipe] * 2, [0, 1])
+    _, trace = shoal.advance(shoal.start(numbers), numbers, 0, 50, 8)
+    assert trace.dev_error[-1].max() < 0.1  # two in three would be wrong by chance
+
+
+def test_networks_with_rows_of_their_own_see_those_only(tables: Tables):
+    some = np.arange(0, ROWS, 3)
+    state, _ = trained(tables, RECIPES[:2], [0, 1], 1, [some, np.arange(ROWS)])
+    spoilt = TRAIN._replace(x=np.where(np.isin(np.arange(ROWS), some)[:, None], TRAIN.x, 255 - TRAIN.x))
+    other = Tables.load(spoilt, DEV, (HEIGHT, WIDTH, COLOURS), PIXELS)
+    changed, _ = trained(other, RECIPES[:2], [0, 1], 1, [some, np.arange(ROWS)])
+    for mine, again in zip(jax.tree.leaves(take(state, [0]).parameters), jax.tree.leaves(take(changed, [0]).parameters), strict=True):
+        np.testing.assert_array_equal(mine, again)
+    assert not np.array_equal(state.parameters[0]["w"][1], changed.parameters[0]["w"][1])
+
+
+def test_memory_counts_the_planes_and_few_slots_are_enough_on_a_cpu(tables: Tables):
+    layout = layout_of(tables)
+    larger = replace(layout, picture=(4 * HEIGHT, 4 * WIDTH, COLOURS), columns=16 * HEIGHT * WIDTH)
+    assert population.bytes_per_network(larger) > 10 * population.bytes_per_network(layout)
+    assert population.slots_within(layout, 10**12) == len(jax.devices())
