@@ -30,7 +30,7 @@ import numpy as np
 from shoal import data, devices
 
 HERE = Path(__file__).parent
-DATA = Path(os.environ.get("SHOAL_DATA", "/work/shared/data"))
+DATA = Path(os.environ.get("SHOAL_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 BENCH_PYTHON = HERE.parent / ".bench-venv" / "bin" / "python"
 GOAL_TO_FINISH, GOAL_TO_LOSS = 10.0, 8.0
 

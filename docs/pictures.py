@@ -34,26 +34,15 @@ def main() -> None:
         IMAGES.mkdir(exist_ok=True)
         (IMAGES / "terminal.svg").write_text(console.export_svg(title="shoal", unique_id="shoal"))
         write_report(result.record, Path("report.html"))
-        switches = [
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--window-size=1280,800",
-            "--virtual-time-budget=5000",
-        ]
-        subprocess.run(
-            [
-                "chromium",
-                *switches,
-                f"--user-data-dir={folder}/profile",
-                f"--screenshot={IMAGES / 'report.png'}",
-                f"file://{folder}/report.html",
-            ],
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
+        photograph(Path("report.html"), IMAGES / "report.png")
+
+
+def photograph(page: Path, picture: Path, height: int = 800) -> None:
+    """What a browser shows of a page, 1,280 pixels wide."""
+    switches = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=5000"]
+    with tempfile.TemporaryDirectory() as profile:
+        places = [f"--user-data-dir={profile}", f"--window-size=1280,{height}", f"--screenshot={picture}", f"file://{page.resolve()}"]
+        subprocess.run(["chromium", *switches, *places], check=True, capture_output=True, timeout=120)
 
 
 if __name__ == "__main__":

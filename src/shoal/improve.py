@@ -523,7 +523,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     if effort.job != "train":
         stages.enter("answers", "what the trials say")
         answered = _answers(trainer, trained, options["seed"])
-        if effort.compares_samplers:
+        if effort.compares_samplers and not early:
             answered = samplers_answered(answered, trainer, trained, budget, stages)
     stages.enter("scoring", "opening the test rows, once" if "test" in dataset.inputs and not early else "")
     judged = assess(trainer, metric, trained, references, effort, options, bool(early))
@@ -590,7 +590,8 @@ def _answers(trainer: Trainer, trained: Trained, seed: int) -> Answers:
         return trainer.layout(recipe.shape, 1, ()).inputs
 
     searched = trained.searched
-    return answers(searched.trials, trained.space, trained.plan, inputs=inputs, outputs=layout.outputs, recipe=searched.recipe, seed=seed)
+    facts = {"inputs": inputs, "outputs": layout.outputs, "picture": layout.picture}
+    return answers(searched.trials, trained.space, trained.plan, **facts, recipe=searched.recipe, seed=seed)
 
 
 def _reserve(effort: Effort, is_picture: bool) -> float:

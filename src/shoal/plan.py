@@ -399,6 +399,7 @@ def _shoal_plan(family: Family, slots: int, trials: int, rungs: tuple[int, ...],
         None if speed is None else speed.step,
         rungs,
         None if speed is None else speed.compile,
+        shape.convolutions.channels if shape.convolutions else (),
     )
 
 

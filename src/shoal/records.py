@@ -230,6 +230,8 @@ class ShoalPlan:
     """The plan's rungs in steps of this shape, which takes mini-batches of its own size."""
     compile_seconds: float | None = None
     """Measured seconds until its program was there: compiled, or read from the cache."""
+    channels: tuple[int, ...] = ()
+    """Filters of each block of convolutions, which come before the hidden layers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Dev loss by layers and units."""
+"""Dev loss by layers and units, or by blocks of convolutions and filters."""
 
 from __future__ import annotations
 
@@ -33,9 +33,11 @@ def architecture_map(compared: Comparison, trials: Sequence[Trial], space: Space
     """
     shapes = [_shape(trial.recipe) for trial in compared.trials]
     if len(set(shapes)) < FEWEST:
-        return "all trials have the same layers and units" if shapes else "no trials with a loss were compared"
-    layers = tuple(sorted({depth for depth, _ in shapes} | _offered_layers(space)))
-    widths = width_classes(sorted({units for _, units in shapes} | _offered_units(space)))
+        return "all networks of the trials have the same size" if shapes else "no trials with a loss were compared"
+    has_blocks = any(trial.recipe.channels for trial in compared.trials)
+    offered = (set[int](), set[int]()) if has_blocks else (_offered_layers(space), _offered_units(space))
+    layers = tuple(sorted({depth for depth, _ in shapes} | offered[0]))
+    widths = width_classes(sorted({units for _, units in shapes} | offered[1]))
     full = full_length(trials, plan)
     cells = []
     for depth in layers:
@@ -45,7 +47,8 @@ def architecture_map(compared: Comparison, trials: Sequence[Trial], space: Space
             mine = [loss for loss, (d, units) in zip(compared.losses, shapes, strict=True) if d == depth and low <= units <= high]
             best = [trial.score for trial in full if _is_in(trial.recipe, depth, low, high) and trial.score is not None]
             cells.append(Cell(depth, low, high, len(mine), t_interval(mine) if mine else None, min(best, default=None)))
-    return ArchitectureMap(layers, widths, tuple(cells), compared.steps)
+    words = ("blocks", "filters") if has_blocks else ("hidden layers", "units")
+    return ArchitectureMap(layers, widths, tuple(cells), compared.steps, *words)
 
 
 def width_classes(units: Sequence[int]) -> tuple[tuple[int, int], ...]:
@@ -68,7 +71,9 @@ def width_classes(units: Sequence[int]) -> tuple[tuple[int, int], ...]:
 
 
 def _shape(recipe: Recipe) -> tuple[int, int]:
-    return len(recipe.hidden_units), max(recipe.hidden_units, default=0)
+    """How many layers and the units of the widest; blocks and filters, where there are convolutions."""
+    sizes = recipe.channels or recipe.hidden_units
+    return len(sizes), max(sizes, default=0)
 
 
 def _is_in(recipe: Recipe, layers: int, low: int, high: int) -> bool:

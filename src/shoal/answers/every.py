@@ -29,6 +29,7 @@ def answers(
     *,
     inputs: int | Callable[[Recipe], int],
     outputs: int = 1,
+    picture: tuple[int, int, int] | None = None,
     recipe: Recipe | None = None,
     seed: int = 0,
 ) -> Answers:
@@ -40,6 +41,7 @@ def answers(
         plan: of the search.
         inputs: of the first layer, or a function from a recipe to them, where encodings differ.
         outputs: of the last layer.
+        picture: height, width and channels, where the inputs are pictures.
         recipe: the winner, by default the recipe with the lowest mean on fresh seeds.
         seed: of bootstrap samples and forests.
 
@@ -52,7 +54,7 @@ def answers(
     """
 
     def count(each: Recipe) -> int:
-        return parameter_count(each, inputs(each) if callable(inputs) else inputs, outputs)
+        return parameter_count(each, inputs(each) if callable(inputs) else inputs, outputs, picture)
 
     unknown: dict[str, str] = {}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 from scipy import stats
 
@@ -12,25 +11,27 @@ from shoal.answers.comparison import full_length
 from shoal.answers.luck import Fresh, fresh_scores, t_interval
 from shoal.interval import Interval
 from shoal.measurements.answers import SmallNetwork, Winner
+from shoal.nets.network import Layout
 from shoal.recipe import Recipe
 from shoal.records import Plan, Trial
 
 
-def parameter_count(recipe: Recipe, inputs: int, outputs: int) -> int:
+def parameter_count(recipe: Recipe, inputs: int, outputs: int, picture: tuple[int, int, int] | None = None) -> int:
     """Weights, biases and learned normalisation of a recipe's network.
 
     Args:
         recipe: of the network.
         inputs: that the first layer has.
         outputs: that the last layer has.
+        picture: height, width and channels, where the inputs are a picture.
 
     Example:
         >>> parameter_count(Recipe((4, 3)), inputs=10, outputs=1)  # 10*4+4 + 4*3+3 + 3*1+1
         63
     """
-    units = (inputs, *recipe.hidden_units, outputs)
-    weights = sum((before + 1) * after for before, after in pairwise(units))
-    return weights + (2 * sum(recipe.hidden_units) if recipe.normalisation != "none" else 0)
+    layout = Layout(recipe.shape, 1, inputs, 0, outputs, "softmax", (), picture)
+    weights = sum((before + 1) * after for before, after in layout.sizes_with(recipe.units))
+    return weights + (2 * sum(recipe.units) if recipe.normalisation != "none" else 0)
 
 
 def smallest(trials: Sequence[Trial], plan: Plan, best: Winner, count: Callable[[Recipe], int]) -> SmallNetwork | str:
@@ -53,7 +54,7 @@ def smallest(trials: Sequence[Trial], plan: Plan, best: Winner, count: Callable[
         score, seeds = _score(trial, fresh, best)
         parameters = count(trial.recipe)
         if score.value <= limit and parameters < best.parameters:
-            candidates.append(SmallNetwork(trial.number, trial.recipe.hidden_units, parameters, score, seeds, limit))
+            candidates.append(SmallNetwork(trial.number, trial.recipe.hidden_units, parameters, score, seeds, limit, trial.recipe.channels))
     if not candidates:
         return "no trial with a smaller network that trained in full lies within one standard error of the winner"
     return min(candidates, key=lambda each: (each.parameters, each.score.value))

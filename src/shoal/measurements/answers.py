@@ -80,6 +80,7 @@ class SmallNetwork:
         score: its dev loss; the interval is over its own fresh seeds, or as wide as the winner's seeds say that one seed is uncertain.
         seeds: fresh seeds behind it; 0 where only the search's one seed is.
         limit: the winner's mean and one standard error of it.
+        channels: of each block of convolutions, where there are some.
     """
 
     trial: int
@@ -88,6 +89,7 @@ class SmallNetwork:
     score: Interval
     seeds: int
     limit: float
+    channels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,19 +211,23 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class ArchitectureMap:
-    """Dev loss by layers and units.
+    """Dev loss by hidden layers and their units; of networks with convolutions, by blocks and their filters.
 
     Args:
         layers: the rows.
         widths: the columns: lowest and highest units.
         cells: row by row.
         steps: after which the means were taken.
+        rows: what the rows are.
+        columns: what the columns are.
     """
 
     layers: tuple[int, ...]
     widths: tuple[tuple[int, int], ...]
     cells: tuple[Cell, ...]
     steps: int
+    rows: str = "hidden layers"
+    columns: str = "units"
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,15 +146,16 @@ def architecture_figure(answers: Answers) -> Figure | None:
         return {"title": {"text": title}, "tickvals": list(range(len(labels))), "ticktext": labels, "range": ends, "showgrid": False}
 
     layout: Spec = {
-        "xaxis": axis("units", [width_words(*width) for width in found.widths]),
-        "yaxis": axis("hidden layers", [f"{layers}" for layers in found.layers]),
+        "xaxis": axis(found.columns, [width_words(*width) for width in found.widths]),
+        "yaxis": axis(found.rows, [f"{layers}" for layers in found.layers]),
         "shapes": shapes,
         "annotations": texts,
         "margin": {"l": 52, "r": 14, "t": 12, "b": 44},
     }
     empty = sum(cell.trials == 0 for cell in found.cells)
     words = (
-        f"Mean {LOSS} after {found.steps:,} steps by layers and units, from {number(low)} to {number(high)}; {empty} cells have no trials."
+        f"Mean {LOSS} after {found.steps:,} steps by {found.rows} and {found.columns}, from {number(low)} to {number(high)}; "
+        f"{empty} cells have no trials."
     )
     return Figure("architecture", words, 90 + 78 * len(found.layers), [marks], layout)
 

@@ -132,7 +132,8 @@ def _smallest(answers: Answers) -> str:
     smaller = f"{found.parameters:,} parameters, {100 * found.parameters / winner.parameters:.0f} % of the winner's"
     score = f"a {LOSS} of {score_span(found.score, LOSS)}, within one standard error of the winner (up to {number(found.limit)})"
     seeds = f"It has {found.seeds} fresh seeds" if found.seeds else "It has one seed only: train it again before relying on it"
-    return f"trial {found.trial} with {setting(found.hidden_units)} units has {smaller}, and {score}. {seeds}."
+    filters = f"{setting(found.channels)} filters and " if found.channels else ""
+    return f"trial {found.trial} with {filters}{setting(found.hidden_units)} units has {smaller}, and {score}. {seeds}."
 
 
 def _gain(answers: Answers) -> str:
@@ -296,4 +297,5 @@ def page_values(answers: Answers) -> dict[str, Any]:
         "answer_course": course_words(answers),
         "answer_importance": importance_rows(answers),
         "answer_map": map_rows(answers.architecture) if answers.architecture is not None else ([], []),
+        "answer_axes": (answers.architecture.rows, answers.architecture.columns) if answers.architecture is not None else ("", ""),
     }

@@ -57,8 +57,9 @@ def plan_text(plan: Plan) -> RenderableType:
     for each in plan.shoals:
         batch = "all rows" if each.batch_size == 0 else str(each.batch_size)
         norm = "" if each.normalisation == "none" else f", {each.normalisation} norm"
+        filters = f"{', '.join(map(str, each.channels))} filters, " if each.channels else ""
         shapes.add_row(
-            f"{each.hidden_layers} x {each.width} {each.activation}{norm}, batch {batch}",
+            f"{filters}{each.hidden_layers} x {each.width} {each.activation}{norm}, batch {batch}",
             f"{each.trials:,}",
             str(each.slots),
             "?" if each.step_seconds is None else f"{1000 * each.step_seconds:.2f}",

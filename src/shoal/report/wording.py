@@ -200,8 +200,14 @@ def recipe_line(recipe: Recipe) -> str:
     Example:
         >>> recipe_line(Recipe(keep_prob=0.8))
         '64, 64 silu units; adamw at 0.001, cosine, batches of 128; keep_prob 0.8'
+        >>> recipe_line(Recipe(channels=(16, 32), hidden_units=(64,), activation="relu"))
+        '16, 32 filters of 3 x 3, then 64 relu units; adamw at 0.001, cosine, batches of 128'
     """
     network = f"{setting(recipe.hidden_units)} {setting(recipe.activation)} units" if recipe.hidden_units else "linear"
+    if recipe.channels:
+        blocks = f"{setting(recipe.channels)} filters of {recipe.kernel_size} x {recipe.kernel_size}"
+        depth = f", {recipe.convolutions_per_block} convolutions a block" if recipe.convolutions_per_block > 1 else ""
+        network = f"{blocks}{depth}, then {network}"
     training = f"{setting(recipe.optimiser)} at {number(recipe.learning_rate, 3)}, {setting(recipe.decay)}, batches of {recipe.batch_size}"
     extras = [f"{recipe.normalisation} norm"] if recipe.normalisation != "none" else []
     if recipe.loss != "auto":
