@@ -123,6 +123,36 @@ def test_fewer_seeds_are_planned_only_where_eight_leave_no_time_for_half_of_a_tr
 
 
 @given(circumstances())
+def test_of_growing_families_all_are_searched_or_the_largest_that_can_be_trained_well(at):
+    plan = plan_seconds(Budget.parse("1h"), **at, growing=True)
+    first, count, full = plan.first_family, len(at["families"]), at["families"][0].base.epochs
+    assert [shoal.width for shoal in plan.shoals] == [family.width for family in at["families"][first : first + len(plan.shoals)]]
+    assert len(plan.shoals) == 1 or (first, len(plan.shoals)) == (0, count)
+    epochs = plan.rungs[-1] / at["steps_per_epoch"][first]
+    if plan.trials == 1:
+        assert plan.rung_seconds[:-1] == (0.0,) * (len(plan.rung_seconds) - 1) and plan.retrains in (RETRAINS, *FEWER_RETRAINS)
+        assert f"one recipe on {plan.retrains} seeds" in plan.reason
+    if epochs >= full / 2 + 1 and "Even the smallest" not in plan.reason:
+        assert sum(plan.rung_seconds) <= 0.85 * at["seconds_left"] * 1.001
+    larger = [number for number in range(first + 1, count) if len(plan.shoals) == 1]
+    for number in larger:  # on two seeds only where four had no time, of which the larger families are asked first
+        segment = segment_steps(at["steps_per_epoch"][number])
+        least = math.ceil(plan.retrains / at["slots"][number]) * at["speeds"][number].step
+        assert least * (full * at["steps_per_epoch"][number] / 2 + segment) > 0.85 * at["seconds_left"] or plan.retrains == 2
+
+
+def test_a_network_too_dear_to_compare_is_trained_as_it_is():
+    at = {"seconds_left": 200.0, "families": FAMILIES[:2], "slots": [2, 2], "steps_per_epoch": [400, 400]}
+    full = FAMILIES[0].base.epochs
+    dear = [Speed(100 / (400 * full), 1.0), Speed(1000 / (400 * full), 1.0)]  # seconds of a training: 100 and 1,000
+    plan = plan_seconds(Budget.parse("5m"), **at, speeds=dear, growing=True)
+    assert (plan.first_family, plan.trials, plan.retrains) == (0, 1, 4)  # two turns of 70 s
+    cheap = [Speed(1 / (400 * full), 1.0), Speed(10 / (400 * full), 1.0)]
+    plan = plan_seconds(Budget.parse("5m"), **at, speeds=cheap, growing=True)
+    assert len(plan.shoals) == 2 and plan.trials > 12 and plan.retrains == RETRAINS
+
+
+@given(circumstances())
 def test_a_plans_rungs_are_whole_segments_that_increase(at):
     rungs = plan_seconds(Budget.parse("1h"), **at).rungs
     segment = segment_steps(at["steps_per_epoch"][0])

@@ -140,6 +140,12 @@ def test_networks_with_rows_of_their_own_see_those_only(tables: Tables):
     assert not np.array_equal(state.parameters[0]["w"][1], changed.parameters[0]["w"][1])
 
 
+def test_a_state_is_rebuilt_from_its_leaves(tables: Tables, together):
+    leaves = jax.tree.leaves(together[0])
+    structure = population.state_structure(layout_of(tables))
+    assert jax.tree.structure(together[0]) == structure == jax.tree.structure(jax.tree.unflatten(structure, leaves))
+
+
 def test_memory_counts_the_planes_and_few_slots_are_enough_on_a_cpu(tables: Tables):
     layout = layout_of(tables)
     larger = replace(layout, picture=(4 * HEIGHT, 4 * WIDTH, COLOURS), columns=16 * HEIGHT * WIDTH)

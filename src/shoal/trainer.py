@@ -178,7 +178,8 @@ class Trainer:
 
     def prepared(self, shape: Shape) -> tuple[Dataset, Tables]:
         """The data set as the networks of a shape see it, with its rows on the devices; made when it is first asked for."""
-        wanted = (shape.input_normalisation, target_scaling(shape.loss))
+        normalisation = "standard" if self.dataset.picture else shape.input_normalisation  # of pictures there is one only
+        wanted = (normalisation, target_scaling(shape.loss))
         if wanted not in self._prepared:
             dataset = self.dataset.prepared(*wanted)
             train, dev = (Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON)

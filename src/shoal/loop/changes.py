@@ -362,6 +362,8 @@ def _other_activation(recipe: Recipe, facts: Facts) -> Iterator[Change]:
 
 
 def _scaled_inputs(recipe: Recipe, facts: Facts) -> Iterator[Change]:
+    if facts.picture is not None:
+        return  # pictures are always normalised
     yield Change(
         {"input_normalisation": "smooth"},
         "Inputs of different scales make the cost a long, narrow valley, in which one learning rate cannot suit all weights. Normalised "
