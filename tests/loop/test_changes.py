@@ -1,5 +1,7 @@
 """The changes that the basic recipe lists, and the random ones beside them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,9 +9,9 @@ from hypothesis import strategies as st
 
 from shoal.diagnose import CHECKS
 from shoal.loop.changes import REMEDIES, Change, Facts, against_bias, against_variance, suitable
-from shoal.loop.controls import KNOBS, random_change, size, techniques_of_loop
+from shoal.loop.controls import KNOBS, PICTURE_KNOBS, random_change, size, techniques_of_loop
 from shoal.measurements import RateRange
-from shoal.recipe import Recipe
+from shoal.recipe import AUGMENTATIONS, Recipe
 
 FACTS = Facts("classification", 3, 5_000, True)
 REGRESSION = Facts("regression", 0, 5_000, True)
@@ -115,3 +117,35 @@ def test_controls_go_up_and_down_and_turn_every_number():
     assert {name for change in turned for name in change.settings} == {knob.name for knob in KNOBS}
     rates = [change.settings["learning_rate"] for change in turned if "learning_rate" in change.settings]
     assert min(rates) < Recipe().learning_rate < max(rates)
+
+
+PICTURES = replace(FACTS, has_bins=False, picture=(28, 28, 1))
+
+
+def test_of_pictures_augmentation_is_proposed_first_against_variance_flips_too_and_none_of_a_table():
+    recipe = Recipe(channels=(16, 32), hidden_units=(64,), horizontal_flip=0.5)
+    proposed = settings(suitable(against_variance(recipe, PICTURES), recipe, PICTURES))
+    assert proposed[:3] == ["crop", "rotation", "cutout"] and "horizontal_flip" not in proposed  # which is in use already
+    assert settings(suitable(against_variance(Recipe(), PICTURES), Recipe(), PICTURES))[0] == "horizontal_flip"
+    assert not set(AUGMENTATIONS) & set(settings(suitable(against_variance(Recipe(), FACTS), Recipe(), FACTS)))
+
+
+def test_of_pictures_more_convolutions_are_proposed_first_against_bias_as_many_as_fit():
+    dense = Recipe(hidden_units=(64,))
+    assert suitable(against_bias(dense, PICTURES), dense, PICTURES)[0].settings["channels"] == (16, 32)
+    recipe = Recipe(channels=(16, 32), hidden_units=(64,))
+    found = [change.settings for change in suitable(against_bias(recipe, PICTURES), recipe, PICTURES)]
+    assert found[:3] == [{"channels": (32, 64)}, {"channels": (16, 32, 64)}, {"convolutions_per_block": 2, "residual": True}]
+    assert not any("epochs" in each for each in found)
+    small = replace(PICTURES, picture=(6, 5, 1))
+    assert {"channels": (16, 32, 64)} not in [change.settings for change in suitable(against_bias(recipe, small), recipe, small)]
+    assert not any("channels" in change.settings for change in against_bias(dense, FACTS))
+
+
+def test_beside_changes_of_pictures_a_random_change_may_turn_augmentation_and_the_program_holds_it():
+    recipe, change = Recipe(channels=(16, 32), hidden_units=(64,)), Change({"crop": 0.1}, "")
+    drawn = {settings([random_change(change, recipe, PICTURES, np.random.default_rng(seed))])[0] for seed in range(150)}
+    assert drawn >= {"rotation", "cutout", "learning_rate", "keep_prob"} and "crop" not in drawn
+    assert set(AUGMENTATIONS) <= set(techniques_of_loop(recipe, PICTURES))
+    assert not set(AUGMENTATIONS) & set(techniques_of_loop(Recipe(), FACTS))
+    assert {knob.name for knob in PICTURE_KNOBS} == set(AUGMENTATIONS)

@@ -99,11 +99,12 @@ def against_bias(recipe: Recipe, facts: Facts) -> Iterator[Change]:
             "A network that does not fit its own training rows may have too few units to represent them. A bigger one lowers bias, and "
             "with regularisation seldom costs variance.",
         )
-    yield Change(
-        {"epochs": 2 * recipe.epochs},
-        "Training may have ended before the cost did. Training longer lowers bias; the weights of the best dev evaluation are kept, so "
-        "that it does not cost variance.",
-    )
+    if facts.picture is None:  # on pictures the search trains longer than the loop in any case, and twice as long is dear
+        yield Change(
+            {"epochs": 2 * recipe.epochs},
+            "Training may have ended before the cost did. Training longer lowers bias; the weights of the best dev evaluation are kept, so "
+            "that it does not cost variance.",
+        )
     if facts.has_bins and recipe.numeric_encoding == "standard":
         yield Change(
             {"numeric_encoding": "piecewise"},

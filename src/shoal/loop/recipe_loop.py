@@ -134,7 +134,8 @@ class RecipeLoop:
         current = self.tried("loop-0", [self.begin], probed=True)[0]
         errors = begun_with = self.errors_of(current)
         stopped = "the budget for changes was used up"
-        rate_range = measure_rate_range(self.trainer, self.begin, self.trainer.seed)
+        is_picture = self.trainer.dataset.picture is not None  # 64 networks with convolutions would take the time of several steps
+        rate_range = None if is_picture else measure_rate_range(self.trainer, self.begin, self.trainer.seed)
         failures, failed_last = 0, ""
         for step in range(1, self.plan.steps + 1):
             verdict = judge(errors, self.target_error)
@@ -159,7 +160,7 @@ class RecipeLoop:
                     break
                 continue
             failures, failed_last = 0, ""
-            if better.recipe.learning_rate != current.recipe.learning_rate:
+            if rate_range is not None and better.recipe.learning_rate != current.recipe.learning_rate:
                 rate_range = replace(rate_range, used=better.recipe.learning_rate)
             current, errors = better, self.errors_of(better)
         compared = {part: (begun_with.parts[part].error, errors.parts[part].error) for part in _PARTS}
