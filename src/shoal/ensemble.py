@@ -242,10 +242,12 @@ def _networks(trainer: Trainer, networks: Sequence[Network]) -> Networks:
 
 
 def _width(network: Network) -> int:
-    """Of its layers with their padding: in a search that is its family's, not its recipe's."""
-    if network.state is None or not network.recipe.hidden_units:
-        return width_class(network.recipe)
-    return network.state.best.parameters[0]["w"].shape[-1]
+    """Of its dense layers with their padding: in a search that is its family's, not its recipe's."""
+    recipe = network.recipe
+    if network.state is None or not recipe.hidden_units:
+        return width_class(recipe)
+    first_dense = len(recipe.units) - len(recipe.hidden_units)
+    return network.state.best.parameters[first_dense]["w"].shape[-1]
 
 
 def _temperature(probability: NDArray, truth: NDArray, weights: NDArray) -> float:
