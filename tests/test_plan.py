@@ -204,3 +204,18 @@ def test_a_larger_budget_never_takes_up_fewer_families(amount):
 def test_a_family_of_another_length_differs_in_nothing_else():
     family = with_length(FAMILIES[0], 7.0)
     assert FAMILIES[0].base.diff(family.base) == {"epochs": (40.0, 7.0)}
+
+
+def test_a_loop_on_pictures_trains_for_half_of_a_full_training_or_not_at_all():
+    budget, step = Budget.parse("1h"), 0.01
+    enough = plan_loop(budget, 40 * 32 * 20 * step, 40.0, 1, step, is_picture=True)  # 32 networks for 20 epochs of a step each
+    assert (enough.steps, enough.epochs, enough.seeds) == (2, 20.0, 4)
+    assert plan_loop(budget, 31 * 20 * step, 40.0, 1, step, is_picture=True).steps == 0
+    assert plan_loop(budget, 1e6, 40.0, 1, step).seeds == RETRAINS
+
+
+def test_a_loop_is_out_of_reach_where_no_machine_could_train_its_networks_in_time():
+    # 32 networks, 3 operations a multiplication, half of the rows, at 4e11 a second
+    needed = 32 * 3 * 1e6 * 5e5 / 4e11
+    assert loop_is_out_of_reach(0.99 * needed, 1e6, 1_000_000)
+    assert not loop_is_out_of_reach(1.01 * needed, 1e6, 1_000_000)

@@ -30,7 +30,7 @@ from shoal.losses import target_scaling
 from shoal.measurements.answers import Answers
 from shoal.metrics import Metric, check_metric, goal_problems
 from shoal.model import Model
-from shoal.plan import FEWEST_SECONDS_FOR_PICTURES, LOOP_SHARE, RETRAINS, curve_seconds, plan_loop
+from shoal.plan import LOOP_SHARE, RETRAINS, curve_seconds, loop_is_out_of_reach, plan_loop
 from shoal.plan import measure as measure_speed
 from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
@@ -621,7 +621,7 @@ def _recipe_loop(
     plan = folder.loop_plan() if folder else None
     if plan is None:
         speed = None
-        if tables.picture and budget.seconds is not None and budget.seconds < FEWEST_SECONDS_FOR_PICTURES:
+        if tables.picture and budget.seconds is not None and _is_out_of_reach(trainer, begin, full, LOOP_SHARE * budget.seconds):
             speed = math.inf  # a step that takes for ever leaves no room for a change
         elif budget.seconds is not None:
             shoal = RecipeLoop(trainer, metric, LoopPlan(0, full, RETRAINS, 0.0, 0.0), begin).shoal()
@@ -634,6 +634,11 @@ def _recipe_loop(
     begin = replace(begin, epochs=plan.epochs, warm_up=min(begin.warm_up, plan.epochs / 2))
     others = {reference.name: reference.predictions["dev"] for reference in references}
     return RecipeLoop(trainer, metric, plan, begin, options["target_error"], others, stages.listener)
+
+
+def _is_out_of_reach(trainer: Trainer, recipe: Recipe, epochs: float, seconds: float) -> bool:
+    layout, (_, tables) = trainer.layout(recipe.shape, width_class(recipe), ()), trainer.prepared(recipe.shape)
+    return loop_is_out_of_reach(seconds, epochs * tables.train_rows, layout.operations)
 
 
 def _versions() -> dict[str, str]:

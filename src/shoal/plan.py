@@ -43,8 +43,6 @@ FEWER_RETRAINS = (4, 2)
 
 LOOP_SHARE = 0.3
 """Of a budget in time, for the recipe loop."""
-FEWEST_SECONDS_FOR_PICTURES = 600.0
-"""Of a budget in time that has a recipe loop on pictures: with less, compiling its program is time lost."""
 
 CURVE_SHARE = 0.1
 """Of a budget in time of at least ``FEWEST_SECONDS_FOR_A_CURVE``, for the learning curve."""
@@ -52,8 +50,9 @@ FEWEST_SECONDS_FOR_A_CURVE = 100.0
 FEWEST_TRIALS_FOR_A_CURVE = 200
 CURVE_NETWORKS = 40
 
-_PICTURE_LOOP_EPOCHS, _FEWEST_PICTURE_LOOP_EPOCHS = 6, 3  # less says nothing about augmentation, which helps where pictures come again
-_PICTURE_LOOP_SEEDS = 4
+_PICTURE_LOOP_SHARE = 0.5  # of a full training: in less, augmentation only seems to hurt, for it helps where pictures come again
+_PICTURE_LOOP_SEEDS, _PICTURE_LOOP_ROUNDS = 4, 2
+_FASTEST = 4e11  # multiplications a second that no machine of few cores exceeds: says when there is no use in measuring
 _LOOP_STEPS, _FEWEST_LOOP_STEPS = 1000, 200  # of one network: enough for effects to show, few enough to try many changes
 _MOST_LOOP_ROUNDS, _WANTED_ROUNDS = 8, 4
 _NETWORKS_A_ROUND = 64  # four proposals and their controls, on eight seeds
@@ -326,19 +325,31 @@ def plan_loop(
     """
     longest, fewest, wanted, seeds = min(_LOOP_STEPS, full_epochs * steps_per_epoch), float(_FEWEST_LOOP_STEPS), _WANTED_ROUNDS, RETRAINS
     if is_picture:
-        longest, fewest = (min(each, full_epochs) * steps_per_epoch for each in (_PICTURE_LOOP_EPOCHS, _FEWEST_PICTURE_LOOP_EPOCHS))
+        longest = fewest = _PICTURE_LOOP_SHARE * full_epochs * steps_per_epoch
         wanted, seeds = 1, _PICTURE_LOOP_SEEDS
-    a_round = _NETWORKS_A_ROUND * seeds // RETRAINS
+    a_round, rounds = _NETWORKS_A_ROUND * seeds // RETRAINS, _PICTURE_LOOP_ROUNDS if is_picture else _MOST_LOOP_ROUNDS
     if budget.trials is not None:
-        steps = min(_MOST_LOOP_ROUNDS, budget.trials // _TRIALS_A_ROUND)
+        steps = min(rounds, budget.trials // _TRIALS_A_ROUND)
         return _loop_plan(steps, longest, steps_per_epoch, seeds, 4.0 * (steps + 1) * a_round * longest, 0.0)
     assert network_step_seconds is not None
     allowance = max(0.0, seconds) / network_step_seconds
     length = allowance / (wanted * a_round)
-    if length < fewest / 2:
+    if length < (fewest if is_picture else fewest / 2):
         return _loop_plan(0, longest, steps_per_epoch, seeds, allowance, 0.0)
     length = min(longest, max(length, fewest))
-    return _loop_plan(_MOST_LOOP_ROUNDS, length, steps_per_epoch, seeds, allowance, _COMPILATION_SECONDS / network_step_seconds)
+    return _loop_plan(rounds, length, steps_per_epoch, seeds, allowance, _COMPILATION_SECONDS / network_step_seconds)
+
+
+def loop_is_out_of_reach(seconds: float, rows: float, operations: int) -> bool:
+    """Whether networks for pictures are too dear for a recipe loop on any machine, so that compiling its program would be time lost.
+
+    Args:
+        seconds: that the loop may take.
+        rows: examples in a full training of one network.
+        operations: multiplications with a weight for one example; the slope takes two more of each.
+    """
+    networks = _NETWORKS_A_ROUND * _PICTURE_LOOP_SEEDS / RETRAINS
+    return 3 * operations * rows * _PICTURE_LOOP_SHARE * networks / _FASTEST > seconds
 
 
 def curve_seconds(budget: Budget) -> float:

@@ -278,5 +278,7 @@ def test_a_layout_knows_the_planes_of_its_convolutions():
     assert (layout.plane, layout.features, layout.hidden, layout.rooms) == ((2, 2, 16), 64, 6, (8, 8, 16, 16, 8, 8))
     assert layout.sizes == ((27, 8), (72, 8), (72, 16), (144, 16), (64, 8), (8, 8), (8, 4))
     assert layout.sizes_with((5, 5, 9, 9, 6, 5)) == ((27, 5), (45, 5), (45, 9), (81, 9), (36, 6), (6, 5), (5, 4))
+    # 9 x 8 pixels in the first block, 4 x 4 in the second
+    assert layout.operations == (27 * 8 + 72 * 8) * 72 + (72 * 16 + 144 * 16) * 16 + 64 * 8 + 8 * 8 + 8 * 4
     dense = layout_of(recipe_of(channels=()))
     assert (dense.convolutions, dense.plane, dense.features) == ((), None, HEIGHT * WIDTH * COLOURS)

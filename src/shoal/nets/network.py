@@ -134,6 +134,12 @@ class Layout:
         return (*((n_in * kernel * kernel, n_out) for n_in, n_out in pairwise(channels)), *pairwise(dense))
 
     @property
+    def operations(self) -> int:
+        """Multiplications with a weight for one example, padding included."""
+        places = [*(each.height * each.width for each in self.convolutions), *(1,) * (self.shape.hidden_layers + 1)]
+        return sum(fan_in * fan_out * place for (fan_in, fan_out), place in zip(self.sizes, places, strict=True))
+
+    @property
     def vectors(self) -> tuple[tuple[str, ...], ...]:
         """The names of each layer's vectors ``[out]``."""
         hidden = {"none": ("b",), "batch": ("beta", "gamma"), "layer": ("b", "beta", "gamma")}[self.shape.normalisation]
