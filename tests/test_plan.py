@@ -15,6 +15,8 @@ from shoal.plan import (
     Budget,
     Speed,
     families_within,
+    loop_is_out_of_reach,
+    plan_loop,
     plan_seconds,
     plan_trials,
     segment_steps,
