@@ -111,7 +111,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "channels": Setting(
         NETWORK, "5.1", "the filters of the convolutions", "Filters of each block of convolutions, which pictures pass before the layers.",
-        values.blocks, "Z[c] = sum over channels d of W[c,d] * A[d] + b[c], * the cross-correlation", (), example="[16, 32]",
+        values.blocks, "Z[c] = sum over channels d of W[c,d] * A[d] + b[c], * the cross-correlation", (),
     ),
     "convolutions_per_block": Setting(
         NETWORK, "5.1", "the depth of a block", "Convolutions that follow each other before the pictures are pooled.",
