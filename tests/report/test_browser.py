@@ -77,7 +77,8 @@ def opened(browser, folder, name: str, width: int = 1280, dark: bool = False, be
 
 def requests(browser) -> list[str]:
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    return [message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+    asked = [message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+    return [url for url in asked if not url.startswith("chrome://")]  # of the browser's own first page
 
 
 @pytest.mark.parametrize("name", [*RUNS, "unguarded"])
