@@ -55,7 +55,7 @@ def convolve_by_products(x: Array, w: Array, kernel: int) -> Array:
     padded, by_place = _with_border(x, kernel), _by_place(w, channels, kernel).T
 
     def one_block(number: Array, out: Array) -> Array:
-        y, first = number // (rows // at_once), number % (rows // at_once) * at_once
+        y, first = _place(number, rows, at_once)
         product = by_place @ _patches(padded, y, first, at_once, kernel)
         return jax.lax.dynamic_update_slice(out, product.reshape(-1, 1, width, at_once), (0, y, 0, first))
 
@@ -83,7 +83,7 @@ def _slope_of_weights(x: Array, slope: Array, kernel: int) -> Array:
     padded = _with_border(x, kernel)
 
     def one_block(number: Array, total: Array) -> Array:
-        y, first = number // (rows // at_once), number % (rows // at_once) * at_once
+        y, first = _place(number, rows, at_once)
         above = jax.lax.dynamic_slice(slope, (0, y, 0, first), (filters, 1, width, at_once)).reshape(filters, -1)
         return total + _patches(padded, y, first, at_once, kernel) @ above.T
 
@@ -98,6 +98,11 @@ def _rows_at_once(channels: int, width: int, rows: int, kernel: int, dtype: Any)
     fitting = [size for size in range(1, rows + 1) if rows % size == 0 and size * each <= CACHE]
     least = [size for size in range(1, rows + 1) if rows % size == 0 and size >= min(FEWEST_ROWS, rows)]
     return max(max(fitting, default=1), least[0])
+
+
+def _place(number: Array, rows: int, at_once: int) -> tuple[Array, Array]:
+    """The row of pixels and the first example of a product, by its number."""
+    return number // (rows // at_once), number % (rows // at_once) * at_once
 
 
 def _with_border(x: Array, kernel: int) -> Array:

@@ -154,17 +154,9 @@ class Layout:
 def _is_own(layout: Layout, units: Array, present: Array) -> tuple[list[Array], list[Array]]:
     """Which inputs and which outputs of each layer belong to a network, each ``[in]`` or ``[out]``."""
     own = [jnp.arange(room) < units[layer] for layer, room in enumerate(layout.rooms)]
-    convolutions = layout.convolutions
-    seen: list[Array] = []
-    for layer in range(layout.hidden + 1):
-        if layer < len(convolutions):
-            kernel = layout.shape.convolutions.kernel_size if layout.shape.convolutions else 1
-            channels = own[layer - 1] if layer else jnp.ones(convolutions[0].inputs, bool)
-            seen.append(jnp.repeat(channels, kernel * kernel))
-        elif layer == len(convolutions):
-            seen.append(jnp.repeat(own[layer - 1], layout.features // len(own[layer - 1])) if layer else present)
-        else:
-            seen.append(own[layer - 1])
+    before = [jnp.ones(layout.convolutions[0].inputs, bool) if layout.convolutions else present, *own]
+    # of a convolution's channel every place under the filter, and of its last one every pixel that a dense layer sees
+    seen = [jnp.repeat(units, fan_in // len(units)) for units, (fan_in, _) in zip(before, layout.sizes, strict=True)]
     return seen, [*own, jnp.ones(layout.outputs, bool)]
 
 
