@@ -105,9 +105,9 @@ def _experiments(
     dataset, recipe = trained.dataset, trained.searched.recipe
     _, tables = trainer.prepared(recipe.shape)
     epochs = None
-    is_dear = dataset.picture is not None and budget is not None and budget.seconds is not None  # no time was set aside
-    if budget is not None and not early and not is_dear and tables.train_rows >= FEWEST_ROWS_FOR_A_CURVE:
-        epochs = curve_epochs(budget, trained.plan, trained.searched.family, tables.steps_per_epoch(tables.batch_size(recipe.shape)))
+    if budget is not None and not early and tables.train_rows >= FEWEST_ROWS_FOR_A_CURVE:
+        steps_per_epoch, is_picture = tables.steps_per_epoch(tables.batch_size(recipe.shape)), dataset.picture is not None
+        epochs = curve_epochs(budget, trained.plan, trained.searched.family, steps_per_epoch, is_picture)
     return Measurements(
         signals=trained.searched.signals,
         rate_range=measure_rate_range(trainer, recipe, seed) if budget is None and not early else None,
@@ -137,7 +137,7 @@ def train_references(dataset: Dataset, budget: Budget, seed: int, stages: Stages
         seed=seed,
         seconds=None if budget.seconds is None else min(max(REFERENCES_SHARE * budget.seconds, 2.0), 10.0),
         listener=lambda name: stages.listener(Event("references", name)),
-        picture=None if dataset.picture is None else dataset.picture.shape,
+        picture=dataset.picture_shape,
     )
 
 

@@ -185,7 +185,7 @@ def diagnose_estimator(
         n_classes=len(dataset.classes),
         evaluate={"dev": dataset.inputs["dev"]},
         seed=seed,
-        picture=None if dataset.picture is None else dataset.picture.shape,
+        picture=dataset.picture_shape,
     )
     errors = measure(parts, measure_by, {each.name: each.predictions["dev"] for each in references}, seed=seed)
     verdict = judge(errors, target_error)

@@ -595,10 +595,10 @@ def _answers(trainer: Trainer, trained: Trained, seed: int) -> Answers:
 
 
 def _reserve(effort: Effort, is_picture: bool) -> float:
-    """Seconds of a budget in time that are left for what comes after the search; for pictures a learning curve is too dear."""
+    """Seconds of a budget in time that are left for what comes after the search."""
     if effort.compares_samplers:
         return samplers_seconds(effort.budget)
-    return curve_seconds(effort.budget) if effort.job == "improve" and not is_picture else 0.0
+    return curve_seconds(effort.budget, is_picture) if effort.job == "improve" else 0.0
 
 
 def _recipe_loop(

@@ -185,7 +185,7 @@ class Trainer:
             train, dev = (Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON)
             picture = dataset.picture
             pixels = Pixels(*(np.array(each, np.float32) for each in (picture.means, picture.deviations))) if picture else None
-            tables = Tables.load(train, dev, picture=picture.shape if picture else None, pixels=pixels)
+            tables = Tables.load(train, dev, picture=dataset.picture_shape, pixels=pixels)
             self._prepared[wanted] = dataset, tables
         return self._prepared[wanted]
 
