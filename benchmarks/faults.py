@@ -9,24 +9,22 @@ would be. Thresholds were tuned on the first two tables; the others are reported
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import polars as pl
+from real_data import DATA
 from scipy.stats import binomtest
 
 import shoal
 from shoal import population
 from shoal.recipe import Recipe
 
-DATA = Path(os.environ.get("SHOAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 ROWS = 4_000
 """Of each table, drawn with the seed."""
 NETWORKS = 3

@@ -10,13 +10,12 @@ best dev error of the trials, which a careless report would quote, is shown besi
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import polars as pl
+from real_data import DATA
 from scipy.stats import binomtest
 
 from shoal import Choice, Range, Recipe, Space, data
@@ -27,7 +26,6 @@ from shoal.plan import Budget
 from shoal.trainer import Trainer
 from shoal.winner import Stages, silent, train_best
 
-DATA = Path(os.environ.get("SHOAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 TABLES = (("telco_churn", "Churn"), ("spambase", "class"), ("magic_telescope", "Class"), ("hr_job_change", "target"))
 ROWS = 1_000
 GOAL = 0.95

@@ -37,6 +37,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import torch
+from real_data import DATA
 from scipy import stats
 
 from shoal import data, population
@@ -50,7 +51,6 @@ SIDE, CLASSES, ROWS, BATCH_SIZE, UNITS, THREADS = 28, 10, 16_384, 128, 64, 2
 FILTERS = ((16, 32), (32, 64))
 SHOAL = 8
 SINGLE_GOAL, SHOAL_GOAL = 1.5, 2.0
-HERE = Path(os.environ.get("SHOAL_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
@@ -64,8 +64,8 @@ class PictureSet(NamedTuple):
 
 SETS = {
     "fashion-mnist": PictureSet(FASHION, None, (("5m", 0.08), ("20m", 0.065))),
-    "mnist": PictureSet(HERE / "mnist_train.npz", HERE / "mnist_test.npz", (("10m", 0.007),)),
-    "cifar10": PictureSet(HERE / "cifar10_jpeg_train_1of3.npz", HERE / "cifar10_jpeg_test.npz", (("20m", 0.30),)),
+    "mnist": PictureSet(DATA / "mnist_train.npz", DATA / "mnist_test.npz", (("10m", 0.007),)),
+    "cifar10": PictureSet(DATA / "cifar10_jpeg_train_1of3.npz", DATA / "cifar10_jpeg_test.npz", (("20m", 0.30),)),
 }
 
 EFFECTS: dict[str, dict[str, Any]] = {

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from faults import DATA, FAULTS, SOUND, TABLES, Fault, Run, Table, let_go
+from faults import FAULTS, SOUND, TABLES, Fault, Run, Table, let_go
+from real_data import DATA
 from scipy import stats
 
 from shoal import data

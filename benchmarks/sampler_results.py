@@ -9,19 +9,18 @@ of real tables (``SHOAL_DATA``); takes about a quarter of an hour on two cores. 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from real_data import DATA
 
 import shoal
 from shoal import Choice, Range, Recipe, Space, data
 from shoal.records import Trial
 from shoal.trainer import Trainer
 
-DATA = Path(os.environ.get("SHOAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 RESULTS = Path(__file__).with_name("sampler_results.npz")
 EPOCHS = (3, 9, 27)
 ROWS = 8_000

@@ -26,11 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from real_data import DATA
 
 from shoal import data, devices
 
 HERE = Path(__file__).parent
-DATA = Path(os.environ.get("SHOAL_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 BENCH_PYTHON = HERE.parent / ".bench-venv" / "bin" / "python"
 GOAL_TO_FINISH, GOAL_TO_LOSS = 10.0, 8.0
 

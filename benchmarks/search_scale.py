@@ -14,16 +14,15 @@ import platform
 import resource
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import jax
+from real_data import DATA
 
 import shoal
 from shoal import Choice, Range, Recipe, Space
 from shoal.population import Shoal
 
-DATA = Path(os.environ.get("SHOAL_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 inside = 0.0
 """Seconds in compiled programs."""
 
