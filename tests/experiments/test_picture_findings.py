@@ -1,5 +1,7 @@
 """Odd pictures and mistakes of whole data sets: by name, beside the errors without them, against NumPy and scikit-learn."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,8 +10,9 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from shoal.data import load
 from shoal.experiments.data_faults import measure_data_faults
 from shoal.experiments.left_out import PartAnswers, error_without
-from shoal.experiments.mistakes import measure_mistakes, row_names, wilson
+from shoal.experiments.mistakes import measure_mistakes, row_names
 from shoal.experiments.picture_faults import measure_picture_faults, picture_faults
+from shoal.experiments.repeats import share_of
 from shoal.metrics import METRICS
 from shoal.saved_run import as_written, to_plain
 
@@ -166,6 +169,7 @@ def test_decisions_without_probabilities_are_sure_of_nothing():
 def test_the_interval_of_a_share_is_wilsons():
     n, p, z = 200, 0.1, 1.959963984540054
     middle, half = (p + z**2 / (2 * n)) / (1 + z**2 / n), z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    wilson = partial(share_of, method="wilson")
     assert (wilson(20, n).low, wilson(20, n).high) == pytest.approx((middle - half, middle + half))
     assert wilson(20, n, 0.05 / 45).low < wilson(20, n).low
 

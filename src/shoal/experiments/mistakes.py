@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from shoal.data import Dataset
 from shoal.data.pictures.column import PATH
-from shoal.interval import Interval
+from shoal.experiments.repeats import share_of
 from shoal.measurements import ConfusedPair, Mistakes, SureMistake
 from shoal.records import Part
 
@@ -55,20 +54,9 @@ def measure_mistakes(
         _pairs(truth, said, classes, present * (present - 1) // 2),
         int(sure.sum()),
         wrong_of_sure,
-        wilson(wrong_of_sure, int(sure.sum())) if sure.any() else None,
+        share_of(wrong_of_sure, int(sure.sum()), method="wilson") if sure.any() else None,
         tuple(mistakes),
     )
-
-
-def wilson(count: int, rows: int, outside: float = 0.05) -> Interval:
-    """A share with its interval (Wilson 1927), which ``outside`` of the time does not hold the true one.
-
-    Example:
-        >>> round(wilson(0, 10).high, 3), round(wilson(5, 10).low, 3)
-        (0.278, 0.237)
-    """
-    span = stats.binomtest(count, rows).proportion_ci(1 - outside, method="wilson")
-    return Interval(count / rows, float(span.low), float(span.high))
 
 
 def row_names(dataset: Dataset, part: Part, rows: NDArray) -> list[str]:
@@ -107,8 +95,8 @@ def _pairs(truth: NDArray, said: NDArray, classes: tuple[str, ...], possible: in
                 int(table[one, other]),
                 int(table[other, one]),
                 (int(rows[one]), int(rows[other])),
-                wilson(between, int(table.sum()), 0.05 / max(possible, 1)),
-                wilson(between, int(rows[one] + rows[other])),
+                share_of(between, int(table.sum()), 0.05 / max(possible, 1), "wilson"),
+                share_of(between, int(rows[one] + rows[other]), method="wilson"),
             )
         )
     return tuple(found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -99,14 +101,20 @@ def near_repeats(dataset: Dataset, *, seed: int, part: Part = "dev", most_rows: 
     return _result(dataset, part, len(other_rows), other_rows[near], train_rows[nearest[near].astype(int)], expected)
 
 
-def share_of(count: int, rows: int) -> Interval:
-    """A share with its interval (Clopper and Pearson 1934).
+def share_of(count: int, rows: int, outside: float = 0.05, method: Literal["exact", "wilson"] = "exact") -> Interval:
+    """A share with its interval, which ``outside`` of the time does not hold the true one.
+
+    Args:
+        count: of the rows.
+        rows: at least 1.
+        outside: 0.05 for an interval of 95 %.
+        method: ``exact`` (Clopper and Pearson 1934), never too narrow, or ``wilson`` (1927), right on average.
 
     Example:
-        >>> share_of(0, 10).value, round(share_of(0, 10).high, 3)
-        (0.0, 0.308)
+        >>> share_of(0, 10).value, round(share_of(0, 10).high, 3), round(share_of(0, 10, method="wilson").high, 3)
+        (0.0, 0.308, 0.278)
     """
-    span = stats.binomtest(count, rows).proportion_ci()
+    span = stats.binomtest(count, rows).proportion_ci(1 - outside, method)
     return Interval(count / rows, float(span.low), float(span.high))
 
 
