@@ -28,7 +28,7 @@ from shoal.measurements.answers import (
 )
 from shoal.report.answer_figures import answer_figures
 from shoal.report.answers import answers_text, page_values, sentences
-from shoal.report.html import script_json
+from shoal.report.page import script_json
 
 from .example_run import HOSTILE, around
 
@@ -78,7 +78,7 @@ def printed(answers, width=100, verbose=False):
 def section(answers):
     """``answers.html`` between the macros of the page, as the page includes it."""
     own = files("shoal.report")
-    macros = (own / "template.html").read_text(encoding="utf-8").partition("<!doctype")[0]
+    macros = (own / "parts.html").read_text(encoding="utf-8")
     loader = DictLoader(
         {"page": macros + '{% include "answers.html" %}', "answers.html": (own / "answers.html").read_text(encoding="utf-8")}
     )

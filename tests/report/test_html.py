@@ -12,7 +12,7 @@ import pytest
 from shoal.errors import RunFolderError
 from shoal.recipe import Recipe
 from shoal.report import report_page, write_report
-from shoal.report.html import script_json
+from shoal.report.page import script_json
 
 from .example_run import HOSTILE, classification, hostile, regression
 

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import hashlib
 import json
-from functools import cache
-from importlib.resources import files
-from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
-from markupsafe import Markup
-
-from shoal.errors import ShoalError
 from shoal.measurements.answers import Answers
 from shoal.recipe import Recipe
 from shoal.recipe_file import to_toml
@@ -25,6 +15,9 @@ from shoal.report import wording
 from shoal.report.answer_figures import answer_figures
 from shoal.report.answers import page_values
 from shoal.report.figures import figures
+from shoal.report.page import drawn_page
+from shoal.report.parallel import filters
+from shoal.report.slices import PAIRS_KEY, slices_key
 from shoal.storage import write_atomically
 
 ROWS_SHOWN = 20
@@ -62,17 +55,11 @@ def report_page(run: Run) -> str:
         True
     """
     drawn = figures(run) | (answer_figures(run.answers) if run.answers is not None else {})
-    numbers = script_json({name: {"data": figure.data, "layout": figure.layout} for name, figure in drawn.items()})
-    return _template().render(
+    return drawn_page(
+        "template.html",
+        drawn,
+        run.fingerprint,
         run=run,
-        words=wording,
-        figures=drawn,
-        figures_json=numbers,
-        plotly=_packed_plotly(),
-        style=_own_file("style.css"),
-        script=_own_file("page.js"),
-        # scripts without this word do not run; the data cannot contain it, because it is made from them
-        nonce=hashlib.sha256(numbers.encode() + run.fingerprint.encode()).hexdigest()[:24],
         headline=_headline(run),
         budget=_budget_rows(run),
         score_rows=_score_rows(run),
@@ -84,21 +71,14 @@ def report_page(run: Run) -> str:
         found=wording.found(run.findings),
         unfound=[finding for finding in run.findings if finding.outcome != "found"],
         rows_shown=ROWS_SHOWN,
+        filters=filters(run),
+        slices=[name for name in drawn if name.startswith("slice-")],
+        slices_key=slices_key(run),
+        pairs=[name for name in drawn if name.startswith("pair-")],
+        pairs_key=PAIRS_KEY,
         has_answers=run.answers is not None,
         **page_values(run.answers or Answers()),
     )
-
-
-def script_json(value: Any) -> Markup:
-    """JSON that is safe inside a script element: nothing in it can end the element or a line.
-
-    Example:
-        >>> print(script_json({"name": "</script>"}))
-        {"name":"\\u003c/script\\u003e"}
-    """
-    # json escapes everything beyond ASCII itself, U+2028 and U+2029 included
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
 def _headline(run: Run) -> dict[str, Any]:
@@ -189,25 +169,3 @@ def _sort_key(value: Any) -> str:
     if isinstance(value, tuple):
         return f"{len(value)}.{sum(value):012.3f}"
     return "" if value is None else f"{value:d}" if isinstance(value, bool) else str(value)
-
-
-@cache
-def _template():
-    loader = DictLoader({name: _own_file(name) for name in ("template.html", "answers.html")})
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("template.html")
-
-
-def _own_file(name: str) -> Markup:
-    return Markup((files("shoal.report") / name).read_text(encoding="utf-8"))
-
-
-@cache
-def _packed_plotly() -> str:
-    """Plotly's script, compressed and in base64. Found without importing plotly, which takes longer than the rest."""
-    package = find_spec("plotly")
-    if package is None or not package.submodule_search_locations:
-        raise ShoalError("The report is drawn by plotly, which is not installed. Run: pip install plotly")
-    script = Path(package.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
-    # without a time stamp, the same record gives the same file
-    return base64.b64encode(gzip.compress(script.read_bytes(), 9, mtime=0)).decode()
