@@ -1,34 +1,38 @@
-"""The pictures of the search: every learning curve, and which learning rates did well."""
+"""The learning curves of all trials."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from shoal.recipe import Recipe
 from shoal.records import Run, Trial
 from shoal.report.drawing import Figure, Key, Spec, bulk_axis, five_digits, log_axis, plain, upright
-from shoal.report.wording import by_score, is_winner, number, recipe_line
+from shoal.report.wording import number, recipe_line
 
 POINTS_OF_A_CURVE = 64
 """Points kept of each curve of the search; the retrained winner keeps four times as many."""
 
-# Plotly's symbol, the sign for the legend, the colour and the size of each outcome
-LOOKS = {
-    "stopped at a rung": ("circle-open", "○", "--muted", 8),
-    "given up": ("circle-open-dot", "◌", "--muted", 8),
-    "stopped early": ("diamond", "◆", "--second", 9),
-    "finished": ("circle", "●", "--accent", 9),
-    "diverged": ("x", "✖", "--bad", 8),
-}
-
 
 def curves_figure(run: Run) -> Figure | None:
     """The learning curves of all trials: the search thin, the winner bold, the rungs and the best steps marked."""
-    traced = [trial for trial in run.trials if any(loss is not None for loss in trial.trace.dev_loss)]
+    return trial_curves(run.trials, run.plan.rungs, run.recipe)
+
+
+def trial_curves(trials: Sequence[Trial], rungs: Sequence[int], best_recipe: Recipe | None, so_far: bool = False) -> Figure | None:
+    """The same of any trials.
+
+    Args:
+        trials: with their traces.
+        rungs: of the plan, in steps.
+        best_recipe: whose trials of the search stand out.
+        so_far: whether the search goes on, so that nothing has won yet.
+    """
+    traced = [trial for trial in trials if any(loss is not None for loss in trial.trace.dev_loss)]
     if not traced:
         return None
-    search = [trial for trial in traced if trial.purpose == "search" and not is_winner(run, trial)]
-    winner = [trial for trial in traced if is_winner(run, trial)]
+    winner = [trial for trial in traced if trial.purpose == "search" and trial.recipe == best_recipe]
+    search = [trial for trial in traced if trial.purpose == "search" and trial not in winner]
     retrains = [trial for trial in traced if trial.purpose == "retrain"]
     thin = {"color": "--muted", "width": 1}
     # the more lines there are, the fainter each
@@ -44,18 +48,19 @@ def curves_figure(run: Run) -> Figure | None:
     layout: Spec = {
         "xaxis": {"title": {"text": "step"}} | log_axis(max(min(steps), 1), max(steps), ticks=6),
         "yaxis": {"title": {"text": "loss"}} | bulk_axis(losses),
-        "shapes": [upright(rung, "--muted", "dash") for rung in run.plan.rungs],
-        "annotations": [_rung_label(index, rung) for index, rung in enumerate(run.plan.rungs)],
+        "shapes": [upright(rung, "--muted", "dash") for rung in rungs],
+        "annotations": [_rung_label(index, rung) for index, rung in enumerate(rungs)],
         "margin": {"l": 52, "r": 14, "t": 24, "b": 44},
     }
     key = (
         Key("solid", "--muted", "trials of the search, dev"),
-        *([Key("solid", "--second", "the winner in the search, dev")] if winner else []),
+        *([Key("solid", "--second", "the best so far, dev" if so_far else "the winner in the search, dev")] if winner else []),
         *([Key("bold", "--accent", "retrained, dev"), Key("dot", "--accent", "retrained, train")] if retrains else []),
         *([Key("★", "--bad", "best step")] if best else []),
     )
     alternative = (
-        f"Dev loss against training step of {len(traced)} trials, the retrained winner in bold. The tables of trials hold each one's best."
+        f"Dev loss against training step of {len(traced)} trials, {'the best so far' if so_far else 'the retrained winner'} in bold. "
+        "The tables of trials hold each one's best."
     )
     return Figure("curves", alternative, 420, data, layout, key)
 
@@ -102,50 +107,3 @@ def _thinned(losses: Sequence[float | None], points: int) -> list[int]:
     kept = {round(index * (len(losses) - 1) / (points - 1)) for index in range(points)}
     known = [(loss, index) for index, loss in enumerate(losses) if loss is not None]
     return sorted(kept | ({min(known)[1]} if known else set()))
-
-
-def search_figure(run: Run) -> Figure | None:
-    """The best dev loss of every trial of the search against its learning rate."""
-    trials = by_score(run.trials)
-    scored = [trial for trial in trials if trial.score is not None]
-    if not scored:
-        return None
-    axis = bulk_axis([trial.score for trial in scored if trial.score is not None])
-    top = 10 ** axis["range"][1] if axis.get("type") == "log" else axis["range"][1]
-    data: list[Spec] = []
-    key: list[Key] = []
-    for status, (symbol, sign, colour, size) in LOOKS.items():
-        some = [trial for trial in trials if trial.status == status]
-        if some:
-            marker = {"symbol": symbol, "color": colour, "size": size, "line": {"color": colour, "width": 1.4}}
-            data.append(_points(some, top, marker))
-            key.append(Key(sign, colour, status))
-    winner = [trial for trial in scored if is_winner(run, trial)]
-    if winner:
-        data.append(_points(winner, top, {"symbol": "star", "color": "--bad", "size": 16, "line": {"color": "--paper", "width": 1}}))
-        key.append(Key("★", "--bad", "the winner"))
-    rates = [trial.recipe.learning_rate for trial in trials]
-    layout: Spec = {
-        "xaxis": {"title": {"text": "learning rate"}} | log_axis(min(rates), max(rates), ticks=6),
-        "yaxis": {"title": {"text": "best dev loss"}} | axis,
-        "margin": {"l": 52, "r": 14, "t": 12, "b": 44},
-    }
-    best = scored[0]
-    alternative = (
-        f"Best dev loss against learning rate of {len(trials)} trials. The lowest loss, {number(best.score)}, "
-        f"came at a learning rate of {number(best.recipe.learning_rate, 3)}. The table of trials holds every value."
-    )
-    return Figure("search", alternative, 380, data, layout, tuple(key))
-
-
-def _points(trials: list[Trial], top: float, marker: Spec) -> Spec:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [five_digits(trial.recipe.learning_rate) for trial in trials],
-        "y": [top if trial.score is None or trial.score > top else five_digits(trial.score) for trial in trials],
-        "text": [f"{_hover(trial)}<br>best dev loss {number(trial.score)}" for trial in trials],
-        "hoverinfo": "text",
-        "marker": marker,
-        "cliponaxis": False,
-    }

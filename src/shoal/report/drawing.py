@@ -26,6 +26,8 @@ class Figure:
     layout: Spec
     key: tuple[Key, ...] = ()
     """The legend, which the page writes itself: Plotly's overlaps the axis on a phone."""
+    least_width: int = 0
+    """Pixels below which it does not shrink but scrolls sideways; 0 where it always fits."""
 
 
 @dataclass(frozen=True, slots=True)
