@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from shoal.diagnosis import as_answers, mistakes_of, scored_rows
 from shoal.effort import Effort
 from shoal.ensemble import inputs_of
 from shoal.experiments.data_faults import measure_data_faults, sure_error_of_best
+from shoal.experiments.evidence import measure_evidence
 from shoal.experiments.learning_curve import measure_learning_curve
+from shoal.experiments.left_out import PartAnswers
 from shoal.experiments.rate_range import measure_rate_range
 from shoal.measurements import Measurements
 from shoal.metrics import METRICS, Metric, interval
@@ -108,7 +111,9 @@ def _experiments(
     if budget is not None and not early and tables.train_rows >= FEWEST_ROWS_FOR_A_CURVE:
         steps_per_epoch, is_picture = tables.steps_per_epoch(tables.batch_size(recipe.shape)), dataset.picture is not None
         epochs = curve_epochs(budget, trained.plan, trained.searched.family, steps_per_epoch, is_picture)
-    return Measurements(
+    answers: dict[Part, PartAnswers] = {part: as_answers(prediction) for part, prediction in parts.items() if part != "train"}
+    return replace(
+        measure_evidence(dataset, answers, temperature=trained.model.temperature, seed=seed),
         signals=trained.searched.signals,
         rate_range=measure_rate_range(trainer, recipe, seed) if budget is None and not early else None,
         learning_curve=None if epochs is None else measure_learning_curve(trainer, recipe, metric, seed, epochs),
@@ -116,7 +121,7 @@ def _experiments(
             dataset,
             seed=seed,
             sure_error=surest,
-            answers={part: as_answers(prediction) for part, prediction in parts.items() if part != "train"},
+            answers=answers,
             metric=metric,
         ),
         mistakes=mistakes_of(dataset, parts["dev"]),

@@ -8,7 +8,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 
 from shoal.diagnose import Case, PartPrediction, findings, judge, measure
-from shoal.diagnose.reliability import MOST_BINS, measure_calibration
+from shoal.experiments.reliability import MOST_BINS, measure_calibration
 from shoal.metrics import METRICS, paired_bootstrap
 
 from .cases import answers, case, errors, part

@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.diagnose.reliability import Calibration, measure_calibration
+from shoal.experiments.reliability import Calibration, measure_calibration
 from shoal.metrics import Metric, paired_bootstrap, score, seed_scatter, spanned
 from shoal.records import Interval, Part
 

@@ -13,7 +13,7 @@ from shoal import devices
 from shoal.data import Dataset
 from shoal.data.sample import drawn_rows
 from shoal.experiments.power_law import fit_with_draws, spanned
-from shoal.measurements import LearningCurve
+from shoal.measurements import LawPoint, LearningCurve
 from shoal.metrics import Metric, score
 from shoal.population import Shoal, slots_within
 from shoal.recipe import Recipe
@@ -28,6 +28,8 @@ SPAN = 32
 FEWEST_ROWS = 50
 """... unless the smallest would have fewer rows than this."""
 MOST_ROWS_SCORED = 20_000
+FURTHEST, LAW_POINTS = 4, 24
+"""The law is drawn up to so many times the rows, at so many sizes."""
 _SEED_NUMBER = 4_000_000
 
 
@@ -95,6 +97,7 @@ def fitted(rows: Sequence[int], train: Sequence[Sequence[float]], dev: Sequence[
     level = float(law.at(law.present))
     now = spanned(level, draws.at(law.present))
     twice = 2 * law.present
+    drawn_at = sorted({*np.geomspace(rows[0], FURTHEST * law.present, LAW_POINTS).round().astype(int).tolist(), law.present, twice})
     return LearningCurve(
         rows=tuple(int(each) for each in rows),
         train=tuple(tuple(map(float, errors)) for errors in train),
@@ -105,6 +108,7 @@ def fitted(rows: Sequence[int], train: Sequence[Sequence[float]], dev: Sequence[
         now=now,
         doubled=spanned(level - float(law.at(twice)), draws.at(law.present) - draws.at(twice)),
         rows_for_one_percent=_rows_to_save(float(law.rows_to_save(0.01)), draws.rows_to_save(0.01)),
+        law=tuple(LawPoint(each, spanned(float(law.at(each)), draws.at(each))) for each in drawn_at),
     )
 
 

@@ -5,33 +5,46 @@ An experiment may train; what it leaves behind is one of these records. Each is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from shoal.measurements.confusion import Confusion
 from shoal.measurements.data_faults import ColumnClue, DataFaults, Repeats, TargetShift, TwoSample
-from shoal.measurements.learning_curve import LearningCurve
+from shoal.measurements.learning_curve import LawPoint, LearningCurve
 from shoal.measurements.mistakes import ConfusedPair, Mistakes, SureMistake
 from shoal.measurements.pictures import ErrorWithout, OddPictures, PictureFaults, PicturePair, RepeatedPictures
 from shoal.measurements.rate_range import RateRange
+from shoal.measurements.reliability import Bin, Probabilities, Reliability
+from shoal.measurements.residuals import Density, ResidualBin, Residuals
 from shoal.measurements.signals import Signals
+from shoal.measurements.wrong_rows import WrongRow
 
 __all__ = [
+    "Bin",
     "ColumnClue",
     "ConfusedPair",
+    "Confusion",
     "DataFaults",
+    "Density",
     "ErrorWithout",
+    "LawPoint",
     "LearningCurve",
     "Measurements",
     "Mistakes",
     "OddPictures",
     "PictureFaults",
     "PicturePair",
+    "Probabilities",
     "RateRange",
+    "Reliability",
     "RepeatedPictures",
     "Repeats",
+    "ResidualBin",
+    "Residuals",
     "Signals",
     "SureMistake",
     "TargetShift",
     "TwoSample",
+    "WrongRow",
 ]
 
 
@@ -48,3 +61,11 @@ class Measurements:
     """Of a classifier, on the dev rows."""
     input_scales: tuple[float, float] | None = None
     """The smallest and the largest root mean square of a network's input over the training rows."""
+    confusion: dict[str, Confusion] = field(default_factory=dict)
+    """Of a classifier, by part: dev, and test where it was scored."""
+    reliability: dict[str, Reliability] = field(default_factory=dict)
+    """Of a classifier's probabilities, by part."""
+    residuals: dict[str, Residuals] = field(default_factory=dict)
+    """Of a regression, by part."""
+    wrong_rows: tuple[WrongRow, ...] = ()
+    """Of the dev rows: wrong answers, the surest first; of a regression the predictions furthest off."""

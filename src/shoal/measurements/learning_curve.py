@@ -8,6 +8,19 @@ from shoal.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)
+class LawPoint:
+    """What the law says of one number of training rows.
+
+    Args:
+        rows: so many, the present number and more among them.
+        error: the law's, with its interval.
+    """
+
+    rows: int
+    error: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class LearningCurve:
     """Networks of one recipe trained on growing subsets of the training rows, and the power law through their dev errors.
 
@@ -23,6 +36,7 @@ class LearningCurve:
         now: the law at the present number of rows.
         doubled: how much lower the law says the dev error is with twice the rows.
         rows_for_one_percent: further rows that lower the dev error by one per cent of itself, by the law; infinite ends are ``None``.
+        law: from the smallest size to four times all rows.
     """
 
     rows: tuple[int, ...]
@@ -34,3 +48,4 @@ class LearningCurve:
     now: Interval
     doubled: Interval
     rows_for_one_percent: tuple[float | None, float | None, float | None]
+    law: tuple[LawPoint, ...] = ()

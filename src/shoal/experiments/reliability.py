@@ -13,13 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.calibration import scaled
+from shoal.experiments.repeats import share_of
 from shoal.interval import Interval
+from shoal.measurements import Bin, Probabilities, Reliability
 
 MOST_BINS = 15
 ROWS_A_BIN = 20
 FEWEST_ROWS = 100
 MOST_ROWS = 20_000
 """More rows are sampled: the error is then known to a fraction of a point."""
+HISTOGRAM = 20
+"""Classes from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +68,13 @@ def measure_calibration(
         (0.19, True)
     """
     rng = np.random.default_rng(seed)
-    rows = np.arange(len(truth)) if len(truth) <= MOST_ROWS else rng.choice(len(truth), MOST_ROWS, replace=False)
+    rows = _looked_at(len(truth), rng)
     if len(rows) < FEWEST_ROWS:
         return None
     probability, truth = np.asarray(probability, np.float64)[rows], np.asarray(truth)[rows]
     weight = np.ones(len(rows)) if weight is None else np.asarray(weight, np.float64)[rows]
+    said, came = _said_and_came(probability, truth)
     two = probability.shape[1] == 2
-    said = probability[:, 1] if two else probability.max(axis=1)
-    came = (truth == (1 if two else probability.argmax(axis=1))).astype(float)
     value, seen, perfect = 0.0, np.zeros(resamples), np.zeros(resamples)
     for own in _bins(said, rng):
         share, inside = weight[own].sum() / weight.sum(), weight[own] / weight[own].sum()
@@ -88,6 +92,68 @@ def measure_calibration(
     confidence = np.maximum(said, 1 - said) if two else said
     right = truth == probability.argmax(axis=1)
     return Calibration(error, by_chance, p_value, float(np.average(confidence - right, weights=weight)), len(rows))
+
+
+def measure_reliability(
+    probability: NDArray, truth: NDArray, weight: NDArray | None = None, *, temperature: float = 1.0, resamples: int = 300, seed: int = 0
+) -> Reliability | None:
+    """How often the answers come true, bin by bin, at the fitted temperature and without it.
+
+    Args:
+        probability: of the classes ``[rows, classes]`` at the temperature.
+        truth: class numbers ``[rows]``.
+        weight: importance of each row ``[rows]``; all alike by default.
+        temperature: that was fitted (see ``shoal.calibration``); 1 where none was.
+        resamples: draws behind the intervals of the calibration error.
+        seed: of the draws.
+
+    Returns:
+        The bins with Wilson's intervals, and the expected calibration error over them; ``None`` for fewer than ``FEWEST_ROWS`` rows.
+
+    Example:
+        >>> sure = np.tile([0.01, 0.99], (400, 1))
+        >>> found = measure_reliability(sure, (np.arange(400) % 5 > 0).astype(int), temperature=2.0)
+        >>> found.after.bins[0].rows, round(found.after.bins[0].said, 2), round(found.before.bins[0].said, 4)
+        (27, 0.99, 0.9999)
+    """
+    if len(truth) < FEWEST_ROWS:
+        return None
+    rows = np.sort(_looked_at(len(truth), np.random.default_rng(seed)))
+    probability, truth = np.asarray(probability, np.float64)[rows], np.asarray(truth)[rows]
+    weight = np.ones(len(rows)) if weight is None else np.asarray(weight, np.float64)[rows]
+    after = _probabilities(probability, truth, weight, resamples, seed)
+    before = None
+    if temperature != 1:
+        # softmax(log(softmax(z / T)) * T) is softmax(z)
+        before = _probabilities(scaled(probability, 1 / temperature), truth, weight, resamples, seed)
+    return Reliability(len(rows), 1 if probability.shape[1] == 2 else None, temperature, after, before)
+
+
+def _probabilities(probability: NDArray, truth: NDArray, weight: NDArray, resamples: int, seed: int) -> Probabilities:
+    measured = measure_calibration(probability, truth, weight, resamples=resamples, seed=seed)
+    assert measured is not None, "as many rows as it takes were counted before"
+    said, came = _said_and_came(probability, truth)
+    bins = [_bin(said[own], came[own], weight[own]) for own in _bins(said, np.random.default_rng(seed))]
+    histogram = np.bincount(np.minimum((probability.max(axis=1) * HISTOGRAM).astype(int), HISTOGRAM - 1), minlength=HISTOGRAM)
+    return Probabilities(tuple(bins), tuple(histogram.tolist()), measured.error, measured.chance)
+
+
+def _bin(said: NDArray, came: NDArray, weight: NDArray) -> Bin:
+    """Rows with weights count as Kish's effective number of them."""
+    share, rows = float(np.average(came, weights=weight)), max(1, round(float(weight.sum() ** 2 / np.sum(weight**2))))
+    span = share_of(round(share * rows), rows, method="wilson")
+    return Bin(len(said), float(np.average(said, weights=weight)), Interval(share, min(span.low, share), max(span.high, share)))
+
+
+def _looked_at(rows: int, rng: np.random.Generator) -> NDArray:
+    return np.arange(rows) if rows <= MOST_ROWS else rng.choice(rows, MOST_ROWS, replace=False)
+
+
+def _said_and_came(probability: NDArray, truth: NDArray) -> tuple[NDArray, NDArray]:
+    """Of two classes the probability of the second, of several that of the predicted one, and whether it came true."""
+    if probability.shape[1] == 2:
+        return probability[:, 1], (truth == 1).astype(float)
+    return probability.max(axis=1), (truth == probability.argmax(axis=1)).astype(float)
 
 
 def _bins(said: NDArray, rng: np.random.Generator) -> list[NDArray]:

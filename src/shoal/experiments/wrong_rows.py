@@ -1,0 +1,121 @@
+"""The rows that a model gets most wrong: their values in the columns that tell most, or their pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
+
+from shoal.data import Dataset
+from shoal.data.pictures.column import pixels_of
+from shoal.data.sample import drawn_rows
+from shoal.experiments.column_codes import coded_columns, codes
+from shoal.experiments.mistakes import row_names
+from shoal.measurements import WrongRow
+from shoal.records import Part
+
+ROWS, COLUMNS = 12, 5
+MOST_ROWS, MOST_COLUMNS = 1_000, 64
+"""Looked at to find the columns that tell most."""
+LARGEST_SIDE = 64
+LONGEST_VALUE = 40
+
+
+def wrong_rows(dataset: Dataset, answer: NDArray, *, part: Part = "dev", seed: int = 0) -> tuple[WrongRow, ...]:
+    """The wrong answers of which a classifier is surest; of a regression the predictions furthest off.
+
+    Args:
+        dataset: the rows.
+        answer: probabilities ``[rows, classes]``, or values ``[rows]``, of all rows of the part.
+        part: whose rows to look at.
+        seed: draws the rows by which the columns are chosen.
+
+    Returns:
+        At most 12, the worst first; none for several labels.
+    """
+    truth = dataset.truth[part]
+    if dataset.task == "multi_label":
+        return ()
+    if dataset.task == "classification":
+        said, sure = answer.argmax(axis=1), answer.max(axis=1)
+        wrong = np.flatnonzero(said != truth)
+        chosen = wrong[np.argsort(-sure[wrong], kind="stable")][:ROWS]
+        judged = [
+            (dataset.classes[truth[row]], dataset.classes[said[row]], float(sure[row]), float(answer[row, truth[row]])) for row in chosen
+        ]
+    else:
+        off = np.abs(truth - answer)
+        chosen = np.argsort(-off, kind="stable")[:ROWS]
+        judged = [(float(truth[row]), float(answer[row]), None, None) for row in chosen if off[row] > 0]
+        chosen = chosen[: len(judged)]
+    if not len(chosen):
+        return ()
+    names = row_names(dataset, part, chosen)
+    pictures = _pictures(dataset, part, chosen) if dataset.picture is not None else [""] * len(chosen)
+    values = _values(dataset, part, chosen, seed) if dataset.picture is None else [()] * len(chosen)
+    return tuple(
+        WrongRow(name, *said, values=seen, picture=picture)
+        for name, said, seen, picture in zip(names, judged, values, pictures, strict=True)
+    )
+
+
+def telling_columns(dataset: Dataset, seed: int = 0) -> list[int]:
+    """The columns that share most information with the target, the first the most, as positions among ``coded_columns``.
+
+    Mutual information with each column alone, by nearest neighbours (Kraskov, Stögbauer and Grassberger 2004; Ross 2014), on a sample of
+    the training rows.
+    """
+    which, places = dataset.division.places["train"]
+    rng = np.random.default_rng(seed)
+    rows = drawn_rows(len(places), MOST_ROWS, rng)
+    columns = coded_columns(dataset.preparation)
+    kept = drawn_rows(len(columns), MOST_COLUMNS, rng)
+    table = codes(dataset.preparation, dataset.division.tables.frames[which], places[rows])[:, kept]
+    categories = np.array([bool(columns[index].levels) for index in kept])
+    for index in range(table.shape[1]):
+        known = table[~np.isnan(table[:, index]), index]
+        # a category of its own; of numbers the middle, which tells nothing
+        lacking = -1.0 if categories[index] else float(np.median(known)) if len(known) else 0.0
+        table[np.isnan(table[:, index]), index] = lacking
+    measure: Any = mutual_info_regression if dataset.task == "regression" else mutual_info_classif
+    shared = measure(
+        table, dataset.truth["train"][rows], discrete_features=categories, n_neighbors=min(3, len(rows) - 1), random_state=seed
+    )
+    return [int(kept[index]) for index in np.argsort(-shared, kind="stable")]
+
+
+def _values(dataset: Dataset, part: Part, rows: NDArray, seed: int) -> list[tuple[tuple[str, str], ...]]:
+    which, places = dataset.division.places[part]
+    columns = coded_columns(dataset.preparation)
+    shown = telling_columns(dataset, seed)[:COLUMNS]
+    frame = dataset.division.tables.frames[which]
+    cells = {columns[index].name: frame[columns[index].name].gather(places[rows]).to_list() for index in shown}
+    return [tuple((name, _in_words(cells[name][place])) for name in cells) for place in range(len(rows))]
+
+
+def _in_words(value: object) -> str:
+    if value is None:
+        return "missing"
+    text = f"{value:.6g}" if isinstance(value, float) else str(value).strip()
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
+
+
+def _pictures(dataset: Dataset, part: Part, rows: NDArray) -> list[str]:
+    """Small PNGs in base64, as the file had the pictures."""
+    which, places = dataset.division.places[part]
+    assert dataset.picture is not None
+    pixels = pixels_of(dataset.division.tables.frames[which][dataset.picture.column].gather(places[rows]))
+    return [_png(each) for each in pixels]
+
+
+def _png(pixels: NDArray) -> str:
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    content = io.BytesIO()
+    picture.save(content, "PNG", optimize=True)
+    return base64.b64encode(content.getvalue()).decode()
