@@ -3,10 +3,8 @@
 import io
 import math
 from dataclasses import replace
-from importlib.resources import files
 
 import pytest
-from jinja2 import DictLoader, Environment, StrictUndefined
 from rich.console import Console
 
 from shoal.interval import Interval
@@ -28,7 +26,7 @@ from shoal.measurements.answers import (
 )
 from shoal.report.answer_figures import answer_figures
 from shoal.report.answers import answers_text, page_values, sentences
-from shoal.report.page import script_json
+from shoal.report.page import environment, script_json
 
 from .example_run import HOSTILE, around
 
@@ -77,13 +75,8 @@ def printed(answers, width=100, verbose=False):
 
 def section(answers):
     """``answers.html`` between the macros of the page, as the page includes it."""
-    own = files("shoal.report")
-    macros = (own / "parts.html").read_text(encoding="utf-8")
-    loader = DictLoader(
-        {"page": macros + '{% include "answers.html" %}', "answers.html": (own / "answers.html").read_text(encoding="utf-8")}
-    )
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("page").render(figures=answer_figures(answers), **page_values(answers))
+    page = environment().get_template("answers.html")
+    return page.render(figures=answer_figures(answers), pairs=[], pairs_key=(), **page_values(answers))
 
 
 def test_the_terminal_has_the_numbers_in_few_lines():

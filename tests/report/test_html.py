@@ -12,6 +12,7 @@ import pytest
 from shoal.errors import RunFolderError
 from shoal.recipe import Recipe
 from shoal.report import report_page, write_report
+from shoal.report.figures import figures
 from shoal.report.page import script_json
 
 from .example_run import HOSTILE, classification, hostile, regression
@@ -141,8 +142,6 @@ def test_pictures_hold_the_numbers_of_the_record():
     # one line a trial, one more for the train loss of each of the 5 retrainings, and the stars
     assert len(drawn["curves"]["data"]) == 20 + 2 * 5 + 1
     assert [shape["x0"] for shape in drawn["curves"]["layout"]["shapes"]] == list(run.plan.rungs)
-    rates = [rate for trace in drawn["search"]["data"] for rate in trace["x"]]
-    assert {f"{trial.recipe.learning_rate:.5g}" for trial in run.trials} == {f"{rate:.5g}" for rate in rates}
 
 
 def test_without_test_rows_the_dev_score_is_called_optimistic():
@@ -165,8 +164,9 @@ def test_headings_do_not_skip_a_level():
 
 
 def test_every_picture_has_words():
-    plots = [attributes for tag, attributes in Page(report_page(classification(6))).tags if attributes.get("class") == "plot"]
-    assert len(plots) == 4
+    run = classification(6)
+    plots = [attributes for tag, attributes in Page(report_page(run)).tags if attributes.get("class") == "plot"]
+    assert [plot["data-figure"] for plot in plots] == list(figures(run))
     assert all(len(plot["aria-label"] or "") > 40 and plot["role"] == "img" for plot in plots)
 
 
@@ -197,7 +197,7 @@ def test_the_ledger_is_shown_step_by_step_with_effects_controls_and_decisions():
         "initialisation zeros to he",
         "-32.0 % (-37.0 to -27.0)",
         "random: beta1 0.9 to 0.8",
-        "-3.1 points",
+        "-10.8 points",
     ):
         assert words in texts
     assert "kept: its whole interval lies below 0" in texts and "rejected: its interval holds 0" in texts

@@ -106,7 +106,7 @@ def importance_figure(answers: Answers) -> Figure | None:
         "hovertemplate": "%{y}, Optuna's: %{x:.0f} %<extra></extra>",
     }
     layout: Spec = {
-        "xaxis": {"title": {"text": f"share of the variance of the {LOSS}, %"}, "rangemode": "tozero"},
+        "xaxis": {"title": {"text": "share of the variance, %"}, "rangemode": "tozero"},
         "yaxis": {"type": "category"},
         "margin": {"l": 120, "r": 14, "t": 12, "b": 44},
     }

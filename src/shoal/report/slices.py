@@ -74,6 +74,8 @@ def _slice(run: Run, trials: Sequence[Trial], axis: Axis, vertical: Spec, groups
 def pair_figures(run: Run) -> list[Figure]:
     """The pairs of settings that depend on each other most: trials over both, marked by their dev loss."""
     pairs = run.answers.interactions[:MOST_PAIRS] if run.answers is not None else ()
+    if not pairs:
+        return []
     trials, losses = _compared(run)
     drawn = []
     for pair in pairs:

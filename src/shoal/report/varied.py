@@ -15,7 +15,7 @@ from shoal.report.wording import SETTINGS, loss, number, setting
 MOST_CATEGORIES = 6
 """A number with so few different values is drawn as categories, evenly spaced."""
 
-MANY_TIMES = 20
+MANY_TIMES = 10
 """Positive numbers that span this factor are drawn on a logarithmic axis."""
 
 FIRST_NUMBER = 0.14

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from textwrap import shorten
+from textwrap import shorten, wrap
 
 from shoal.records import Interval, Ledger, LedgerEntry, Run
 from shoal.report.drawing import Figure, Key, Spec, five_digits, plain, upright
 from shoal.report.wording import SHARES, difference, effect, error_name, score_span
 
-NAME_LENGTH = 30
+NAME_LENGTH = 20
 DECIDED = {"kept": "--accent", "rejected": "--muted", "measured": "--muted"}
 
 
@@ -42,7 +42,12 @@ def waterfall_figure(run: Run) -> Figure | None:
     labels = ["<b>First recipe</b>", *(_label(row.entry) for row in rows), "<b>Result</b>"]
     title = error_name(run)
     layout: Spec = {
-        "xaxis": {"title": {"text": f"dev {title}{', %' if factor == 100 else ''}"}, "nticks": 6},
+        "xaxis": {
+            "title": {"text": f"dev {title}{', %' if factor == 100 else ''}"},
+            "nticks": 4,
+            "exponentformat": "none",
+            "separatethousands": True,
+        },
         "yaxis": {
             "tickvals": [0.0, *ys.values(), bottom],
             "ticktext": labels,
@@ -85,7 +90,9 @@ def waterfall_rows(ledger: Ledger) -> list[Row]:
 
 
 def _label(entry: LedgerEntry) -> str:
-    name = plain(shorten(entry.change, NAME_LENGTH, placeholder="…") if " " in entry.change[:NAME_LENGTH] else entry.change[:NAME_LENGTH])
+    """The change on at most two lines, so that a phone has room for the bars."""
+    lines = wrap(entry.change, NAME_LENGTH, max_lines=2, placeholder="…")
+    name = "<br>".join(plain(line) for line in lines)
     return f"<b>{name}</b>" if entry.decision == "kept" else name
 
 
