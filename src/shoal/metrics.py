@@ -22,6 +22,7 @@ Sample weights enter the rates through Kish's effective number of rows ``(sum w)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -30,6 +31,7 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from shoal.errors import OptionError, Problem, did_you_mean
 from shoal.records import Interval, Task
@@ -358,6 +360,23 @@ def interval(
     draws = bootstrap(metric, truth, ensemble, weight, resamples=resamples, seed=seed)
     draws = draws + seed_scatter(np.array([score(metric, truth, member, weight) for member in members]), resamples=resamples, seed=seed)
     return spanned(score(metric, truth, ensemble, weight), np.clip(draws, metric.low, metric.high))
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """The mean with its 95 % interval (Student's t); one value tells nothing about its scatter and is its own interval.
+
+    Args:
+        values: of independent seeds, trials or replays.
+
+    Example:
+        >>> mean_interval([1.0, 2.0, 3.0]).high.__round__(3)
+        4.484
+        >>> mean_interval([1.0])
+        Interval(value=1.0, low=1.0, high=1.0)
+    """
+    mean = float(np.mean(values))
+    half = float(stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
+    return Interval(mean, mean - half, mean + half)
 
 
 def spanned(value: float, draws: NDArray) -> Interval:

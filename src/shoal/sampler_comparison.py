@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from shoal.answers.luck import t_interval
 from shoal.measurements.answers import Answers, SampledBy, SamplerComparison
+from shoal.metrics import mean_interval
 from shoal.parameters import Range
 from shoal.plan import Budget
 from shoal.recipe import Recipe
@@ -114,8 +114,8 @@ def compare_samplers(trainer: Trainer, family: Family, planned: ShoalPlan, seed:
             name=name,
             trials=len(drawn[name][0]),
             values=_values(family, drawn[name][0]),
-            best=t_interval(best[name].tolist()),
-            ahead=None if name == REFERENCE else t_interval((best[REFERENCE] - best[name]).tolist()),
+            best=mean_interval(best[name].tolist()),
+            ahead=None if name == REFERENCE else mean_interval((best[REFERENCE] - best[name]).tolist()),
         )
         for name in COMPARED
     ]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from shoal.answers.comparison import Comparison, full_length
-from shoal.answers.luck import t_interval
 from shoal.measurements.answers import ArchitectureMap, Cell
+from shoal.metrics import mean_interval
 from shoal.parameters import LAYERS, UNITS, Choice
 from shoal.recipe import Recipe
 from shoal.records import Plan, Trial
@@ -46,7 +46,7 @@ def architecture_map(compared: Comparison, trials: Sequence[Trial], space: Space
                 continue  # a network without hidden layers has no units, and the others have some
             mine = [loss for loss, (d, units) in zip(compared.losses, shapes, strict=True) if d == depth and low <= units <= high]
             best = [trial.score for trial in full if _is_in(trial.recipe, depth, low, high) and trial.score is not None]
-            cells.append(Cell(depth, low, high, len(mine), t_interval(mine) if mine else None, min(best, default=None)))
+            cells.append(Cell(depth, low, high, len(mine), mean_interval(mine) if mine else None, min(best, default=None)))
     words = ("blocks", "filters") if has_blocks else ("hidden layers", "units")
     return ArchitectureMap(layers, widths, tuple(cells), compared.steps, *words)
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from shoal.answers.comparison import full_length
 from shoal.interval import Interval
 from shoal.measurements.answers import Luck, RunnerUp, Winner
+from shoal.metrics import mean_interval
 from shoal.recipe import Recipe
 from shoal.records import Plan, Trial
 
@@ -26,20 +26,6 @@ def fresh_scores(trials: Sequence[Trial]) -> Fresh:
         if trial.purpose == "retrain":
             fresh.setdefault(trial.recipe, {})[trial.seed] = math.inf if trial.score is None else trial.score
     return fresh
-
-
-def t_interval(values: Sequence[float]) -> Interval:
-    """The mean with its 95 % t interval; a single value's interval is unknown, and its ends are the value.
-
-    Example:
-        >>> t_interval([1.0, 2.0, 3.0]).high.__round__(3)
-        4.484
-    """
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return Interval(mean, mean, mean)
-    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
-    return Interval(mean, mean - half, mean + half)
 
 
 def winning_recipe(trials: Sequence[Trial]) -> Recipe | None:
@@ -71,7 +57,7 @@ def winner(trials: Sequence[Trial], plan: Plan, count: Callable[[Recipe], int], 
         trial=None if own is None else ranked[own].number,
         place=None if own is None else own + 1,
         searched=None if own is None else float(ranked[own].score or 0.0),
-        fresh=t_interval(scores),
+        fresh=mean_interval(scores),
         seeds=len(scores),
         deviation=float(np.std(scores, ddof=1)),
         parameters=count(recipe),
@@ -122,4 +108,4 @@ def _runner_up(other: Trial, own: Trial, fresh: Fresh) -> RunnerUp:
     theirs, mine = fresh[other.recipe], fresh[own.recipe]
     paired = [theirs[seed] - mine[seed] for seed in sorted(theirs.keys() & mine.keys())]
     told = len(paired) > 1 and all(map(math.isfinite, paired))
-    return RunnerUp(other.number, lead, t_interval(paired) if told else None)
+    return RunnerUp(other.number, lead, mean_interval(paired) if told else None)

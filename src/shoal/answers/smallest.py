@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from scipy import stats
 
 from shoal.answers.comparison import full_length
-from shoal.answers.luck import Fresh, fresh_scores, t_interval
+from shoal.answers.luck import Fresh, fresh_scores
 from shoal.interval import Interval
 from shoal.measurements.answers import SmallNetwork, Winner
+from shoal.metrics import mean_interval
 from shoal.nets.network import Layout
 from shoal.recipe import Recipe
 from shoal.records import Plan, Trial
@@ -64,7 +65,7 @@ def _score(trial: Trial, fresh: Fresh, best: Winner) -> tuple[Interval, int]:
     if trial.recipe in fresh:
         scores = list(fresh[trial.recipe].values())
         if all(map(math.isfinite, scores)) and len(scores) > 1:
-            return t_interval(scores), len(scores)
+            return mean_interval(scores), len(scores)
         return Interval(math.inf, math.inf, math.inf), len(scores)
     score = math.inf if trial.score is None else trial.score
     half = float(stats.t.ppf(0.975, best.seeds - 1)) * best.deviation

@@ -1,26 +1,12 @@
-"""What a number is over random seeds: its mean with an interval, and how many seeds would settle a question about it."""
+"""What a number is over random seeds: a factor with its interval, and how many seeds would settle a question about it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-import numpy as np
-from scipy import stats
-
 from shoal.interval import Interval
-
-
-def over_seeds(values: Sequence[float]) -> Interval:
-    """The mean with its 95 % interval (Student's t); one value tells nothing about its scatter and is its own interval.
-
-    Example:
-        >>> over_seeds([1.0, 1.0, 1.0])
-        Interval(value=1.0, low=1.0, high=1.0)
-    """
-    mean = float(np.mean(values))
-    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-    return Interval(mean, mean - half, mean + half)
+from shoal.metrics import mean_interval
 
 
 def factor_over_seeds(values: Sequence[float]) -> Interval:
@@ -30,7 +16,7 @@ def factor_over_seeds(values: Sequence[float]) -> Interval:
         >>> factor_over_seeds([0.5, 0.5]).value
         0.5
     """
-    logs = over_seeds([math.log(max(value, 1e-300)) for value in values])
+    logs = mean_interval([math.log(max(value, 1e-300)) for value in values])
     return Interval(math.exp(logs.value), math.exp(logs.low), math.exp(logs.high))
 
 

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from shoal.diagnose.case import Case, Check, Outcome, Severity, plain
-from shoal.diagnose.seeds import factor_over_seeds, over_seeds, seeds_to_settle
+from shoal.diagnose.seeds import factor_over_seeds, seeds_to_settle
 from shoal.diagnose.verdict import above
 from shoal.interval import Interval
 from shoal.measurements import Signals
 from shoal.measurements.signals import Series
+from shoal.metrics import mean_interval
 
 FEWEST_LAYERS = 3
 """Hidden layers from which a factor per layer means something."""
@@ -127,12 +128,12 @@ def _dead(case: Case, signals: tuple[Signals, ...]) -> Outcome | None:
         return Outcome(f"Units of {case.recipe.activation} saturate; they do not die.", {}, "not applicable")
     if above(_twins(signals), ALIKE) == "yes":
         return None  # they are dead because they never parted: SH405
-    share = over_seeds([_worst(each.dead[-1]) for each in signals])
+    share = mean_interval([_worst(each.dead[-1]) for each in signals])
     if above(share, MANY_DEAD) == "no":
         return None
     if _has_fitted(signals):
         return None
-    begin = over_seeds([_worst(each.dead[0]) for each in signals])
+    begin = mean_interval([_worst(each.dead[0]) for each in signals])
     evidence = {"share": plain(share), "share_before_training": plain(begin), "networks": len(signals)}
     if above(share, MANY_DEAD) == "cannot tell":
         return _open("the share of dead units", share, MANY_DEAD, signals, evidence)
@@ -147,9 +148,9 @@ def _saturated(case: Case, signals: tuple[Signals, ...]) -> Outcome | None:
     if case.recipe is None or case.recipe.activation not in SATURATING:
         name = "unknown" if case.recipe is None else case.recipe.activation
         return Outcome(f"The activation is {name}, which does not saturate on both sides.", {}, "not applicable")
-    begin, end = (over_seeds([_worst(each.saturated[moment]) for each in signals]) for moment in (0, -1))
+    begin, end = (mean_interval([_worst(each.saturated[moment]) for each in signals]) for moment in (0, -1))
     # a network that grows sure of its answers saturates slowly; one that steps too far does so at once, and stays so
-    lasting = over_seeds([min(_worst(each.saturated[min(1, len(each.steps) - 1)]), _worst(each.saturated[-1])) for each in signals])
+    lasting = mean_interval([min(_worst(each.saturated[min(1, len(each.steps) - 1)]), _worst(each.saturated[-1])) for each in signals])
     share = begin if _has_fitted(signals) else max(begin, lasting, key=lambda each: each.low)
     if above(share, SATURATED) == "no":
         return None
@@ -227,7 +228,7 @@ def _twins(signals: Sequence[Signals]) -> Interval:
         both = zip(network.alike[0], network.alike[-1], strict=True)
         return _worst([None if begin is None or end is None else min(begin, end) for begin, end in both])
 
-    return over_seeds([of(each) for each in signals])
+    return mean_interval([of(each) for each in signals])
 
 
 def _has_fitted(signals: Sequence[Signals]) -> bool:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from shoal.diagnose.case import Case, Check, Outcome, Severity, plain
-from shoal.diagnose.seeds import over_seeds
 from shoal.diagnose.verdict import say, threshold
 from shoal.interval import Interval
 from shoal.losses import NOT_LEARNED
 from shoal.measurements import RateRange
+from shoal.metrics import mean_interval
 from shoal.recipe import Recipe
 from shoal.records import Trial
 
@@ -44,7 +44,7 @@ def late_fall(trials: tuple[Trial, ...]) -> tuple[Interval, int] | None:
     falls = [fall for trial in final if (fall := _late_fall(trial)) is not None]
     if not falls:
         return None
-    return over_seeds(falls), len(falls)
+    return mean_interval(falls), len(falls)
 
 
 def _late_fall(trial: Trial) -> float | None:
@@ -97,7 +97,7 @@ def _losses(trial: Trial, name: str = "train_loss") -> list[float]:
 
 def _clearly_above(values: Sequence[float], limit: float) -> bool:
     """Whether the mean over seeds is, with its interval, or every single seed: a few seeds that scatter widely can all lie far above."""
-    return over_seeds(values).low > limit or min(values) > limit
+    return mean_interval(values).low > limit or min(values) > limit
 
 
 def _rate_too_high(case: Case) -> Outcome | None:
@@ -121,7 +121,7 @@ def _rate_too_low(case: Case) -> Outcome | None:
     best = min((loss for loss in rates.losses if loss is not None), default=rates.start)
     if rates.used * FAR_BELOW >= rates.best or not _clearly_above(ends, best + WASTED * (rates.start - best)):
         return None
-    end = over_seeds(ends)
+    end = mean_interval(ends)
     text = (
         f"At the learning rate {rates.used:.2g} the training loss ended at {end.value:.3g} ({end.low:.3g} to {end.high:.3g}); "
         f"a mere {rates.steps} steps at {rates.best:.2g} bring it to {best:.3g}."
@@ -149,15 +149,15 @@ def _flat(case: Case) -> Outcome | None:
         return Outcome("No loss of the trivial answer is known to compare with.", {}, "not applicable")
     train = [min(losses) for trial in final_networks(case) if (losses := _losses(trial))]
     # a network that knows its training rows by heart has learned something, and another finding's name
-    if not _clearly_above(lowest, NOT_LEARNED * trivial) or (train and over_seeds(train).value < NOT_LEARNED * trivial):
+    if not _clearly_above(lowest, NOT_LEARNED * trivial) or (train and mean_interval(train).value < NOT_LEARNED * trivial):
         return None
-    size = over_seeds(lowest)
+    size = mean_interval(lowest)
     text = (
         f"The lowest dev loss, {size.value:.3g} ({size.low:.3g} to {size.high:.3g}), is not below that of a constant answer, "
         f"{trivial:.3g}, and neither is the training loss: the network has learned next to nothing."
     )
     evidence = {"dev_loss": plain(size), "trivial": trivial}
-    return Outcome(text, evidence | ({"train_loss": plain(over_seeds(train))} if train else {}))
+    return Outcome(text, evidence | ({"train_loss": plain(mean_interval(train))} if train else {}))
 
 
 def _noisy(case: Case) -> Outcome | None:
@@ -166,7 +166,7 @@ def _noisy(case: Case) -> Outcome | None:
         return Outcome(f"It takes at least {FEWEST_EVALUATIONS} evaluations to see noise.", {}, "not applicable")
     if not _clearly_above(shares, NOISY):
         return None
-    share = over_seeds(shares)
+    share = mean_interval(shares)
     text = (
         f"Between evaluations the training loss rose by {share.value:.1f} ({share.low:.1f} to {share.high:.1f}) times as much in all as it "
         "fell in the end."
@@ -191,7 +191,7 @@ def _past_best(case: Case) -> Outcome | None:
             ends.append(trial.best_step / trial.steps)
     if not rises:
         return Outcome(f"It takes at least {FEWEST_EVALUATIONS} evaluations to see a minimum.", {}, "not applicable")
-    rise, at = over_seeds(rises), over_seeds(ends)
+    rise, at = mean_interval(rises), mean_interval(ends)
     if rise.low <= ROSE_AGAIN:
         return None
     text = (
