@@ -143,8 +143,6 @@ def rows_of_page(results: dict[str, dict[str, Any]], changes: list[str]) -> list
             interval = mean_interval(effects)
             middle, low, high = (100 * math.expm1(each) for each in (interval.value, interval.low, interval.high))
             text = f"{middle:+.1f} % ({low:+.1f} to {high:+.1f})"
-                *(100 * math.expm1(each) for each in (interval.value, interval.low, interval.high))
-            )
             cells.append(f"**{text}**" if interval.low > 0 or interval.high < 0 else text)
         singles = {t: effect(results[t][change], results[t]["base"], "single") for t in tables}
         best, worst = min(singles, key=lambda t: singles[t]), max(singles, key=lambda t: singles[t])
