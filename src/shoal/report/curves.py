@@ -11,7 +11,15 @@ from shoal.report.drawing import Figure, Key, Spec, bulk_axis, five_digits, log_
 from shoal.report.wording import number, recipe_line
 
 POINTS_OF_A_CURVE = 64
-"""Points kept of each curve of the search; the retrained winner keeps four times as many."""
+"""Points kept of each curve of the search, at most; the retrained winner keeps four times as many."""
+
+POINTS_OF_ALL = 8192
+"""Points kept of all curves of the search together, as far as each has the fewest."""
+
+FEWEST_POINTS = 24
+
+ENDS = {"stopped early": ("diamond-open", "◇", "--ok"), "diverged": ("x-thin-open", "✕", "--bad")}
+"""How the end of a curve is marked that ended by itself: Plotly's symbol, the sign for the legend and the colour."""
 
 
 def curves_figure(run: Run) -> Figure | None:
@@ -36,12 +44,15 @@ def trial_curves(trials: Sequence[Trial], rungs: Sequence[int], best_recipe: Rec
     retrains = [trial for trial in traced if trial.purpose == "retrain"]
     thin = {"color": "--muted", "width": 1}
     # the more lines there are, the fainter each
-    data = [_curve(trial, trial.trace.dev_loss, thin) | {"opacity": max(0.25, min(0.7, 40 / len(search)))} for trial in search]
+    points = max(FEWEST_POINTS, min(POINTS_OF_A_CURVE, POINTS_OF_ALL // max(len(search), 1)))
+    data = [_curve(trial, trial.trace.dev_loss, thin, points) | {"opacity": max(0.25, min(0.7, 40 / len(search)))} for trial in search]
     data += [_curve(trial, trial.trace.dev_loss, {"color": "--second", "width": 2}) for trial in winner]
     data += [_curve(trial, trial.trace.train_loss, {"color": "--accent", "width": 1.2, "dash": "dot"}) for trial in retrains]
     data += [_curve(trial, trial.trace.dev_loss, {"color": "--accent", "width": 2.6}) for trial in retrains]
     best = [trial for trial in retrains or winner if trial.score is not None]
     data.append(_stars(best))
+    ended = {status: [trial for trial in traced if trial.status == status] for status in ENDS}
+    data += [_ends(some, *ENDS[status]) for status, some in ended.items() if some]
     losses = [loss for trial in traced for loss in trial.trace.dev_loss if loss is not None]
     losses += [loss for trial in retrains for loss in trial.trace.train_loss if loss is not None]
     steps = [step for trial in traced for step in trial.trace.steps]
@@ -57,6 +68,7 @@ def trial_curves(trials: Sequence[Trial], rungs: Sequence[int], best_recipe: Rec
         *([Key("solid", "--second", "the best so far, dev" if so_far else "the winner in the search, dev")] if winner else []),
         *([Key("bold", "--accent", "retrained, dev"), Key("dot", "--accent", "retrained, train")] if retrains else []),
         *([Key("★", "--bad", "best step")] if best else []),
+        *(Key(ENDS[status][1], ENDS[status][2], status) for status, some in ended.items() if some),
     )
     alternative = (
         f"Dev loss against training step of {len(traced)} trials, {'the best so far' if so_far else 'the retrained winner'} in bold. "
@@ -77,25 +89,42 @@ def _stars(best: list[Trial]) -> Spec:
     }
 
 
+def _ends(trials: list[Trial], symbol: str, _: str, colour: str) -> Spec:
+    """A mark at the last loss of each trial."""
+    known = [
+        [(step, loss) for step, loss in zip(trial.trace.steps, trial.trace.dev_loss, strict=False) if loss is not None] for trial in trials
+    ]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [losses[-1][0] for losses in known],
+        "y": [five_digits(losses[-1][1]) for losses in known],
+        "marker": {"symbol": symbol, "size": 7, "color": colour, "line": {"color": colour, "width": 1.4}},
+        "text": [f"{trial_words(trial)}<br>last at step {losses[-1][0]:,}" for trial, losses in zip(trials, known, strict=True)],
+        "hoverinfo": "text",
+    }
+
+
 def _rung_label(index: int, rung: int) -> Spec:
     # an annotation on a logarithmic axis is placed at the logarithm, unlike a shape
     place = {"x": math.log10(max(rung, 1)), "y": 1, "yref": "paper", "yanchor": "bottom"}
     return place | {"text": f"rung {index + 1}", "showarrow": False, "font": {"size": 11}}
 
 
-def _curve(trial: Trial, losses: Sequence[float | None], line: Spec) -> Spec:
-    kept = _thinned(losses, POINTS_OF_A_CURVE if trial.purpose == "search" else 4 * POINTS_OF_A_CURVE)
+def _curve(trial: Trial, losses: Sequence[float | None], line: Spec, points: int = 4 * POINTS_OF_A_CURVE) -> Spec:
+    kept = _thinned(losses, points)
     return {
         "type": "scatter",
         "mode": "lines",
         "x": [trial.trace.steps[index] for index in kept],
         "y": [five_digits(losses[index]) for index in kept],
         "line": line,
-        "hovertemplate": f"{_hover(trial)}<br>step %{{x:,}}: %{{y:.4g}}<extra></extra>",
+        "hovertemplate": f"{trial_words(trial)}<br>step %{{x:,}}: %{{y:.4g}}<extra></extra>",
     }
 
 
-def _hover(trial: Trial) -> str:
+def trial_words(trial: Trial) -> str:
+    """A trial's number, how it ended and its recipe, as words to show on pointing at it."""
     name = f"trial {trial.number}" + (" (retrained)" if trial.purpose == "retrain" else "")
     return f"<b>{name}</b>, {trial.status}<br>" + plain(recipe_line(trial.recipe)).replace("; ", "<br>")
 

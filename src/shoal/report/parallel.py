@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from shoal.records import Run, Trial
+from shoal.report.curves import trial_words
 from shoal.report.drawing import Figure, Key, Spec, plain
 from shoal.report.varied import Axis, best_quarter, loss_axis, varied_axes
-from shoal.report.wording import by_score, is_winner, recipe_line
+from shoal.report.wording import by_score, is_winner
 
 MOST_AXES = 10
 """More would leave no room for their names; the table of trials has all settings."""
@@ -99,14 +100,9 @@ def _lines(trials: Sequence[Trial], axes: Sequence[Axis], indices: Sequence[int]
         "meta": {
             "trials": [trials[index].number for index in indices],
             "words": [[axis.words[index] for axis in axes] for index in indices],
-            "hovers": [_hover(trials[index]) + axes[-1].words[index] for index in indices],
+            "hovers": [f"{trial_words(trials[index])}<br>best dev loss {axes[-1].words[index]}" for index in indices],
         },
     }
-
-
-def _hover(trial: Trial) -> str:
-    recipe = plain(recipe_line(trial.recipe)).replace("; ", "<br>")
-    return f"<b>trial {trial.number}</b>, {trial.status}<br>{recipe}<br>best dev loss "
 
 
 def _tick(at: int, place: float, words: str) -> Spec:
