@@ -1,104 +1,186 @@
-"""Test error of shoal on fixed splits, beside the figures of other models in peers.json.
+"""Test error and log loss of ``shoal improve`` on ten fixed splits, beside the figures of other models in peers.json.
 
-    python benchmarks/quality.py FOLDER [--budget 60s] [--seed 0] [--set adult] [--save results.json]
+    python benchmarks/quality.py [--budget 15s] [--seeds 3] [--set adult] [--rerun lightgbm,catboost,realmlp] [--save results.json]
 
-FOLDER holds ``<set>/train.csv``, ``dev.csv``, ``test.csv`` and ``task.json`` with ``{"target": ..., "task": ...}``. Each set is given to
-the command line as a user would; the error is computed here from the predictions of ``shoal predict``, not taken from the run.
+Each set is given to the command line as a user would, with its own dev and test files; error (or 1 - R2) and log loss are computed here
+from the predictions of ``shoal predict``, not taken from the run. Shown are means over seeds with the half width of their 95 % t
+interval. ``--rerun`` runs peers again (see ``quality_peers.py``); the others' figures are those of peers.json, one seed each. For the log
+loss, RealMLP is run as its authors advise for it. The seconds are the whole command's: start, compilation and report included.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import platform
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from real_data import MEASURED_BY_PEERS, Table, fixed_split
 
-PEERS = json.loads(Path(__file__).with_name("peers.json").read_text())
+from shoal.metrics import mean_interval
+
+HERE = Path(__file__).parent
+PEERS = json.loads((HERE / "peers.json").read_text())
 COMMAND = str(Path(sys.executable).with_name("shoal"))
+PEERS_PYTHON = HERE.parent / ".bench-venv" / "bin" / "python"
+RERUN = {"mlp": "MLP (scikit-learn)", "boosting": "boosting (scikit-learn)", "lightgbm": "LightGBM", "catboost": "CatBoost"}
+RERUN |= {"realmlp": "RealMLP", "realmlp-log-loss": "RealMLP"}
+"""Peers of ``quality_peers.py``, by their names in the table."""
+NEURAL = ("MLP (scikit-learn)", "AutoGluon network", "RealMLP", "TabM")
+WORST_AGAINST_REALMLP, WORST_AGAINST_CATBOOST, SECONDS = 1.03, 1.02, 150.0
+CLOSE_TO_CATBOOST = ("adult", "california_housing")
+SMALLEST_PROBABILITY = 1e-7
+
+Figures = dict[str, dict[str, list[float]]]
+"""``figures[set][model]``: one value per seed."""
 
 
-def column(path: Path, name: str) -> np.ndarray:
-    return pl.read_csv(path, columns=[name], infer_schema_length=0)[name].str.strip_chars().to_numpy()
+def written(table: Table, folder: Path) -> Path:
+    """The fixed split as files, for commands."""
+    for part, frame in fixed_split(table).items():
+        frame.write_csv(folder / f"{part}.csv")
+    (folder / "task.json").write_text(json.dumps({"target": table.target, "task": table.task}))
+    return folder
 
 
-def figure(truth: np.ndarray, predicted: np.ndarray, task: str) -> float:
-    """Error rate, or 1 - R2; both columns arrive as text."""
-    if task == "classification":
-        return float(np.mean(truth != predicted))
-    truth, predicted = truth.astype(float), predicted.astype(float)
-    return float(np.sum((truth - predicted) ** 2) / np.sum((truth - truth.mean()) ** 2))
+def improved(table: Table, folder: Path, budget: str, seed: int) -> dict[str, Any]:
+    """What one run of the command reaches on the test rows."""
+    run, predictions = folder / f"run-{seed}", folder / f"predictions-{seed}.csv"
+    command = [COMMAND, "improve", folder / "train.csv", "--target", table.target, "--task", table.task, "--dev", folder / "dev.csv"]
+    command += ["--test", folder / "test.csv", "--budget", budget, "--seed", str(seed), "--out", run, "--json", "--quiet"]
+    begun = time.perf_counter()
+    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    seconds = time.perf_counter() - begun
+    asked = ["--proba"] if table.task == "classification" else []
+    subprocess.run([COMMAND, "predict", run, folder / "test.csv", "--out", predictions, *asked], capture_output=True, check=True)
+    truth, predicted = (pl.read_csv(path, infer_schema_length=0) for path in (folder / "test.csv", predictions))
+    return {"seconds": seconds, "trials": told["trials"], **scores(truth[table.target].str.strip_chars().to_numpy(), predicted, table.task)}
 
 
-def score_set(folder: Path, budget: str, seed: int) -> dict[str, Any]:
-    task = json.loads((folder / "task.json").read_text())
-    with tempfile.TemporaryDirectory() as scratch:
-        run, predictions = Path(scratch) / "run", Path(scratch) / "predictions.csv"
-        improve = [
-            COMMAND,
-            "improve",
-            folder / "train.csv",
-            "--target",
-            task["target"],
-            "--task",
-            task["task"],
-            "--dev",
-            folder / "dev.csv",
-        ]
-        improve += ["--test", folder / "test.csv", "--budget", budget, "--seed", str(seed), "--out", run, "--json", "--quiet"]
-        start = time.perf_counter()
-        result = json.loads(subprocess.run(improve, capture_output=True, check=True).stdout)
-        seconds = time.perf_counter() - start
-        subprocess.run([COMMAND, "predict", run, folder / "test.csv", "--out", predictions], capture_output=True, check=True)
-        error = figure(column(folder / "test.csv", task["target"]), column(predictions, "prediction"), task["task"])
-    return {
-        "task": task["task"],
-        "error": error,
-        "seconds": seconds,
-        "run": {key: result[key] for key in ("metric", "dev", "test", "trials", "recipe")},
-    }
+def scores(truth: np.ndarray, predicted: pl.DataFrame, task: str) -> dict[str, float]:
+    """Error rate and mean log loss, or 1 - R2, of predictions that arrive as text."""
+    answers = predicted["prediction"].to_numpy()
+    if task == "regression":
+        y = truth.astype(float)
+        return {"error": float(np.square(y - answers.astype(float)).sum() / np.square(y - y.mean()).sum())}
+    names = [name for name in predicted.columns if name.startswith("p_")]
+    probabilities = predicted.select(names).cast(pl.Float64).to_numpy()
+    of_truth = probabilities[np.arange(len(truth)), [names.index(f"p_{each}") for each in truth]]
+    return {"error": float(np.mean(truth != answers)), "log_loss": float(-np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)).mean())}
 
 
-def peers_of(name: str) -> list[float | None]:
-    return [pair and pair[0] for pair in PEERS["figures"].get(name, [None] * len(PEERS["peers"]))]
+def rerun(peer: str, folder: Path, seed: int) -> dict[str, float]:
+    """One peer's figures on this machine."""
+    command = [PEERS_PYTHON, HERE / "quality_peers.py", peer, folder, "--seed", str(seed)]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout.splitlines()[-1])
+
+
+def shown(figures: Figures, models: Sequence[str], title: str) -> dict[str, dict[str, float]]:
+    """The table of one figure, and its means by set and model."""
+    print(f"\n{title}\n{'set':<20}" + "".join(f"{model.split(' (')[0][:16]:<17}" for model in models))
+    means: dict[str, dict[str, float]] = {}
+    for name, of_models in figures.items():
+        cells = []
+        for model in models:
+            values = of_models.get(model, [])
+            interval = mean_interval(values) if values else None
+            half = f" ±{interval.high - interval.value:.4f}" if interval and len(values) > 1 else ""
+            cells.append(f"{interval.value:.4f}{half}" if interval else "-")
+        means[name] = {model: float(np.mean(values)) for model, values in of_models.items() if values}
+        print(f"{name:<20}" + "".join(f"{cell:<17}" for cell in cells), flush=True)
+    print(f"{'mean rank':<20}" + "".join(f"{mean_rank(means, model, models):<17.2f}" for model in models))
+    return means
+
+
+def mean_rank(means: dict[str, dict[str, float]], model: str, models: Iterable[str]) -> float:
+    """Mean rank of a model over the sets that it was measured on, among those measured there."""
+    ranks = [
+        1 + sum(of[other] < of[model] for other in models if other in of) for of in means.values() if model in of
+    ]  # fmt: skip
+    return float(np.mean(ranks)) if ranks else float("nan")
+
+
+def judged(means: dict[str, dict[str, float]], seconds: dict[str, list[float]], figure: str) -> bool:
+    """Whether each goal for a figure is met, said line by line."""
+    goals: list[tuple[str, bool]] = []
+    neural = ("shoal", *NEURAL)
+    ranks = {model: mean_rank(means, model, neural) for model in neural}
+    goals.append(
+        (f"mean rank among networks by {figure}: {ranks['shoal']:.2f}", ranks["shoal"] <= min(r for r in ranks.values() if r == r))
+    )
+    ratios = {name: of["shoal"] / of["RealMLP"] for name, of in means.items() if "RealMLP" in of}
+    if ratios:
+        worst = max(ratios, key=lambda name: ratios[name])
+        goals.append((f"worst against RealMLP: {worst}, {ratios[worst]:.3f} of its {figure}", ratios[worst] <= WORST_AGAINST_REALMLP))
+    for name in CLOSE_TO_CATBOOST:
+        if figure == "error" and "CatBoost" in means.get(name, {}):
+            ratio = means[name]["shoal"] / means[name]["CatBoost"]
+            goals.append((f"{name}: {ratio:.3f} of CatBoost's error", ratio <= WORST_AGAINST_CATBOOST))
+    if figure == "error" and len(seconds) == len(MEASURED_BY_PEERS):
+        total = sum(float(np.mean(each)) for each in seconds.values())
+        goals.append((f"ten sets in {total:.0f} s", total <= SECONDS))
+    for text, is_met in goals:
+        print(f"{'ok' if is_met else 'MISSED':<8}{text}")
+    return all(is_met for _, is_met in goals)
+
+
+def recorded(figure: str, name: str) -> dict[str, list[float]]:
+    """What peers.json holds of a set."""
+    if figure == "log_loss":
+        return {peer: [value] for peer, value in PEERS["log_loss"].get(name, {}).items()}
+    return {peer: [pair[0]] for peer, pair in zip(PEERS["peers"], PEERS["figures"][name], strict=True) if pair}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Test error of shoal on fixed splits, beside its peers.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--budget", default="60s")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--set", action="append", dest="sets", help="only this set; may be repeated")
-    parser.add_argument("--save", type=Path, help="write the full results as JSON")
+    parser = argparse.ArgumentParser(description="Test error and log loss of shoal on fixed splits, beside its peers.")
+    parser.add_argument("--budget", default="15s")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--set", action="append", dest="sets", choices=tuple(MEASURED_BY_PEERS), help="may be repeated")
+    parser.add_argument("--rerun", default="", help=f"peers to run again, comma-separated: {', '.join(RERUN)}")
+    parser.add_argument("--save", type=Path, help="write every figure as JSON")
     options = parser.parse_args()
+    peers = list(filter(None, options.rerun.split(",")))
+    if unknown := set(peers) - set(RERUN):
+        parser.error(f"peers are {', '.join(RERUN)}; got {', '.join(sorted(unknown))}")
 
-    names = options.sets or sorted(path.parent.name for path in options.folder.glob("*/task.json"))
-    print(f"peers: {PEERS['machine']}")
-    print(f"{'set':<20}{'figure':<9}{'shoal (s)':<15}" + "".join(f"{peer.split(' (')[0]:<12.11}" for peer in PEERS["peers"]) + "rank")
-    results, ranks = {}, []
-    for name in names:
-        try:
-            results[name] = score_set(options.folder / name, options.budget, options.seed)
-        except subprocess.CalledProcessError as error:
-            print(f"{name:<20}failed: {error.stderr.decode().strip()[-400:]}", flush=True)
-            continue
-        error, peers = results[name]["error"], peers_of(name)
-        ranks.append(1 + sum(peer is not None and peer < error for peer in peers))
-        label = "error" if results[name]["task"] == "classification" else "1 - R2"
-        shown = "".join(f"{'-' if peer is None else format(peer, '.4f'):<12}" for peer in peers)
-        mine = f"{error:.4f} ({results[name]['seconds']:.0f})"
-        print(f"{name:<20}{label:<9}{mine:<15}{shown}{ranks[-1]}", flush=True)
-    if ranks:
-        print(f"mean rank of shoal among the peers measured on each set: {np.mean(ranks):.2f}")
+    print(f"shoal on {platform.machine()}, {platform.python_version()}; recorded peers: {PEERS['machine']}")
+    errors: Figures = {}
+    losses: Figures = {}
+    seconds: dict[str, list[float]] = {}
+    for name in options.sets or MEASURED_BY_PEERS:
+        table = MEASURED_BY_PEERS[name]
+        errors[name], seconds[name] = recorded("error", name), []
+        if table.task == "classification":
+            losses[name] = recorded("log_loss", name)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = written(table, Path(scratch))
+            runs = {"shoal": [improved(table, folder, options.budget, seed) for seed in range(options.seeds)]}
+            runs |= {peer: [rerun(peer, folder, seed) for seed in range(options.seeds)] for peer in peers}
+        seconds[name] = [each["seconds"] for each in runs["shoal"]]
+        for peer, found in runs.items():
+            model = RERUN.get(peer, "shoal")
+            if peer != "realmlp-log-loss":
+                errors[name][model] = [each["error"] for each in found]
+            if name in losses and peer != "realmlp":
+                losses[name][model] = [each["log_loss"] for each in found]
+        told = ", ".join(f"{each['error']:.4f} ({each['seconds']:.0f} s, {each['trials']} trials)" for each in runs["shoal"])
+        print(f"{name:<20}{told}", flush=True)
+    models = ["shoal", *PEERS["peers"]]
+    is_met = judged(shown(errors, models, "error rate, or 1 - R2"), seconds, "error")
+    if losses:
+        with_losses = ["shoal", *(peer for peer in PEERS["peers"] if any(peer in of for of in losses.values()))]
+        is_met &= judged(shown(losses, with_losses, "log loss"), seconds, "log loss")
     if options.save:
-        options.save.write_text(json.dumps(results, indent=1) + "\n")
-    sys.exit(int(len(ranks) < len(names)))
+        options.save.write_text(json.dumps({"error": errors, "log_loss": losses, "seconds": seconds}, indent=1) + "\n")
+    sys.exit(int(not is_met))
 
 
 if __name__ == "__main__":
