@@ -11,9 +11,9 @@ import math
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -174,6 +174,106 @@ def plan_trials(
     return Plan(budget.text, tuple(shoals), rungs[0], budget.trials, retrains, reason, method.sampler, method.rungs)
 
 
+class _Way(NamedTuple):
+    """How the time left is spent: so many shoals of first trials a family, of so many epochs, and the winner on so many fresh seeds."""
+
+    retrains: int
+    used: range  # of the families
+    epochs: float
+    rounds: int  # 0: one recipe, trained on fresh seeds at once
+
+
+@dataclass(frozen=True, slots=True)
+class _Costs:
+    """What searches of some families cost, by the measured time of their steps.
+
+    Args:
+        families: in the order of their promise.
+        slots: of each family's shoal.
+        speeds: of each family's shoal.
+        steps_per_epoch: of the training rows, in each family's mini-batches.
+        method: what draws the trials and stops them.
+        available: seconds that may be spent.
+    """
+
+    families: Sequence[Family]
+    slots: Sequence[int]
+    speeds: Sequence[Speed]
+    steps_per_epoch: Sequence[int]
+    method: Method
+    available: float
+
+    @property
+    def full(self) -> float:
+        """Epochs of a full training."""
+        return self.families[0].base.epochs
+
+    def shoals(self, way: _Way) -> list[ShoalPlan]:
+        rungs = _rungs(len(way.used) * max(way.rounds, 1), way.epochs, [self.steps_per_epoch[at] for at in way.used], self.method.rungs)
+        return [
+            _shoal_plan(self.families[at], self.slots[at], way.rounds * self.slots[at] or 1, own, self.speeds[at])
+            for at, own in zip(way.used, rungs, strict=True)
+        ]
+
+    def seconds(self, way: _Way) -> list[float]:
+        """Of each rung, and last of the retraining."""
+        spent = rung_seconds(self.shoals(way), way.retrains, self.method.rungs, self.method.sampler)
+        return spent if way.rounds else [0.0] * (len(spent) - 1) + spent[-1:]
+
+    def fits(self, way: _Way) -> bool:
+        return sum(self.seconds(way)) <= self.available
+
+    def filled(self, retrains: int, used: range, epochs: float) -> _Way:
+        """With as many rounds as there is time for; 0 where not even one fits."""
+        ways = (_Way(retrains, used, epochs, rounds) for rounds in range(MOST_ROUNDS, 0, -1))
+        return next(filter(self.fits, ways), _Way(retrains, used, epochs, 0))
+
+    def searched(self, retrains: int) -> _Way:
+        """Over as many families as there is time for; no rounds where not even one shoal can be trained to a quarter of its length."""
+        everything, full = range(len(self.families)), self.full
+        if (twice := self.filled(retrains, everything, 2 * full)).rounds == MOST_ROUNDS:
+            return twice
+        for used in range(len(self.families), 0, -1):
+            for epochs in (full, 0.7 * full, 0.5 * full):
+                if (way := self.filled(retrains, range(used), epochs)).rounds >= HALVING:
+                    return way
+        for epochs in (full, 0.7 * full, 0.5 * full, 0.25 * full):
+            if (way := self.filled(retrains, range(1), epochs)).rounds:
+                return way
+        return _Way(retrains, range(1), full, 0)
+
+    def of_one_size(self) -> _Way:
+        """The largest family that has time for four seeds, or else for two, and how it is trained."""
+        for seeds in ((RETRAINS, FEWER_RETRAINS[0]), FEWER_RETRAINS[1:]):
+            for number in reversed(range(len(self.families))):
+                alone, lengths = range(number, number + 1), (self.full, 0.7 * self.full, 0.5 * self.full)
+                for retrains, epochs in itertools.product(seeds, lengths):
+                    if (way := self.filled(retrains, alone, epochs)).rounds >= HALVING:
+                        return way
+                for retrains, epochs in itertools.product(seeds, lengths):
+                    if self.fits(way := _Way(retrains, alone, epochs, 0)):
+                        return way
+        return self.shortened(FEWER_RETRAINS[-1], 0)
+
+    def shortened(self, retrains: int, rounds: int) -> _Way:
+        """The first family for as many epochs as there is time for, in whole segments: rounded up, one might not fit."""
+        segment, per_epoch = segment_steps(self.steps_per_epoch[0]), self.steps_per_epoch[0]
+        whole = sum(self.seconds(_Way(retrains, range(1), self.full, rounds)))
+        steps = self.full * per_epoch * max(self.available, 0.0) / whole
+        return _Way(retrains, range(1), max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / per_epoch, rounds)
+
+    def best(self, growing: bool) -> _Way:
+        """The way that the time is spent (see ``plan_seconds``)."""
+        way = self.searched(RETRAINS)
+        if growing:
+            return self.of_one_size() if len(way.used) < len(self.families) or way.rounds < HALVING else way
+        for fewer in FEWER_RETRAINS:
+            if way.rounds and way.epochs >= self.full / 2:
+                break
+            way = self.searched(fewer)
+        return way if way.rounds else self.shortened(way.retrains, 1)
+
+
 def plan_seconds(
     budget: Budget,
     seconds_left: float,
@@ -202,82 +302,21 @@ def plan_seconds(
         method: what draws the trials and stops them.
         growing: whether each family is larger than the one before it (see ``Space.growing``).
     """
-    available = seconds_left * _TRAINING_SHARE
-    full = families[0].base.epochs
-
-    def shoals(used: range, epochs: float, rounds: int) -> list[ShoalPlan]:
-        """Those of a search of so many shoals a family; with none, of a single recipe that is trained on fresh seeds at once."""
-        rungs = _rungs(len(used) * max(rounds, 1), epochs, [steps_per_epoch[number] for number in used], method.rungs)
-        each = zip(used, rungs, strict=True)
-        return [_shoal_plan(families[number], slots[number], rounds * slots[number] or 1, own, speeds[number]) for number, own in each]
-
-    def seconds(used: range, epochs: float, rounds: int, retrains: int) -> list[float]:
-        spent = rung_seconds(shoals(used, epochs, rounds), retrains, method.rungs, method.sampler)
-        return spent if rounds else [0.0] * (len(spent) - 1) + spent[-1:]
-
-    def rounds_within(used: range, epochs: float, retrains: int) -> int:
-        fitting = (rounds for rounds in range(1, MOST_ROUNDS + 1) if sum(seconds(used, epochs, rounds, retrains)) <= available)
-        return max(fitting, default=0)
-
-    def searched(retrains: int) -> tuple[range, float, int]:
-        used, epochs, rounds = _choose(len(families), full, lambda used, epochs: rounds_within(range(used), epochs, retrains))
-        return range(used), epochs, rounds
-
-    def shortened(retrains: int, rounds: int) -> float:
-        """Epochs of the first family for which there is time, in whole segments: rounded up, one might not fit."""
-        segment = segment_steps(steps_per_epoch[0])
-        steps = full * steps_per_epoch[0] * max(available, 0.0) / sum(seconds(range(1), full, rounds, retrains))
-        return max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / steps_per_epoch[0]
-
-    def of_one_size() -> tuple[int, range, float, int]:
-        """The largest family that has time for four seeds, or else for two, and how it is trained."""
-        for seeds in ((RETRAINS, FEWER_RETRAINS[0]), FEWER_RETRAINS[1:]):
-            for number in reversed(range(len(families))):
-                alone, lengths = range(number, number + 1), (full, 0.7 * full, 0.5 * full)
-                for retrains, epochs in itertools.product(seeds, lengths):
-                    if (rounds := rounds_within(alone, epochs, retrains)) >= HALVING:
-                        return retrains, alone, epochs, rounds
-                for retrains, epochs in itertools.product(seeds, lengths):
-                    if sum(seconds(alone, epochs, 0, retrains)) <= available:
-                        return retrains, alone, epochs, 0
-        return FEWER_RETRAINS[-1], range(1), shortened(FEWER_RETRAINS[-1], 0), 0
-
-    retrains, (used, epochs, rounds) = RETRAINS, searched(RETRAINS)
-    if growing and (len(used) < len(families) or rounds < HALVING):
-        retrains, used, epochs, rounds = of_one_size()
-    for fewer in () if growing else FEWER_RETRAINS:
-        if rounds and epochs >= full / 2:
-            break
-        retrains, (used, epochs, rounds) = fewer, searched(fewer)
-    if rounds == 0 and not growing:
-        epochs, rounds = shortened(retrains, 1), 1
-    chosen, spent = tuple(shoals(used, epochs, rounds)), tuple(seconds(used, epochs, rounds, retrains))
+    costs = _Costs(families, slots, speeds, steps_per_epoch, method, seconds_left * _TRAINING_SHARE)
+    way = costs.best(growing)
+    chosen, spent = tuple(costs.shoals(way)), tuple(costs.seconds(way))
     rungs, trials, expected = chosen[0].rungs, sum(shoal.trials for shoal in chosen), sum(spent)
-    length = f"{rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch[used[0]]:.3g} epochs)"
+    length = f"{rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch[way.used[0]]:.3g} epochs)"
     reason = (
-        f"{trials} trials in {len(used)} shape{'s' * (len(used) > 1)} of network, up to {length} each, "
-        if rounds
-        else f"one recipe on {retrains} seeds, {length} each: there is no time to compare recipes of networks this large; it "
+        f"{trials} trials in {len(way.used)} shape{'s' * (len(way.used) > 1)} of network, up to {length} each, "
+        if way.rounds
+        else f"one recipe on {way.retrains} seeds, {length} each: there is no time to compare recipes of networks this large; it "
     ) + f"should take {expected:.0f} s of the {max(seconds_left, 0):.0f} s left after measuring."
     if expected > seconds_left:
         reason += " Even the smallest search takes longer than that."
-    elif epochs < full / 2:
+    elif way.epochs < costs.full / 2:
         reason += " Training is cut short: a larger budget would train to the end."
-    return Plan(budget.text, chosen, rungs, trials, retrains, reason, method.sampler, method.rungs, spent, used[0])
-
-
-def _choose(families: int, full: float, rounds_within: Callable[[int, float], int]) -> tuple[int, float, int]:
-    """Families, epochs and rounds; rounds is 0 where not even one shoal can be trained to a quarter of its length."""
-    if rounds_within(families, 2 * full) == MOST_ROUNDS:
-        return families, 2 * full, MOST_ROUNDS
-    for used in range(families, 0, -1):
-        for epochs in (full, 0.7 * full, 0.5 * full):
-            if (rounds := rounds_within(used, epochs)) >= HALVING:
-                return used, epochs, rounds
-    for epochs in (full, 0.7 * full, 0.5 * full, 0.25 * full):
-        if rounds := rounds_within(1, epochs):
-            return 1, epochs, rounds
-    return 1, full, 0
+    return Plan(budget.text, chosen, rungs, trials, way.retrains, reason, method.sampler, method.rungs, spent, way.used[0])
 
 
 def rung_seconds(shoals: Sequence[ShoalPlan], retrains: int, halving: Rungs, sampler: str = "sobol") -> list[float]:
