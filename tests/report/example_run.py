@@ -27,6 +27,8 @@ from shoal.records import (
 )
 
 HOSTILE = "</script><script>window.pwned=1</script>\"'><img src=x onerror=window.pwned=2>\u2028&amp;%{x}"
+LONG = "\u202e\u200f🐟\u0000" + 300 * "x" + HOSTILE
+"""Written from right to left, with a picture and a null character in it, and too long for any line."""
 RUNGS = (500, 1500, 4500, 13500)
 
 
@@ -233,31 +235,32 @@ def regression() -> Run:
     )
 
 
-def hostile() -> Run:
+def hostile(text: str = HOSTILE) -> Run:
+    """A run with this text wherever a string of the user's or of the machine's can stand."""
     run = classification(12)
-    columns = tuple(replace(column, name=f"{column.name}{HOSTILE}", reason=HOSTILE) for column in run.columns)
-    findings = (Finding("V-101", HOSTILE, "high", HOSTILE, HOSTILE, {HOSTILE: HOSTILE}), *run.findings)
+    columns = tuple(replace(column, name=f"{column.name}{text}", reason=text) for column in run.columns)
+    findings = (Finding("V-101", text, "high", text, text, {text: text}), *run.findings)
     return replace(
         run,
-        name=HOSTILE,
-        command=HOSTILE,
-        source=HOSTILE,
-        target=HOSTILE,
-        classes=(HOSTILE, "b"),
+        name=text,
+        command=text,
+        source=text,
+        target=text,
+        classes=(text, "b"),
         columns=columns,
-        notes=(HOSTILE,),
+        notes=(text,),
         findings=findings,
-        machine=HOSTILE,
-        versions={HOSTILE: HOSTILE},
-        next_step=HOSTILE,
-        verdict=replace(run.verdict, text=HOSTILE),
-        split=replace(run.split, method=HOSTILE, reason=HOSTILE),
-        baselines=tuple(replace(baseline, name=baseline.name + HOSTILE, detail=HOSTILE) for baseline in run.baselines),
-        plan=replace(run.plan, budget=HOSTILE, reason=HOSTILE),
-        stages={HOSTILE: 1.0},
+        machine=text,
+        versions={text: text},
+        next_step=text,
+        verdict=replace(run.verdict, text=text),
+        split=replace(run.split, method=text, reason=text),
+        baselines=tuple(replace(baseline, name=baseline.name + text, detail=text) for baseline in run.baselines),
+        plan=replace(run.plan, budget=text, reason=text),
+        stages={text: 1.0},
         ledger=replace(
             ledger(run.recipe),
-            stopped=HOSTILE,
-            entries=tuple(replace(e, change=HOSTILE, reason=HOSTILE, why=HOSTILE, explanation=HOSTILE) for e in ledger(run.recipe).entries),
+            stopped=text,
+            entries=tuple(replace(e, change=text, reason=text, why=text, explanation=text) for e in ledger(run.recipe).entries),
         ),
     )

@@ -39,9 +39,22 @@ class Key:
     name: str
 
 
+_DIRECTIONS = dict.fromkeys(map(ord, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"))
+
+
+def undirected(text: str) -> str:
+    r"""Text without the marks that turn the direction of all that follows: a column's name must not reverse the sentence it stands in.
+
+    Example:
+        >>> undirected("\u202eprice")
+        'price'
+    """
+    return text.translate(_DIRECTIONS)
+
+
 def plain(text: str) -> str:
     """A user's string as Plotly must receive it to show it as it is."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("%{", "%&#123;")
+    return undirected(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("%{", "%&#123;")
 
 
 def five_digits(value: float | None) -> float | None:

@@ -28,8 +28,9 @@ function layoutOf(own) {
   return coloured({ ...shared, ...own, xaxis: { ...axis, ...own.xaxis, ...title(own.xaxis) }, yaxis: { ...axis, ...own.yaxis, ...title(own.yaxis) } });
 }
 
-// The width of a sheet, less its margins: pictures drawn for the screen would be cut off on paper.
+// The width of a sheet, less its margins, and of half of it: pictures drawn for the screen would be cut off on paper.
 const PAPER_WIDTH = 620;
+const HALF_OF_PAPER = 300;
 
 function draw(place, width) {
   const { data, layout } = specifications[place.dataset.figure];
@@ -60,9 +61,10 @@ async function drawAll() {
       // let the page answer between two pictures
       await new Promise((next) => setTimeout(next));
     }
-    const redraw = (width) => places.forEach((place) => draw(place, width));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw());
-    addEventListener("beforeprint", () => { document.documentElement.classList.add("paper"); redraw(PAPER_WIDTH); });
+    const redraw = () => places.forEach((place) => draw(place));
+    const onPaper = () => places.forEach((place) => draw(place, place.closest(".slices") ? HALF_OF_PAPER : PAPER_WIDTH));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+    addEventListener("beforeprint", () => { document.documentElement.classList.add("paper"); onPaper(); });
     addEventListener("afterprint", () => { document.documentElement.classList.remove("paper"); redraw(); });
     document.documentElement.dataset.drawn = "yes";
     performance.mark("drawn");

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from shoal.errors import ShoalError
 from shoal.report import wording
-from shoal.report.drawing import Figure
+from shoal.report.drawing import Figure, undirected
 
 
 def drawn_page(template: str, figures: Mapping[str, Figure], identity: str, **values: Any) -> str:
@@ -67,8 +67,18 @@ def script_json(value: Any) -> Markup:
 def environment() -> Environment:
     """Where templates come from; what they are given is escaped."""
     return Environment(
-        loader=FunctionLoader(own_file), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False
+        loader=FunctionLoader(own_file),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
     )
+
+
+def _shown(value: Any) -> Any:
+    return undirected(value) if type(value) is str else value
 
 
 @cache
