@@ -7,7 +7,8 @@ Each set is given to the command line as a user would, with its own dev and test
 from the predictions of ``shoal predict``, not taken from the run. Shown are means over seeds with the half width of their 95 % t
 interval. ``--rerun`` runs peers again (see ``quality_peers.py``); the others' figures are those of peers.json, one seed each. For the log
 loss, RealMLP is run as its authors advise for it. ``--others`` takes the tables on which no peer was measured: those by whose test rows
-ways of training may be chosen, which those of the ten must not be. The seconds are the whole command's: start, compilation and report included.
+ways of training may be chosen, which those of the ten must not be. The seconds are the whole command's: start, compilation and report
+included.
 """
 
 from __future__ import annotations
