@@ -17,7 +17,7 @@ PACKAGE = ROOT / "src" / "shoal"
 ROWS = (
     (
         *("errors", "interval", "measurements", "recipe", "records", "parameters", "space", "default_space", "storage"),
-        *("explanations", "settings_file", "recipe_file", "space_file", "saved_run", "progress"),
+        *("explanations", "settings_file", "recipe_file", "space_file", "saved_run", "live_record", "progress"),
     ),
     ("data", "losses", "metrics", "averages", "noise", "calibration", "ensemble_selection", "nets", "suitability"),
     ("schedules", "optimisers"),
@@ -37,10 +37,12 @@ ROWS = (
             "search",
             "winner",
             "sampler_comparison",
+            "report",
+            "live_recording",
         ),
         *("diagnosis", "loop", "assessment", "improve", "try_change", "measure_more", "new_rows", "augmented_pictures"),
     ),
-    ("estimators", "export", "report"),
+    ("estimators", "export"),
     ("__init__", "commands", "cli"),
 )
 ORDER = [room for row in ROWS for room in row]

@@ -413,7 +413,6 @@ def _has_finished_trials(folder: Path) -> bool:
 
 
 def _show_result(result: Any, folder: Path, as_object: bool, quiet: bool, verbose: bool) -> None:
-    write_report(result.record, folder / REPORT)
     if as_object:
         print_json(as_json(result.record, folder))
     elif quiet:

@@ -25,6 +25,8 @@ from shoal.data import Dataset
 from shoal.default_space import around
 from shoal.effort import Effort, saved_space
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
+from shoal.live_record import LiveRecord
+from shoal.live_recording import LiveRecording
 from shoal.loop import RecipeLoop, sound_baseline
 from shoal.losses import target_scaling
 from shoal.measurements.answers import Answers
@@ -37,8 +39,10 @@ from shoal.recipe import Recipe
 from shoal.recording import Recording, earlier_recipes
 from shoal.records import LoopPlan, Plan, Run, Trial
 from shoal.references import Reference
+from shoal.report import write_report
 from shoal.run_folder import FolderJournal, RunFolder, cannot_create, checkpoint_seconds
 from shoal.sampler_comparison import samplers_answered, samplers_seconds
+from shoal.saved_run import REPORT
 from shoal.search import Searched
 from shoal.space import Space
 from shoal.study import storage_problems
@@ -406,7 +410,9 @@ def resume(path: str | Path, *, listener: Listener = silent, stop: Stop | None =
     folder = RunFolder.open(path)
     if folder.is_complete:
         folder.tidy()
-        return Result(folder.run(), folder.model(), folder.path)
+        record = folder.run()
+        write_report(record, folder.path / REPORT)  # in the place of the light one, if the run was killed after its record was written
+        return Result(record, folder.model(), folder.path)
     options = folder.options()
     stages = Stages(listener)
     stages.enter("reading", data.source_name(options["source"]))
@@ -482,16 +488,51 @@ def _as_path(source: Any) -> str | None:
 
 
 def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: RunFolder | None, command: str, stop: Stop) -> Result:
-    """Everything after reading."""
-    metric = check_metric(options["metric"], dataset.task)
+    """Everything after reading; a run with a folder shows there how far it is, and at the end what came of it."""
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    if folder is None:
+        return Result(*_trained(dataset, options, stages, None, None, command, created, stop))
+    journal = FolderJournal(folder, checkpoint_seconds(options.get("checkpoint", "rung")))  # who has it works on the run alone
+    metric, budget = check_metric(options["metric"], dataset.task), Effort.of(options).budget
+    begun = LiveRecord(
+        name=folder.path.name,
+        command=command,
+        created=created,
+        source=dataset.source,
+        target=dataset.target,
+        task=dataset.task,
+        metric=metric.name,
+        columns=dataset.columns,
+        split=dataset.split,
+        notes=(*dataset.notes, *options.get("notes", ())),
+        budget=budget.text,
+        budget_seconds=budget.seconds,
+    )
+    with LiveRecording(folder.path, begun, stages.listener, stages.total) as live:
+        stages.listener = live
+        record, model = _trained(dataset, options, stages, folder, journal, command, created, stop)
+    folder.finish(record, model)
+    write_report(record, folder.path / REPORT)
+    return Result(record, model, folder.path)
+
+
+def _trained(
+    dataset: Dataset,
+    options: Mapping[str, Any],
+    stages: Stages,
+    folder: RunFolder | None,
+    journal: FolderJournal | None,
+    command: str,
+    created: str,
+    stop: Stop,
+) -> tuple[Run, Model]:
+    """From the data to the record of a run, and its model."""
+    metric = check_metric(options["metric"], dataset.task)
     compiled_before = devices.compilations()
     effort = Effort.of(options)
     budget, space = effort.budget, effort.space
     references = train_references(dataset, budget, options["seed"], stages)
-    trainer = Trainer(
-        dataset, options["seed"], FolderJournal(folder, checkpoint_seconds(options.get("checkpoint", "rung"))) if folder else None
-    )
+    trainer = Trainer(dataset, options["seed"], journal)
     ledger = None
     if effort.job == "improve":
         loop = _recipe_loop(trainer, effort, metric, options, references, stages, folder)
@@ -559,9 +600,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         stopped=early,
         **judged,
     )
-    if folder is not None:
-        folder.finish(record, trained.model)
-    return Result(record, trained.model, folder.path if folder else None)
+    return record, trained.model
 
 
 def _stopped(trained: Trained, tested: bool) -> str:

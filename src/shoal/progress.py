@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from shoal.records import LedgerEntry
+from shoal.records import LedgerEntry, Plan, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Event:
         metric: what ``best`` is measured in.
         seconds_left: estimate of the time left for the whole job.
         entry: a line of the ledger that was just written.
+        plan: of the search that begins.
+        trained: trials that were just trained further, as they stand.
 
     Example:
         >>> Event("search", rung=1, rungs=4, best=0.31, metric="log loss").stage
@@ -41,6 +43,8 @@ class Event:
     metric: str = ""
     seconds_left: float | None = None
     entry: LedgerEntry | None = None
+    plan: Plan | None = None
+    trained: tuple[Trial, ...] = ()
 
 
 Listener = Callable[[Event], None]

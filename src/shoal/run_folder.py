@@ -8,6 +8,7 @@
     plan.json        what the rest of the budget was turned into
     trials           one checksummed line per finished job, appended
     checkpoint/      the networks of finished jobs, removed at the end
+    live.json        what is known while the run works, removed at the end
     model/           model.json and weights.safetensors
     run.json         the whole record, written last: a folder that has it is complete, unless it says that the run was stopped early
     report.html
@@ -30,6 +31,7 @@ import numpy as np
 
 from shoal import storage
 from shoal.errors import OptionError, Problem, RunFolderError
+from shoal.live_record import LIVE
 from shoal.model import Model
 from shoal.plan import Budget
 from shoal.population import Shoal, state_structure
@@ -140,12 +142,14 @@ class RunFolder:
         (self.path / RECORD).unlink(missing_ok=True)  # that of an earlier stop does not describe the model to come
         model.save(self.path / MODEL)
         storage.write_json(self.path / RECORD, msgspec.to_builtins(run))
+        (self.path / LIVE).unlink(missing_ok=True)
         if not run.stopped:
             self.tidy()
 
     def tidy(self) -> None:
         """Clear away what a complete run does not need, and what a killed process left of it."""
         shutil.rmtree(self.path / "checkpoint", ignore_errors=True)
+        (self.path / LIVE).unlink(missing_ok=True)
         storage.remove_temporary_files(self.path)
 
     def run(self) -> Run:

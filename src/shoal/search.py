@@ -154,7 +154,7 @@ class Search:
                 self._alive = frozenset(climber.number for climber in bracket.alive())
                 self._let_go(networks)
                 self._publish(networks, self._alive)
-                self._report("search", job.rung, len(self._alive), networks)
+                self._report("search", job.rung, len(self._alive), networks, group)
         self._note_given_up(climbers, networks)
         return networks
 
@@ -191,7 +191,7 @@ class Search:
         """Whether a trial was trained as long as it could be."""
         return (network.rung == self._last and network.steps > 0) or network.stopped or network.diverged
 
-    def _report(self, purpose: Purpose, rung: int, alive: int, networks: Sequence[Network]) -> None:
+    def _report(self, purpose: Purpose, rung: int, alive: int, networks: Sequence[Network], trained: Sequence[Network]) -> None:
         best = min((network.score for network in networks), default=math.inf)
         done = sum(network.rung >= rung and network.steps > 0 for network in networks)
         expected = math.ceil(self.plan.trials / HALVING**rung) if purpose == "search" else len(networks)
@@ -206,6 +206,7 @@ class Search:
                 best=best if math.isfinite(best) else None,
                 metric=self.metric,
                 seconds_left=self._seconds_left or None,
+                trained=tuple(network.record(self._last, purpose) for network in trained),
             )
         )
 
@@ -241,8 +242,9 @@ class Search:
         ]
         slots = self.plan.shoals[first.family].slots
         for begin in range(0, len(fresh), slots):
-            self._train_shoal(fresh[begin : begin + slots], self._last, "retrain")
-            self._report("retrain", self._last, len(fresh), fresh)
+            group = fresh[begin : begin + slots]
+            self._train_shoal(group, self._last, "retrain")
+            self._report("retrain", self._last, len(fresh), fresh, group)
             if self._stop.due and begin + slots < len(fresh):
                 return None, fresh
 

@@ -26,8 +26,13 @@ except ImportError:  # Windows
 _RESTORE = "Restore it from a copy, or train again."
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, flushed: bool = True) -> None:
     """Replace a file by new content: a temporary name in the same folder, flush, rename.
+
+    Args:
+        path: of the file.
+        content: the whole of it.
+        flushed: whether it is seen on the disk first; what is written again soon need not be.
 
     Raises:
         RunFolderError: no permission, or the disk is full; the old file is untouched and nothing is left behind.
@@ -36,8 +41,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with temporary.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if flushed:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

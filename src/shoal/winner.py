@@ -53,11 +53,11 @@ class Stages:
     _stage: str = ""
     _since: float = 0.0
 
-    def enter(self, stage: str, detail: str = "") -> None:
-        """Begin a stage, and say so."""
+    def enter(self, stage: str, detail: str = "", plan: Plan | None = None) -> None:
+        """Begin a stage, and say so, with the plan that it keeps to if there is one."""
         self.leave()
         self._stage, self._since = stage, time.perf_counter()
-        self.listener(Event(stage, detail))
+        self.listener(Event(stage, detail, plan=plan))
 
     def leave(self) -> None:
         """End the stage that is under way."""
@@ -237,7 +237,7 @@ def train_best(
         shoals = Shoals(trainer, families, [shoal.slots for shoal in plan.shoals])
     epochs = plan.rungs[-1] / shoals[0].steps_per_epoch
     space = replace(space, families=tuple(with_length(family, epochs) for family in shoals.families[: len(plan.shoals)]))
-    stages.enter("search", plan.reason)
+    stages.enter("search", plan.reason, plan)
     shoals.compile_ahead()
     searched = Search(
         space,

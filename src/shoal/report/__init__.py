@@ -3,6 +3,7 @@
 from shoal.report.html import report_page, write_report
 from shoal.report.ledger import ledger_text, steps_text
 from shoal.report.live import Progress
+from shoal.report.live_page import live_page, write_live_report
 from shoal.report.space import plan_text, space_text
 from shoal.report.summary import as_json
 from shoal.report.terminal import show_text, summary
@@ -11,11 +12,13 @@ __all__ = [
     "Progress",
     "as_json",
     "ledger_text",
+    "live_page",
     "plan_text",
     "report_page",
     "show_text",
     "space_text",
     "steps_text",
     "summary",
+    "write_live_report",
     "write_report",
 ]
