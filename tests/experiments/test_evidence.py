@@ -68,8 +68,7 @@ def test_reliability_has_the_bins_of_scikit_learn_before_and_after_the_temperatu
         assert [each.said for each in seen.bins] == pytest.approx(mean, abs=0.01)
         assert [each.came.value for each in seen.bins] == pytest.approx(came, abs=0.01)
         assert sum(each.rows for each in seen.bins) == sum(seen.histogram) == 3_000
-        sure = np.maximum(said, 1 - said)
-        assert seen.histogram == tuple(np.histogram(sure, bins=20, range=(0, 1))[0])
+        assert seen.histogram == tuple(np.histogram(said, bins=20, range=(0, 1))[0])
         one = seen.bins[3]
         assert (one.came.low, one.came.high) == pytest.approx(wilson(one.came.value * one.rows, one.rows), rel=1e-5)
     # the truth was drawn at temperature 1, so that 2.5 is too unsure

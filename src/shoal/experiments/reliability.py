@@ -134,7 +134,7 @@ def _probabilities(probability: NDArray, truth: NDArray, weight: NDArray, resamp
     assert measured is not None, "as many rows as it takes were counted before"
     said, came = _said_and_came(probability, truth)
     bins = [_bin(said[own], came[own], weight[own]) for own in _bins(said, np.random.default_rng(seed))]
-    histogram = np.bincount(np.minimum((probability.max(axis=1) * HISTOGRAM).astype(int), HISTOGRAM - 1), minlength=HISTOGRAM)
+    histogram = np.bincount(np.minimum((said * HISTOGRAM).astype(int), HISTOGRAM - 1), minlength=HISTOGRAM)
     return Probabilities(tuple(bins), tuple(histogram.tolist()), measured.error, measured.chance)
 
 

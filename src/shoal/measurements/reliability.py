@@ -28,7 +28,7 @@ class Probabilities:
 
     Args:
         bins: of equally many rows, the lowest probability first.
-        histogram: rows by the probability of the predicted class, in equally wide classes from 0 to 1.
+        histogram: rows by their probability, in equally wide steps from 0 to 1.
         error: expected calibration error.
         chance: what perfectly calibrated probabilities would show on as many rows.
     """

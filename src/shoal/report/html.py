@@ -14,6 +14,7 @@ from shoal.records import LedgerEntry, Run, Trial
 from shoal.report import wording
 from shoal.report.answer_figures import answer_figures
 from shoal.report.answers import page_values
+from shoal.report.evidence import evidence_values
 from shoal.report.figures import figures
 from shoal.report.page import drawn_page
 from shoal.report.parallel import filters
@@ -77,6 +78,7 @@ def report_page(run: Run) -> str:
         pairs=[name for name in drawn if name.startswith("pair-")],
         pairs_key=PAIRS_KEY,
         has_answers=run.answers is not None,
+        **evidence_values(run, drawn),
         **page_values(run.answers or Answers()),
     )
 
