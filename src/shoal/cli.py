@@ -23,15 +23,14 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import shoal  # its names load the engine when they are first asked for: see its table of contents
-from shoal.commands import diagnose, ledger, options, pictures, recipes
+from shoal.commands import diagnose, ledger, options, pages, pictures, recipes
 from shoal.commands import search as searching
 from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems
 from shoal.commands.stopping import heeded, heeding_signals
 from shoal.errors import InputError, OptionError, PicturesLeftOut, Problem, ShoalError
-from shoal.report import Progress, as_json, summary, write_report
+from shoal.report import Progress, as_json, summary
 from shoal.saved_run import (
     MODEL,
-    REPORT,
     cannot_create,
     default_path,
     has_record,
@@ -310,13 +309,6 @@ def predict(
     say("", "", f"{predictions.height:,} prediction{'s' * (predictions.height != 1)} written to {out}")
 
 
-@app.command(epilog="Example:  [bold cyan]shoal report runs/adult[/]")
-def report(run: options.Run) -> None:
-    """Write a run's report.html afresh, and print where it is."""
-    write_report(read_record(run), run / REPORT)
-    print(run / REPORT)  # noqa: T201
-
-
 @app.command(epilog="Example:  [bold cyan]shoal resume runs/adult[/]")
 def resume(run: options.Run, as_object: options.Json = False, quiet: options.Quiet = False, verbose: options.Verbose = False) -> None:
     """Continue a run that was interrupted, or stopped early, to the result that it would have had."""
@@ -343,6 +335,8 @@ app.command(
     "sklearn:ensemble.RandomForestClassifier[/]",
     context_settings=options.ANY_OPTION,
 )(diagnose.diagnose)
+app.command("report", epilog="Example:  [bold cyan]shoal report runs/adult --open[/]")(pages.report)
+app.command("watch", epilog="Example:  [bold cyan]shoal watch runs/adult --open[/]")(pages.watch)
 app.command("ledger", epilog="Example:  [bold cyan]shoal ledger runs/adult --explain[/]")(ledger.ledger)
 app.command("try", epilog="Example:  [bold cyan]shoal try runs/adult --change keep_prob=0.8[/]")(ledger.try_change)
 app.command("check-gradients", epilog="Example:  [bold cyan]shoal check-gradients recipe.toml[/]")(recipes.check_gradients)

@@ -4,12 +4,14 @@ from shoal.report.html import report_page, write_report
 from shoal.report.ledger import ledger_text, steps_text
 from shoal.report.live import Progress
 from shoal.report.live_page import live_page, write_live_report
+from shoal.report.serving import WatchServer
 from shoal.report.space import plan_text, space_text
 from shoal.report.summary import as_json
 from shoal.report.terminal import show_text, summary
 
 __all__ = [
     "Progress",
+    "WatchServer",
     "as_json",
     "ledger_text",
     "live_page",

@@ -15,7 +15,8 @@ from shoal.report.drawing import Figure, Spec
 from shoal.report.wording import number
 
 TICKS = 5
-SIGNS = {"star": "★", "x": "✕", "diamond": "◆", "circle": "●", "circle-open": "○", "circle-open-dot": "◌"}
+SIGNS = {"star": "★", "x": "✕", "x-thin-open": "✕", "diamond": "◆", "diamond-open": "◇", "circle-open": "○", "circle-open-dot": "◌"}
+"""Of Plotly's symbols; any other is a dot."""
 DASHES = {"dot": "1 3", "dash": "4 4"}
 
 
@@ -122,7 +123,7 @@ def _title(trace: Spec) -> Markup:
 def _marks(trace: Spec, across: _Axis, up: _Axis) -> list[Markup]:
     marker = trace["marker"]
     style = f"fill:{_paint(marker['color'])};font-size:{1.2 * marker['size']:.0f}px"
-    sign = SIGNS[marker.get("symbol", "circle")]
+    sign = SIGNS.get(marker.get("symbol", ""), "●")
     drop = 0.4 * marker["size"]
     return [
         _text(across.share(x), up.share(y), sign, "middle", 0, drop, style)
