@@ -157,7 +157,7 @@ def architecture_figure(answers: Answers) -> Figure | None:
         f"Mean {LOSS} after {found.steps:,} steps by {found.rows} and {found.columns}, from {number(low)} to {number(high)}; "
         f"{empty} cells have no trials."
     )
-    return Figure("architecture", words, 90 + 78 * len(found.layers), [marks], layout)
+    return Figure("architecture", words, 90 + 78 * len(found.layers), [marks], layout, least_width=70 + 122 * len(found.widths))
 
 
 def _words(cell: Cell) -> str:

@@ -115,7 +115,9 @@ def _curve(trial: Trial, losses: Sequence[float | None], line: Spec, points: int
     kept = _thinned(losses, points)
     return {
         "type": "scatter",
-        "mode": "lines",
+        # a line of one point would not be seen
+        "mode": "lines" if len(kept) > 1 else "markers",
+        "marker": {"color": line["color"], "size": 5},
         "x": [trial.trace.steps[index] for index in kept],
         "y": [five_digits(losses[index]) for index in kept],
         "line": line,

@@ -29,8 +29,8 @@ function layoutOf(own) {
 }
 
 // The width of a sheet, less its margins, and of half of it: pictures drawn for the screen would be cut off on paper.
-const PAPER_WIDTH = 620;
-const HALF_OF_PAPER = 300;
+const PAPER_WIDTH = 660;
+const HALF_OF_PAPER = 320;
 
 function draw(place, width) {
   const { data, layout } = specifications[place.dataset.figure];

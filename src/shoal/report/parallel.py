@@ -13,7 +13,7 @@ from itertools import pairwise
 from shoal.records import Run, Trial
 from shoal.report.curves import trial_words
 from shoal.report.drawing import Figure, Key, Spec, plain
-from shoal.report.varied import Axis, best_quarter, loss_axis, varied_axes
+from shoal.report.varied import Axis, best_quarter, loss_axis, spread, varied_axes
 from shoal.report.wording import by_score, is_winner
 
 MOST_AXES = 10
@@ -21,6 +21,9 @@ MOST_AXES = 10
 
 WIDTH_OF_AN_AXIS = 86
 """Pixels that an axis needs with its ticks; narrower screens scroll."""
+
+SPREAD = 0.12
+"""How much of the distance between two categories their lines are spread over, so that one sees how many there are."""
 
 CLASSES_OF_NUMBERS = 3
 _BARE: Spec = {"showgrid": False, "showline": False, "ticklen": 0, "fixedrange": True}
@@ -64,15 +67,17 @@ def parallel_figure(run: Run) -> Figure | None:
             "side": "top",
             "range": [-0.34, last + 0.5],
             "tickvals": list(range(len(axes))),
-            "ticktext": [plain(axis.title).replace(" ", "<br>") for axis in axes],
+            # every second name stands higher, since neighbours may be wider than the way between their axes
+            "ticktext": [plain(axis.title).replace(" ", "<br>") + "<br> <br> " * (at % 2) for at, axis in enumerate(axes)],
+            "ticklabeloverflow": "allow",
             **_BARE,
         },
-        "yaxis": {"range": [-0.03, 1.04], "showticklabels": False, **_BARE},
+        "yaxis": {"range": [-0.06, 1.06], "showticklabels": False, **_BARE},
         "shapes": [
             {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "line": {"color": "--muted", "width": 1}} for at in range(len(axes))
         ],
         "annotations": [_tick(at, place, words) for at, axis in enumerate(axes) for place, words in axis.ticks],
-        "margin": {"l": 14, "r": 8, "t": 48, "b": 8},
+        "margin": {"l": 22, "r": 8, "t": 76, "b": 8},
         "dragmode": False,
     }
     key = (
@@ -84,16 +89,17 @@ def parallel_figure(run: Run) -> Figure | None:
         f"Each of {len(trials)} trials as a line over {', '.join(axis.title for axis in axes[:-1])} and the dev loss. "
         "The table of trials holds every value; the boxes below filter both."
     )
-    return Figure("parallel", words, 400, data, layout, key, WIDTH_OF_AN_AXIS * len(axes))
+    return Figure("parallel", words, 420, data, layout, key, WIDTH_OF_AN_AXIS * len(axes))
 
 
 def _lines(trials: Sequence[Trial], axes: Sequence[Axis], indices: Sequence[int], line: Spec, opacity: float) -> Spec:
     """Lines as one trace, with a hole after each. The page takes it apart trial by trial, and gives every point of a line its words."""
+    places = [spread(axis, trials, SPREAD) for axis in axes]
     return {
         "type": "scatter",
         "mode": "lines",
         "x": [x for _ in indices for x in [*range(len(axes)), None]],
-        "y": [y for index in indices for y in [*(axis.places[index] for axis in axes), None]],
+        "y": [y for index in indices for y in [*(along[index] for along in places), None]],
         "line": line,
         "opacity": opacity,
         "hoverinfo": "text",
@@ -124,7 +130,8 @@ def choices(axis: Axis) -> list[Choice]:
         >>> [choice.words for choice in choices(axis)]
         ['2', '3']
     """
-    listed = [Choice(place, place, words) for place, words in axis.ticks if axis.step or place < axis.start]
+    half = 0.5 * SPREAD * axis.step
+    listed = [Choice(place - half, place + half, words) for place, words in axis.ticks if axis.step or place < axis.start]
     numbers = sorted({(place, words) for place, words in zip(axis.places, axis.words, strict=True) if place >= axis.start})
     if axis.step or not numbers:
         return listed

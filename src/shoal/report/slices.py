@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from shoal.records import Run, Trial
 from shoal.report.drawing import Figure, Key, Spec, bulk_axis, five_digits, plain
 from shoal.report.parallel import MOST_AXES
-from shoal.report.varied import Axis, axis_of, varied_axes
+from shoal.report.varied import Axis, axis_of, spread, varied_axes
 from shoal.report.wording import by_score, is_winner, number
 
 SPREAD = 0.5
@@ -55,7 +55,7 @@ def _slice(run: Run, trials: Sequence[Trial], axis: Axis, vertical: Spec, groups
         f"trial {trial.number}: {plain(words)}<br>best dev loss {number(trial.score)}"
         for trial, words in zip(trials, axis.words, strict=True)
     ]
-    sides = _spread(axis, trials)
+    sides = spread(axis, trials, SPREAD)
     data = [_marks(indices, sides, heights, words, REACHED[name]) for name, indices in groups.items()]
     data.append(_marks(_winners(run, trials), sides, heights, words, WINNER))
     layout: Spec = {
@@ -96,7 +96,7 @@ def _pair(trials: Sequence[Trial], losses: Sequence[float], first: Axis, second:
         return "the half between" if places[index] < len(order) - quarter else "the worst quarter"
 
     groups = _grouped(trials, [name(index) for index in range(len(trials))], QUARTERS)
-    across, up = _spread(first, trials), _spread(second, trials)
+    across, up = spread(first, trials, SPREAD), spread(second, trials, SPREAD)
     words = [
         f"trial {trial.number}<br>{first.title} {plain(first.words[index])}<br>{second.title} {plain(second.words[index])}<br>"
         f"dev loss {number(losses[index])}"
@@ -147,12 +147,6 @@ def _grouped(trials: Sequence[Trial], names: Sequence[str], looks: dict[str, tup
 
 def _winners(run: Run, trials: Sequence[Trial]) -> list[int]:
     return [index for index, trial in enumerate(trials) if is_winner(run, trial)]
-
-
-def _spread(axis: Axis, trials: Sequence[Trial]) -> list[float]:
-    """The places, those of categories moved aside by as much as the trial's number says: evenly, and always the same."""
-    aside = [((trial.number * 0.618034) % 1 - 0.5) * SPREAD * axis.step for trial in trials]
-    return [round(place + more, 4) for place, more in zip(axis.places, aside, strict=True)]
 
 
 def _scale(axis: Axis) -> Spec:

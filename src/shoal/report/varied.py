@@ -15,8 +15,12 @@ from shoal.report.wording import SETTINGS, loss, number, setting
 MOST_CATEGORIES = 6
 """A number with so few different values is drawn as categories, evenly spaced."""
 
-MANY_TIMES = 10
-"""Positive numbers that span this factor are drawn on a logarithmic axis."""
+_BY_FACTORS = ("learning_rate", "weight_decay", "l2", "l1", "epsilon", "clip_norm", "clip_value", "max_norm", "input_noise")
+"""What is turned up by factors rather than by amounts, and so drawn on a logarithmic axis where it spans enough of them."""
+
+FEW_TIMES = 3
+MANY_TIMES = 1000
+"""Whatever else spans this factor is drawn on a logarithmic axis too. Even draws from 0 on span as many times as there are trials."""
 
 FIRST_NUMBER = 0.14
 """Where the numbers begin on an axis that has a value without a place on its scale, such as "off", below them."""
@@ -129,7 +133,8 @@ def number_axis(name: str, values: Sequence[float | None]) -> Axis:
         values: of each trial; ``None`` is off, and has its place below the numbers.
     """
     above = [value for value in values if value is not None and value > 0]
-    is_log = len(above) > 1 and min(value for value in values if value is not None) >= 0 and max(above) >= MANY_TIMES * min(above)
+    factor = FEW_TIMES if name in _BY_FACTORS else MANY_TIMES
+    is_log = len(above) > 1 and min(value for value in values if value is not None) >= 0 and max(above) >= factor * min(above)
     # zero has no place on a logarithmic scale
     scaled = above if is_log else [value for value in values if value is not None]
     low, high = min(scaled), max(scaled)
@@ -172,6 +177,19 @@ def loss_axis(trials: Sequence[Trial]) -> Axis:
     ticks = spec["tickvals"] if is_log else round_numbers(low, high)
     places = tuple(1.0 if score is None else along(score) for score in scores)
     return Axis("dev_loss", places, tuple(map(loss, scores)), tuple((along(tick), number(tick, 6)) for tick in ticks))
+
+
+def spread(axis: Axis, trials: Sequence[Trial], share: float) -> list[float]:
+    """The places, those in a category moved aside by as much as the trial's number says, so that they do not hide each other.
+
+    Args:
+        axis: numbers on a scale stay where they are.
+        trials: those of the axis.
+        share: of the distance between two categories.
+    """
+    # multiples of the golden ratio are even for any number of trials, and always the same
+    aside = [((trial.number * 0.618034) % 1 - 0.5) * share * axis.step for trial in trials]
+    return [round(place + more, 4) for place, more in zip(axis.places, aside, strict=True)]
 
 
 def best_quarter(trials: Sequence[Trial]) -> set[int]:

@@ -44,7 +44,7 @@ def waterfall_figure(run: Run) -> Figure | None:
     layout: Spec = {
         "xaxis": {
             "title": {"text": f"dev {title}{', %' if factor == 100 else ''}"},
-            "nticks": 4,
+            "nticks": 5,
             "exponentformat": "none",
             "separatethousands": True,
         },
