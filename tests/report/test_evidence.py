@@ -38,7 +38,7 @@ def test_every_picture_of_the_evidence_is_drawn_with_words_a_caption_and_a_table
     drawn = json.loads(page.scripts["figures"])
     assert all(trace.get("x") or trace.get("z") for name in (*SHARED, *own) for trace in drawn[name]["data"])
     regions = {attributes.get("aria-label") for _, attributes in page.tags if attributes.get("role") == "region"}
-    tables = {"Error against training rows", "Signals through the layers", "Rows that are most wrong"}
+    tables = {"Error against training rows", "Signals in numbers", "Rows that are most wrong"}
     tables |= {"Residuals along the prediction"} if own is REGRESSED else {"Classes answered rightly", "Reliability of the probabilities"}
     assert tables <= regions
 
