@@ -39,6 +39,8 @@ RUNS = {
     "hostile": hostile(),
     "long": hostile(LONG),
 }
+MEDIUM = replace(classification(40), answers=FULL)
+"""For what does not depend on the number of trials: it is open sooner."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
     for name, run in RUNS.items():
         write_report(run, folder / f"{name}.html")
-    write_report(replace(classification(12), answers=FULL), folder / "accessible.html")
+    write_report(MEDIUM, folder / "medium.html")
     # the policy in the page forbids requests; without it, none must be tried either
     page = report_page(RUNS["hostile"])
     unguarded = re.sub(r"<meta http-equiv[^>]*>", "", page)
@@ -171,37 +173,37 @@ def left(browser) -> tuple[str, list[int]]:
 
 
 def test_a_box_filters_the_lines_and_the_table(browser, folder):
-    opened(browser, folder, "classification")
-    searched = [trial for trial in RUNS["classification"].trials if trial.purpose == "search"]
+    opened(browser, folder, "medium")
+    searched = [trial for trial in MEDIUM.trials if trial.purpose == "search"]
     browser.execute_script("""
         const box = [...document.querySelectorAll("#filters select")].find((box) => box.parentElement.textContent.startsWith("Activation"));
         box.value = [...box.options].find((option) => option.textContent === "relu").value;
         box.dispatchEvent(new Event("change", { bubbles: true }))""")
     relu = {trial.number for trial in searched if trial.recipe.activation == "relu"}
     said, numbers = left(browser)
-    assert set(numbers) == relu and said == f"{len(relu)} of 256 trials shown"
+    assert set(numbers) == relu and said == f"{len(relu)} of 40 trials shown"
     drawn = browser.execute_script("""
         const [out, ...left] = document.querySelector('[data-figure="parallel"]').data;
         const count = (trace) => trace.x.filter((x) => x === null).length;
         return [count(out), left.map(count).reduce((sum, each) => sum + each)]""")
-    assert drawn == [256 - len(relu), len(relu)]
+    assert drawn == [40 - len(relu), len(relu)]
     assert browser.execute_script("return document.getElementById('left').matches('output')"), (
         "an output tells screen readers of its changes"
     )
     browser.execute_script("document.querySelector('#filters [type=reset]').click()")
     time.sleep(0.3)
-    assert left(browser)[0] == "256 of 256 trials shown"
+    assert left(browser)[0] == "256 of 40 trials shown"
 
 
 def test_a_drag_along_an_axis_keeps_the_trials_that_pass_there(browser, folder):
-    opened(browser, folder, "classification")
+    opened(browser, folder, "medium")
     x, top, height = browser.execute_script("""
         const plot = document.querySelector('[data-figure="parallel"]');
         plot.scrollIntoView({ block: "center", behavior: "instant" });
         const { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect();
         return [box.left + xaxis._offset + xaxis.d2p(0), box.top + yaxis._offset + yaxis.d2p(1), yaxis.d2p(0) - yaxis.d2p(1)]""")
     # the first axis is the learning rate, on a logarithmic scale
-    searched = [trial for trial in RUNS["classification"].trials if trial.purpose == "search"]
+    searched = [trial for trial in MEDIUM.trials if trial.purpose == "search"]
     rates = [math.log(trial.recipe.learning_rate) for trial in searched]
     shares = {trial.number: (rate - min(rates)) / (max(rates) - min(rates)) for trial, rate in zip(searched, rates, strict=True)}
     drag = [("mousePressed", 0.5), ("mouseMoved", 0.7), ("mouseMoved", 0.9), ("mouseReleased", 0.9)]
@@ -211,19 +213,19 @@ def test_a_drag_along_an_axis_keeps_the_trials_that_pass_there(browser, folder):
     said, numbers = left(browser)
     sure = {number for number, share in shares.items() if 0.52 < share < 0.88}
     possible = {number for number, share in shares.items() if 0.48 < share < 0.92}
-    assert sure <= set(numbers) <= possible and said == f"{len(numbers)} of 256 trials shown"
+    assert sure <= set(numbers) <= possible and said == f"{len(numbers)} of 40 trials shown"
     # the box says what was chosen, and so can be changed from the keyboard
     chosen = browser.execute_script("const box = document.querySelector('#filters select'); return box.selectedOptions[0].textContent")
     assert " to " in chosen
     for kind in ("mousePressed", "mouseReleased"):
         at = {"type": kind, "x": x, "y": top + height * 0.5, "button": "left", "buttons": 1, "clickCount": 1}
         browser.execute_cdp_cmd("Input.dispatchMouseEvent", at)
-    assert left(browser)[0] == "256 of 256 trials shown"
+    assert left(browser)[0] == "256 of 40 trials shown"
 
 
 def test_the_waterfall_says_what_the_ledger_says(browser, folder):
-    opened(browser, folder, "classification")
-    run = RUNS["classification"]
+    opened(browser, folder, "medium")
+    run = MEDIUM
     assert run.ledger is not None
     labels, bars, told = browser.execute_script("""
         const plot = document.querySelector("#figure-waterfall .plot");
@@ -262,7 +264,7 @@ def test_nothing_keeps_people_out(browser, folder, dark):
     if package is None or not package.submodule_search_locations:
         pytest.skip("needs axe-core, which axe-playwright-python brings")
     axe = Path(package.submodule_search_locations[0]) / "axe.min.js"
-    opened(browser, folder, "accessible", dark=dark)
+    opened(browser, folder, "medium", dark=dark)
     # the policy of the page lets no script in but its own
     found = browser.execute_async_script(f"""
         const done = arguments[arguments.length - 1];
@@ -276,7 +278,7 @@ def test_nothing_keeps_people_out(browser, folder, dark):
 
 
 def test_everything_can_be_reached_and_seen_from_the_keyboard(browser, folder):
-    opened(browser, folder, "accessible")
+    opened(browser, folder, "medium")
     seen = browser.execute_script("""
         const reachable = [...document.querySelectorAll("a, button, select, summary, [tabindex='0']")];
         return reachable.filter((each) => each.checkVisibility()).map((each) => {
