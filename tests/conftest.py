@@ -27,7 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
     devices.start()
 
 
-LONGEST = ("test_readme.py", "test_estimators.py", "test_kills.py", "test_resume.py", "test_commands.py", "test_invariance.py")
+LONGEST = (
+    "test_guide_pages.py",
+    "test_readme.py",
+    "test_estimators.py",
+    "test_kills.py",
+    "test_resume.py",
+    "test_commands.py",
+    "test_invariance.py",
+)
 """Files that begin first, so that none of them is the last one running while other processes have nothing left to do."""
 
 
