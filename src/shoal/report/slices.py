@@ -151,9 +151,18 @@ def _winners(run: Run, trials: Sequence[Trial]) -> list[int]:
 
 def _scale(axis: Axis) -> Spec:
     margin = 0.04 + 0.5 * SPREAD * axis.step
-    places, texts = zip(*axis.ticks, strict=True)
+    places, texts = zip(*_apart(axis.ticks), strict=True)
     shown = [plain(text) if len(text) <= 14 else plain(text[:13]) + "…" for text in texts]
     return {"title": {"text": axis.title}, "range": [-margin, 1 + margin], "tickvals": list(places), "ticktext": shown}
+
+
+def _apart(ticks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+    """The ticks without those whose words would run into the words before them."""
+    kept = [ticks[0]]
+    for place, words in ticks[1:]:
+        if place - kept[-1][0] > 0.014 * (len(words) + len(kept[-1][1])):
+            kept.append((place, words))
+    return kept
 
 
 def _marks(
