@@ -113,8 +113,9 @@ clean:
 	$(BENCH_PIP) --group bench
 	@touch $@
 
+# The figures are drawn by the package itself.
 .venv/.docs: pyproject.toml | .venv/.pip
-	$(PIP) --group docs
+	$(PIP) --editable . --group docs
 	@touch $@
 
 # The report is tested in a browser; without one those tests are skipped and say so.

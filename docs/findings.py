@@ -18,7 +18,7 @@ import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 from finding_words import WORDS
-from method_pictures import BLUE, GREY, VERMILION, line, photograph
+from photographs import BLUE, GREY, VERMILION, line, photograph
 from plotly.subplots import make_subplots
 
 import shoal

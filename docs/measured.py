@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from measuring import algorithms, normalisation, outputs, regularisation, setting_up  # noqa: F401  they register their topics
+from measuring import algorithms, normalisation, outputs, problem, regularisation, setting_up, tuning  # noqa: F401  they register their topics
 from measuring.networks import SEEDS, Shelf
 from measuring.topics import TOPICS
 

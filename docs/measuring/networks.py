@@ -112,14 +112,14 @@ Trained = dict[str, list[Network]]
 """The networks of each variant, one per seed."""
 
 
-def train(shelf: Shelf, table: str, recipes: Mapping[str, Recipe], seeds: int = SEEDS, every: int | None = None) -> Trained:
+def train(shelf: Shelf, table: str, recipes: Mapping[str, Recipe], seeds: int | Sequence[int] = SEEDS, every: int | None = None) -> Trained:
     """Train each recipe once per seed; all recipes of a shape are one shoal, and shapes share a program where they can.
 
     Args:
         shelf: where the table is.
         table: its name.
         recipes: by the name of the variant.
-        seeds: how many.
+        seeds: how many, from 0; or which.
         every: steps between two evaluations; about an epoch by default.
     """
     groups: dict[Any, list[str]] = {}
@@ -132,11 +132,20 @@ def train(shelf: Shelf, table: str, recipes: Mapping[str, Recipe], seeds: int = 
     trained: Trained = {name: [] for name in recipes}
     for names in groups.values():
         group = [recipes[name] for name in names]
-        for seed in range(seeds):
+        for seed in range(seeds) if isinstance(seeds, int) else seeds:
             networks = _train_shoal(shelf.dataset(table, seed), group, slots, width, techniques, seed, every)
             for name, network in zip(names, networks, strict=True):
                 trained[name].append(network)
     return trained
+
+
+def at_start(shelf: Shelf, table: str, recipes: Mapping[str, Recipe], seed: int = 0) -> dict[str, Network]:
+    """The networks of recipes of one shape before their first step; nothing is trained."""
+    dataset, group, count = shelf.dataset(table, seed), list(recipes.values()), len(devices.start())
+    width = max(max(recipe.hidden_units) for recipe in group)
+    shoal, dataset = _shoal(dataset, group, -(-len(group) // count) * count, width, techniques_of(group), seed)
+    numbers = shoal.numbers(group, [seed] * len(group))
+    return dict(zip(recipes, _measured(shoal, dataset, group, seed, numbers, shoal.start(numbers), None, 1), strict=True))
 
 
 def stages(shelf: Shelf, table: str, recipe: Recipe, seed: int, every: int) -> list[Network]:

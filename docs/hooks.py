@@ -1,0 +1,42 @@
+"""What the build does beside MkDocs: formulas are set; figures are drawn, where their sources have changed, and put into pages."""
+
+from __future__ import annotations
+
+import html
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import formulas
+from figures import cache
+from mkdocs.exceptions import PluginError
+
+FIGURE = re.compile(r'<p>\s*<img alt="(?P<caption>[^"]*)" src="figure:(?P<name>[\w-]+)" ?/?>\s*</p>')
+
+
+def on_config(config: Any) -> Any:
+    """Fences named ``math`` hold formulas."""
+    config.mdx_configs["pymdownx.superfences"] = {"custom_fences": [{"name": "math", "class": "formulas", "format": formulas.block}]}
+    return config
+
+
+def on_pre_build(config: Any) -> None:
+    """Draw what is stale, in a process of its own, for which JAX may take all cores."""
+    if cache.stale():
+        drawn = subprocess.run([sys.executable, "-m", "figures"], cwd=Path(__file__).parent, check=False)
+        if drawn.returncode:
+            raise PluginError("figures could not be drawn; the reason stands above")
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """The page with its figures, which the search index and the table of contents have not seen."""
+
+    def drawn(found: re.Match[str]) -> str:
+        name = found["name"]
+        if name not in cache.modules():
+            raise PluginError(f"{page.file.src_uri} shows the figure {name!r}, which no module of docs/figures draws")
+        return cache.file_of(name).read_text().replace("{{caption}}", html.escape(html.unescape(found["caption"])))
+
+    return FIGURE.sub(drawn, output)
