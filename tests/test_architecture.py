@@ -40,7 +40,7 @@ ROWS = (
             "report",
             "live_recording",
         ),
-        *("diagnosis", "loop", "assessment", "improve", "try_change", "measure_more", "new_rows", "augmented_pictures"),
+        *("diagnosis", "loop", "assessment", "improve", "comparison", "try_change", "measure_more", "new_rows", "augmented_pictures"),
     ),
     ("estimators", "export"),
     ("__init__", "commands", "cli"),

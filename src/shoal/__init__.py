@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shoal.augmented_pictures import augmented, preview_augmentation
+    from shoal.comparison import compare
     from shoal.diagnosis import diagnose, diagnose_estimator
     from shoal.errors import DataError, InputError, OptionError, RunFolderError, ShoalError
     from shoal.estimators import ShoalClassifier, ShoalRegressor
@@ -50,6 +51,7 @@ _HOMES = {
     "augmented": "augmented_pictures",
     "check_gradients": "gradcheck",
     "check_new_rows": "new_rows",
+    "compare": "comparison",
     "default_space_of": "improve",
     "diagnose": "diagnosis",
     "diagnose_estimator": "diagnosis",
@@ -90,6 +92,7 @@ __all__ = [
     "augmented",
     "check_gradients",
     "check_new_rows",
+    "compare",
     "default_space_of",
     "diagnose",
     "diagnose_estimator",

@@ -23,7 +23,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import shoal  # its names load the engine when they are first asked for: see its table of contents
-from shoal.commands import diagnose, ledger, options, pages, pictures, recipes
+from shoal.commands import compare, diagnose, ledger, options, pages, pictures, recipes
 from shoal.commands import search as searching
 from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems
 from shoal.commands.stopping import heeded, heeding_signals
@@ -337,6 +337,7 @@ app.command(
 )(diagnose.diagnose)
 app.command("report", epilog="Example:  [bold cyan]shoal report runs/adult --open[/]")(pages.report)
 app.command("watch", epilog="Example:  [bold cyan]shoal watch runs/adult --open[/]")(pages.watch)
+app.command("compare", epilog="Example:  [bold cyan]shoal compare runs/adult runs/adult-2 --out compare.html[/]")(compare.compare)
 app.command("ledger", epilog="Example:  [bold cyan]shoal ledger runs/adult --explain[/]")(ledger.ledger)
 app.command("try", epilog="Example:  [bold cyan]shoal try runs/adult --change keep_prob=0.8[/]")(ledger.try_change)
 app.command("check-gradients", epilog="Example:  [bold cyan]shoal check-gradients recipe.toml[/]")(recipes.check_gradients)

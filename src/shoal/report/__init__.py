@@ -1,5 +1,6 @@
 """A run as a page, on a terminal and as JSON."""
 
+from shoal.report.comparison import comparison_json, comparison_page, comparison_text, write_comparison
 from shoal.report.html import report_page, write_report
 from shoal.report.ledger import ledger_text, steps_text
 from shoal.report.live import Progress
@@ -13,6 +14,9 @@ __all__ = [
     "Progress",
     "WatchServer",
     "as_json",
+    "comparison_json",
+    "comparison_page",
+    "comparison_text",
     "ledger_text",
     "live_page",
     "plan_text",
@@ -21,6 +25,7 @@ __all__ = [
     "space_text",
     "steps_text",
     "summary",
+    "write_comparison",
     "write_live_report",
     "write_report",
 ]

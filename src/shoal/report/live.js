@@ -14,9 +14,9 @@ function age() {
   foot.firstChild.textContent = `Nothing was heard of the run since ${when}.`;
 }
 
-// Opened as a file, the page can only be loaded again; the browser keeps the place, and this the parts that were opened.
+// Opened as a file, the page can only be loaded again: where the reader was is kept until then.
 function reload() {
-  sessionStorage.setItem("opened", JSON.stringify(opened()));
+  sessionStorage.setItem("place", JSON.stringify([scrollY, opened()]));
   location.reload();
 }
 
@@ -35,7 +35,10 @@ async function renew() {
 }
 
 const asked = () => document.visibilityState === "visible" && getSelection().isCollapsed;
-open(JSON.parse(sessionStorage.getItem("opened") ?? "[]"));
+const [place, parts] = JSON.parse(sessionStorage.getItem("place") ?? "[0, []]");
+history.scrollRestoration = "manual";
+open(parts);
+scrollTo({ top: place, behavior: "instant" });
 age();
 setInterval(() => {
   age();

@@ -44,14 +44,14 @@ def score_figure(run: Run) -> Figure | None:
     factor = 100.0 if run.metric in SHARES else 1.0
     labels = [f"<b>{plain(shorten(name, 26, placeholder='…'))}</b>  {score(interval, run.metric)}" for name, interval in rows]
     ys = [float(-row) for row in range(len(rows))]
-    trace = _dots([interval for _, interval in rows], ys, factor, ["--accent", *["--muted"] * (len(rows) - 1)])
+    trace = dots_of([interval for _, interval in rows], ys, factor, ["--accent", *["--muted"] * (len(rows) - 1)])
     trace["text"] = [f"{plain(name)}: {score_span(interval, run.metric)}" for name, interval in rows]
     title = f"{PARTS[part]} {metric_name(run.metric)}{', %' if factor == 100 else ''}"
     alternative = (
         f"{title}, with 95 % intervals. " + "; ".join(f"{name}: {score_span(interval, run.metric)}" for name, interval in rows) + "."
     )
     ends = [end * factor for _, interval in rows for end in (interval.low, interval.high)]
-    layout = _rows_layout(labels, ys, title, ends)
+    layout = rows_layout(labels, ys, title, ends)
     # a quiet line down from the leading score, to compare the others with
     layout["shapes"] = [upright(own.value * factor, "--accent", "dot")]
     return Figure("scores", alternative, 86 + 40 * len(rows), [trace], layout)
@@ -87,13 +87,13 @@ def budget_figure(run: Run) -> Figure | None:
         ys.append(float(-len(ys)))
         points.append((ys[-1], error, name, written if part is None else score_span(error, metric)))
         said.append(f"{name}: {points[-1][3]}")
-    dots = _dots([error for _, error, _, _ in points], [y for y, *_ in points], factor, ["--ok", *["--accent"] * (len(points) - 1)])
+    dots = dots_of([error for _, error, _, _ in points], [y for y, *_ in points], factor, ["--ok", *["--accent"] * (len(points) - 1)])
     dots["marker"]["symbol"] = ["diamond", *["circle"] * (len(points) - 1)]
     dots["text"] = [f"{name}: {written}" for _, _, name, written in points]
     title = f"{error_name(run)}{', %' if factor == 100 else ''}"
     ends = [end * factor for error in errors.values() for end in (error.low, error.high)]
     ends += [x for trace in data for x in trace["x"]]
-    layout = _rows_layout(labels, ys, title[0].upper() + title[1:], ends)
+    layout = rows_layout(labels, ys, title[0].upper() + title[1:], ends)
     layout["shapes"] = [upright(run.verdict.target_error * factor, "--ok", "dot")]
     return Figure(
         "budget", "From the target error to the last part scored. " + "; ".join(said) + ".", 70 + 29 * len(labels), [*data, dots], layout
@@ -148,7 +148,8 @@ def _gap_traces(gap: Gap, start: float, stop: float, y: float, factor: float, me
     return [bar, reach, mark]
 
 
-def _dots(intervals: list[Interval], ys: list[float], factor: float, colours: list[str]) -> Spec:
+def dots_of(intervals: list[Interval], ys: list[float], factor: float, colours: list[str]) -> Spec:
+    """A dot and a bar for each interval, one above the other."""
     return {
         "type": "scatter",
         "mode": "markers",
@@ -168,7 +169,8 @@ def _dots(intervals: list[Interval], ys: list[float], factor: float, colours: li
     }
 
 
-def _rows_layout(labels: list[str], ys: list[float], title: str, ends: list[float]) -> Spec:
+def rows_layout(labels: list[str], ys: list[float], title: str, ends: list[float]) -> Spec:
+    """The layout of named rows, wide enough for everything from the lowest to the highest end."""
     margin = 0.05 * (max(ends) - min(ends)) or 1.0
     return {
         "xaxis": {"title": {"text": title}, "nticks": 6, "range": [min(ends) - margin, max(ends) + margin]},
