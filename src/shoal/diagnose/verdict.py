@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 
 from shoal.diagnose.gaps import Difference, Errors, PartError, difference
+from shoal.interval import Interval, number
 from shoal.metrics import Metric
-from shoal.records import Answer, Gap, Interval, Part, Verdict
+from shoal.records import Answer, Gap, Part, Verdict
 
 THRESHOLD_SHARE = 0.1
 """A gap matters from a tenth of the dev error on: closing a smaller one could not lower the error by more than that. Our
@@ -100,7 +101,7 @@ def say(size: float | Interval, metric: Metric) -> str:
     """A number of the metric's error in words: shares in per cent, other errors with four digits."""
     if isinstance(size, Interval):
         return f"{say(size.value, metric)} ({say(size.low, metric)} to {say(size.high, metric)})"
-    return f"{100 * size:.3g} %" if metric.unit == "share" else f"{size:.4g}"
+    return f"{100 * size:.3g} %" if metric.unit == "share" else number(size)
 
 
 def _title(high: dict[str, Answer]):

@@ -131,11 +131,11 @@ def _score_rows(run: Run) -> tuple[list[str], list[tuple[str, str, list[str]]]]:
     return metrics, rows
 
 
-def _recipe_rows(recipe: Recipe) -> list[tuple[str, str, str]]:
-    """Each setting, its value, and the default where it differs."""
-    changed = Recipe().diff(recipe)
-    shown = recipe.to_dict()
-    return [(name, wording.setting(shown[name]), wording.setting(changed[name][0]) if name in changed else "") for name in wording.SETTINGS]
+def _recipe_rows(recipe: Recipe) -> dict[str, list[tuple[str, str, str]]]:
+    """Each setting, its value and its default: those that differ from it, and the others, whose default is left empty."""
+    changed, shown = Recipe().diff(recipe), recipe.to_dict()
+    rows = [(name, wording.setting(shown[name]), wording.setting(changed[name][0]) if name in changed else "") for name in wording.SETTINGS]
+    return {"changed": [row for row in rows if row[0] in changed], "usual": [row for row in rows if row[0] not in changed]}
 
 
 def _tried(run: Run) -> dict[str, Any]:

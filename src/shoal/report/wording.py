@@ -6,6 +6,7 @@ import math
 from dataclasses import fields
 from typing import Any
 
+from shoal.interval import NOTHING, number
 from shoal.recipe import AUGMENTATIONS, Recipe
 from shoal.records import Finding, Interval, Run, Trial
 
@@ -13,9 +14,6 @@ PARTS: dict[str, str] = {"train": "Train", "train_dev": "Train-dev", "dev": "Dev
 METRICS = {"error": "error rate", "rmse": "RMSE", "mae": "MAE", "mse": "MSE", "r2": "R²", "auc": "AUC", "f1": "F1"}
 SHARES = {"error", "accuracy", "balanced_accuracy", "f1", "auc", "r2"}
 """Metrics from 0 to 1, written as percentages, as the verdict's text does."""
-
-NOTHING = "–"  # noqa: RUF001
-"""What stands in a table where there is no value."""
 
 SETTINGS = tuple(field.name for field in fields(Recipe))
 
@@ -54,20 +52,6 @@ def target_error(run: Run) -> str:
     """
     written = plain_error(run.verdict.target_error, run.metric)
     return written if run.verdict.target_error_source == "stated" else f"at most {written}"
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """A number with so many significant digits; large ones with separators, tiny ones with an exponent.
-
-    Example:
-        >>> number(0.00123456), number(1234567.0), number(3.2e-7), number(None)
-        ('0.001235', '1,234,567', '3.2e-07', '–')
-    """
-    if value is None or not math.isfinite(value):
-        return NOTHING
-    if value == 0 or 1e-4 <= abs(value) < 10**digits:
-        return f"{value:.{digits}g}"
-    return f"{value:,.0f}" if 1 <= abs(value) < 1e12 else f"{value:.{digits}g}"
 
 
 def loss(value: float | None) -> str:
