@@ -39,6 +39,7 @@ ROWS = (
             "sampler_comparison",
             "report",
             "live_recording",
+            "loggers",
         ),
         *("diagnosis", "loop", "assessment", "improve", "comparison", "try_change", "measure_more", "new_rows", "augmented_pictures"),
     ),

@@ -25,7 +25,7 @@ from typer.core import TyperGroup
 import shoal  # its names load the engine when they are first asked for: see its table of contents
 from shoal.commands import compare, diagnose, ledger, options, pages, pictures, recipes
 from shoal.commands import search as searching
-from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems
+from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems, saying_warnings
 from shoal.commands.stopping import heeded, heeding_signals
 from shoal.errors import InputError, OptionError, PicturesLeftOut, Problem, ShoalError
 from shoal.report import Progress, as_json, summary
@@ -143,6 +143,8 @@ def improve(
     ] = False,
     seed: options.Seed = "0",
     out: options.Out = None,
+    tensorboard: options.TensorBoard = None,
+    mlflow: options.MLflow = None,
     as_object: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -187,6 +189,8 @@ def search(
     continue_from: searching.ContinueFrom = None,
     seed: options.Seed = "0",
     out: options.Out = None,
+    tensorboard: options.TensorBoard = None,
+    mlflow: options.MLflow = None,
     checkpoint: searching.Checkpoint = "rung",
     storage: searching.Storage = None,
     study: searching.Study = None,
@@ -239,6 +243,8 @@ def train(
     ] = "5",
     seed: options.Seed = "0",
     out: options.Out = None,
+    tensorboard: options.TensorBoard = None,
+    mlflow: options.MLflow = None,
     as_object: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -314,7 +320,7 @@ def resume(run: options.Run, as_object: options.Json = False, quiet: options.Qui
     """Continue a run that was interrupted, or stopped early, to the result that it would have had."""
     if problems := list(options.contradictions(False, quiet, verbose)):
         raise OptionError(*problems)
-    with _keeping(run, ()), heeding_signals() as stop, Progress(quiet) as progress:
+    with _keeping(run, ()), saying_warnings(), heeding_signals() as stop, Progress(quiet) as progress:
         result = shoal.resume(run, listener=heeded(progress, stop), stop=stop)
     _show_result(result, run, as_object, quiet, verbose)
 
@@ -369,7 +375,12 @@ def _run(context: typer.Context, job: Literal["improve", "search", "train"], pro
     name = Path(source).name or Path(source).resolve().name  # of the folder ".", too
     folder = Path(typed["out"]) if typed["out"] is not None else default_path(name, datetime.datetime.now())
     made = missing_folders(folder) if cannot_create(folder) is None else ()
-    with _keeping(folder, made), heeding_signals() as stop, Progress(quiet, explain=typed.get("explain", False)) as progress:
+    with (
+        _keeping(folder, made),
+        saying_warnings(),
+        heeding_signals() as stop,
+        Progress(quiet, explain=typed.get("explain", False)) as progress,
+    ):
         if job != "train":  # which has nothing to compare, and so no best so far
             own["stop"] = stop
         result = getattr(shoal, job)(
@@ -382,7 +393,7 @@ def _run(context: typer.Context, job: Literal["improve", "search", "train"], pro
             out=folder,
             listener=heeded(progress, stop),
             command=shlex.join(["shoal", *context.meta[TYPED]]),
-            **{name: typed[name] for name in ("task", "dev", "test", "group", "time", "stratify", "metric")},
+            **{name: typed[name] for name in ("task", "dev", "test", "group", "time", "stratify", "metric", "tensorboard", "mlflow")},
             **own,
         )
     _show_result(result, folder, typed["as_object"], quiet, verbose)

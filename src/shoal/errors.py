@@ -64,6 +64,10 @@ class RunFolderError(InputError):
     """A run folder or model file is missing, was tampered with, is cut short, or comes from a newer version."""
 
 
+class NotLogged(UserWarning):
+    """A finished run could not be written to a logger; the message says why. The run itself is saved as ever."""
+
+
 class PicturesLeftOut(UserWarning):
     """Pictures that could not be read have no row in what was asked for; the message names them."""
 

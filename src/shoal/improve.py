@@ -27,6 +27,7 @@ from shoal.effort import Effort, saved_space
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
 from shoal.live_record import LiveRecord
 from shoal.live_recording import LiveRecording
+from shoal.loggers import log_run, logger_problems
 from shoal.loop import RecipeLoop, sound_baseline
 from shoal.losses import target_scaling
 from shoal.measurements.answers import Answers
@@ -108,6 +109,8 @@ def improve(
     final: str = "mean",
     seed: int = 0,
     out: str | Path | None = None,
+    tensorboard: str | Path | None = None,
+    mlflow: str | None = None,
     listener: Listener = silent,
     stop: Stop | None = None,
     command: str | None = None,
@@ -135,6 +138,10 @@ def improve(
         budget: ``90s``, ``5m``, ``1h`` or ``200trials``. Runs of the same seed and the same budget in trials are identical.
         seed: of the split, the draws, the networks and the mini-batches.
         out: folder to save the run in; it must not exist. Without it nothing is saved.
+        tensorboard: folder for TensorBoard's event files, written at the end: each trial with its settings and curves (needs
+            ``shoal[tensorboard]``).
+        mlflow: address of an MLflow server, database or folder, written to at the end: the same, the scores and the report (needs
+            ``shoal[mlflow]``).
         listener: is told about progress.
         stop: asks the search to end after the networks in hand, with the best one so far; ``resume`` continues a saved run.
         command: how the run is recorded.
@@ -154,6 +161,7 @@ def improve(
         "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
         "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
         "budget": budget, "seed": seed, "begin": None if begin is None else begin.to_dict(), "final": final,
+        "tensorboard": tensorboard, "mlflow": mlflow,
     }  # fmt: skip
     return _begin(source, y, sample_weight, options, out, listener, command or "shoal.improve(...)", stop)
 
@@ -179,6 +187,8 @@ def train(
     target_error: float | None = None,
     seed: int = 0,
     out: str | Path | None = None,
+    tensorboard: str | Path | None = None,
+    mlflow: str | None = None,
     listener: Listener = silent,
     command: str | None = None,
 ) -> Result:
@@ -204,7 +214,7 @@ def train(
     options: dict[str, Any] = {
         "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
         "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
-        "seed": seed, "recipe": recipe.to_dict(), "seeds": seeds,
+        "seed": seed, "recipe": recipe.to_dict(), "seeds": seeds, "tensorboard": tensorboard, "mlflow": mlflow,
     }  # fmt: skip
     return _begin(source, y, sample_weight, options, out, listener, command or "shoal.train(...)")
 
@@ -237,6 +247,8 @@ def search(
     target_error: float | None = None,
     seed: int = 0,
     out: str | Path | None = None,
+    tensorboard: str | Path | None = None,
+    mlflow: str | None = None,
     checkpoint: str = "rung",
     listener: Listener = silent,
     stop: Stop | None = None,
@@ -282,7 +294,7 @@ def search(
         "budget": budget, "seed": seed, "space": space, "sampler": sampler, "rungs": rungs, "final": final,
         "compare_samplers": compare_samplers,
         "continue_from": None if continue_from is None else str(continue_from), "storage": storage, "study": study,
-        "checkpoint": checkpoint,
+        "checkpoint": checkpoint, "tensorboard": tensorboard, "mlflow": mlflow,
     }  # fmt: skip
     return _begin(source, y, sample_weight, options, out, listener, command or "shoal.search(...)", stop)
 
@@ -392,6 +404,8 @@ def _begin(
 def _read(source: Any, y: Any, sample_weight: Any, options: dict[str, Any], out: str | Path | None, stages: Stages) -> Dataset:
     """Check the options, and read the data; whatever is wrong is reported together."""
     options["drop"] = list([options["drop"]] if isinstance(options["drop"], str) else options["drop"])
+    if options.get("tensorboard") is not None:
+        options["tensorboard"] = str(Path(options["tensorboard"]).absolute())  # a run may be resumed from another folder
     stages.enter("reading", data.source_name(source))
     return _load(source, y, sample_weight, options, list(_option_problems(options, out)), stages.listener)
 
@@ -452,6 +466,7 @@ def _option_problems(options: Mapping[str, Any], out: str | Path | None):
         yield from error.problems
     if options.get("storage"):
         yield from storage_problems(options["storage"])
+    yield from logger_problems(options)
     yield from goal_problems(options["metric"], options["target_error"])
     if out is not None and (problem := cannot_create(Path(out))) is not None:
         yield problem
@@ -491,7 +506,9 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
     """Everything after reading; a run with a folder shows there how far it is, and at the end what came of it."""
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     if folder is None:
-        return Result(*_trained(dataset, options, stages, None, None, command, created, stop))
+        record, model = _trained(dataset, options, stages, None, None, command, created, stop)
+        log_run(record, options, stages.listener)
+        return Result(record, model)
     journal = FolderJournal(folder, checkpoint_seconds(options.get("checkpoint", "rung")))  # who has it works on the run alone
     metric, budget = check_metric(options["metric"], dataset.task), Effort.of(options).budget
     begun = LiveRecord(
@@ -513,6 +530,7 @@ def _work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: 
         record, model = _trained(dataset, options, stages, folder, journal, command, created, stop)
     folder.finish(record, model)
     write_report(record, folder.path / REPORT)
+    log_run(record, options, live.listener)
     return Result(record, model, folder.path)
 
 

@@ -35,7 +35,7 @@ class LiveRecording:
     """
 
     def __init__(self, folder: Path, begun: LiveRecord, listener: Listener, already: float = 0.0) -> None:
-        self._folder, self._record, self._listener = folder, begun, listener
+        self._folder, self._record, self.listener = folder, begun, listener
         self._begun = self._stage_begun = time.monotonic() - already
         self._trials: dict[int, Trial] = {}
         self._over, self._thread = threading.Event(), threading.Thread(target=self._write_on, name="live report", daemon=True)
@@ -62,7 +62,7 @@ class LiveRecording:
             entries=(*record.entries, event.entry) if event.entry is not None else record.entries,
             trials=tuple(self._trials.values()) if event.trained else record.trials,
         )
-        self._listener(event)
+        self.listener(event)
 
     def __enter__(self) -> LiveRecording:
         self._thread.start()

@@ -26,10 +26,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two runs of networks of one shape, and copies of the first whose record or options say something else."""
     folder = tmp_path_factory.mktemp("runs")
     rng = np.random.default_rng(0)
-    inputs = rng.normal(size=(900, 2)).round(4)
-    kind = np.where(inputs[:, 0] * inputs[:, 1] + 0.3 * rng.normal(size=900) > 0, "yes", "no")
+    inputs = rng.normal(size=(1500, 2)).round(4)
+    kind = np.where(inputs[:, 0] * inputs[:, 1] + 0.3 * rng.normal(size=1500) > 0, "yes", "no")
     pl.DataFrame({"a": inputs[:, 0], "b": inputs[:, 1], "kind": kind}).write_csv(folder / "table.csv")
-    for name, epochs in (("weak", 2), ("strong", 20)):
+    for name, epochs in (("weak", 1), ("strong", 40)):
         recipe = package.Recipe(hidden_units=(16,), epochs=epochs, learning_rate=0.02)
         package.train(folder / "table.csv", target="kind", recipe=recipe, seeds=2, out=folder / name)
     record = read_record(folder / "weak")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from shoal.errors import Problem
+from shoal.errors import NotLogged, Problem
 from shoal.report.wording import one_line
 
 UNUSABLE, INTERRUPTED, BUG = 2, 130, 1
@@ -30,6 +33,23 @@ def say_problems(problems: tuple[Problem, ...]) -> None:
     for problem in problems:
         received, remedy = one_line(problem.received), one_line(problem.remedy)
         console.print(Text.assemble(lead, one_line(problem.requirement), "; received ", received, ". ", (remedy, "cyan")), soft_wrap=True)
+
+
+@contextmanager
+def saying_warnings() -> Iterator[None]:
+    """What the package warns of becomes a line on standard error; other warnings are shown as ever."""
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+        warnings.simplefilter("always", NotLogged)
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if issubclass(category, NotLogged):
+                say("warning: ", "bold yellow", str(message))
+            else:
+                shown(message, category, *rest, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def print_text(content: RenderableType, widest: int = 120) -> None:

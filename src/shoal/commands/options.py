@@ -98,6 +98,26 @@ Out = Annotated[
     Path | None,
     typer.Option(metavar="DIR", help="The run's new folder; runs/<date>-<name> unless stated.", show_default=False, rich_help_panel=OUTPUT),
 ]
+TensorBoard = Annotated[
+    Path | None,
+    typer.Option(
+        "--tensorboard",
+        metavar="DIR",
+        help="Write the trials for TensorBoard at the end, each with its settings and curves.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+MLflow = Annotated[
+    str | None,
+    typer.Option(
+        "--mlflow",
+        metavar="URI",
+        help="Write the trials and the report to MLflow at the end: a server, or say sqlite:///mlflow.db.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", metavar="", help="One JSON object on standard output, instead of the end screen.", rich_help_panel=OUTPUT)
 ]
