@@ -40,7 +40,7 @@ from shoal.recipe import Recipe
 from shoal.recording import Recording, earlier_recipes
 from shoal.records import LoopPlan, Plan, Run, Trial
 from shoal.references import Reference
-from shoal.report import write_report
+from shoal.report import run_html, write_report
 from shoal.run_folder import FolderJournal, RunFolder, cannot_create, checkpoint_seconds
 from shoal.sampler_comparison import samplers_answered, samplers_seconds
 from shoal.saved_run import REPORT
@@ -79,6 +79,24 @@ class Result:
         saved = RunFolder.create(Path(folder), {"source": None, "fingerprint": self.record.fingerprint})
         saved.finish(self.record, self.model)
         return saved.path
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the report; returns where it is.
+
+        Args:
+            path: of the file; ``report.html`` in the run's folder unless stated.
+
+        Raises:
+            OptionError: there is no folder, and no path was given.
+        """
+        if path is None and self.folder is None:
+            raise OptionError(Problem("a report has a place", "a run without a folder", 'Name a file: run.report("report.html").'))
+        written = Path(path) if path is not None or self.folder is None else self.folder / REPORT
+        write_report(self.record, written)
+        return written
+
+    def _repr_html_(self) -> str:
+        return run_html(self.record)
 
     def __repr__(self) -> str:
         record = self.record

@@ -5,6 +5,7 @@ from shoal.report.html import report_page, write_report
 from shoal.report.ledger import ledger_text, steps_text
 from shoal.report.live import Progress
 from shoal.report.live_page import live_page, write_live_report
+from shoal.report.notebook import run_html
 from shoal.report.serving import WatchServer
 from shoal.report.space import plan_text, space_text
 from shoal.report.summary import as_json
@@ -21,6 +22,7 @@ __all__ = [
     "live_page",
     "plan_text",
     "report_page",
+    "run_html",
     "show_text",
     "space_text",
     "steps_text",
