@@ -32,8 +32,10 @@ def cost_per_iteration() -> Drawing:
         losses = train(Shelf(), "example:digits", {name: recipe}, 1, every=every)[name][0].trace.train_loss
         axes = panel(name, "step", "cost of this step's rows")
         shown = losses[:160]
-        axes.plot(np.arange(1, len(shown) + 1), shown, color=FAINT, linewidth=1)
-        axes.plot(np.arange(1, len(shown) + 1), averages.of(shown, 0.9), label="averaged over about 10 steps", color=BLUE)
+        steps, is_noisy = np.arange(1, len(shown) + 1), recipe.batch_size != "all"
+        axes.plot(steps, shown, color=FAINT if is_noisy else BLUE, linewidth=1 if is_noisy else 2)
+        if is_noisy:
+            axes.plot(steps, averages.of(shown, 0.9), label="averaged over about 10 steps", color=BLUE)
         axes.set_ylim(0, 3.2)
         epochs = np.arange(1, len(losses) + 1) / per_epoch
         whole.plot(epochs, averages.of(losses, 0.9 if per_epoch < 100 else 0.99), label=name, **look(number + 1))

@@ -153,12 +153,12 @@ STAGES = (
 @figure("basic-recipe")
 def basic_recipe() -> Drawing:
     """The basic recipe as a picture: first the bias, then the variance, until both are answered."""
-    axes = bare(panel("", width=460, height=230))
+    axes = bare(panel("", width=370, height=235))
     box = {"boxstyle": "round,pad=0.5", "facecolor": "none", "linewidth": 1.6}
     for question, gap, cures, y in STAGES:
-        axes.text(0.0, y, f"{question}\n{gap}", ha="center", va="center", bbox={**box, "edgecolor": BLUE}, fontsize=12)
-        axes.text(1.25, y, cures, ha="center", va="center", bbox={**box, "edgecolor": ORANGE}, fontsize=11)
-    axes.text(0.0, -0.95, "Done", ha="center", va="center", bbox={**box, "edgecolor": GREEN}, fontsize=12)
+        axes.text(0.0, y, f"{question}\n{gap}", ha="center", va="center", bbox={**box, "edgecolor": BLUE}, fontsize=10.5)
+        axes.text(1.25, y, cures, ha="center", va="center", bbox={**box, "edgecolor": ORANGE}, fontsize=10)
+    axes.text(0.0, -0.95, "Done", ha="center", va="center", bbox={**box, "edgecolor": GREEN}, fontsize=10.5)
     arrow = {"arrowstyle": "->", "color": INK, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
     for start, end, word, at in (
         ((0.34, 1.0), (0.9, 1.0), "yes", (0.58, 1.07)),

@@ -173,7 +173,7 @@ def augmentation() -> Drawing:
         seen = augmented(flower[None], recipe, seed=5)[0] if place else flower
         left, top = 80 * (place % 4), 92 * (place // 4)
         axes.imshow(seen, extent=(left, left + 72, top + 72, top), interpolation="none")
-        axes.text(left + 36, top - 4, name, ha="center", va="bottom", fontsize=9.5)
+        axes.text(left + 36, top - 4, name, ha="center", va="bottom", fontsize=11)
     axes.set(xlim=(0, 312), ylim=(170, -14))
     return Drawing([axes])
 
