@@ -26,7 +26,7 @@ def formula(tex: str) -> str:
     # norms are bars of one height; "+=" is one sign, which the converter takes for two
     plain = re.sub(r"\\[lr]Vert\b", r"\\|", tex.strip())
     written = convert(plain, display="block").replace('display="inline"', 'display="block"')
-    written = re.sub(r"(?:<mrow>)?<mo>(&#x0002B;|&#x02212;)</mo>(?:</mrow>)?<mo>&#x0003D;</mo>", r"<mo>\1&#x0003D;</mo>", written)
+    written = re.sub(r"(?:<mo><mrow>)?<mo>(&#x0002B;|&#x02212;)</mo>(?:</mrow></mo>)?<mo>&#x0003D;</mo>", r"<mo>\1&#x0003D;</mo>", written)
     return written.replace("<math ", '<math class="formula" ', 1)
 
 
