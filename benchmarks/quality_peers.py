@@ -81,9 +81,11 @@ def lightgbm(split: Split, seed: int, threads: int) -> Any:
 
     kind = library.LGBMClassifier if split.is_classification else library.LGBMRegressor
     model = kind(n_estimators=ROUNDS, random_state=seed, n_jobs=threads, verbose=-1)
-    dev = (split.x["dev"], split.y["dev"])
-    model.fit(split.x["train"], split.y["train"], eval_set=[dev], callbacks=[library.early_stopping(PATIENCE, verbose=False)])
-    return predicted(model, split.x["test"], split)
+    # it refuses names with brackets, quotes and the like
+    train, dev, test = (split.x[part].set_axis(range(split.x[part].shape[1]), axis=1) for part in ("train", "dev", "test"))
+    stop = library.early_stopping(PATIENCE, verbose=False)
+    model.fit(train, split.y["train"], eval_set=[(dev, split.y["dev"])], callbacks=[stop])
+    return predicted(model, test, split)
 
 
 def catboost(split: Split, seed: int, threads: int) -> Any:
