@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 BENCH_PIP := .bench-venv/bin/python -m pip install -qq --disable-pip-version-check
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo -n")
 
-.PHONY: help demo test check lint types format bench bench-search bench-samplers bench-images honesty search-scale faults repair kills coverage docs browser clean
+.PHONY: help demo test check lint types format bench bench-search bench-samplers bench-images bench-quality defaults honesty search-scale faults repair kills coverage docs browser clean
 
 help:
 	@echo "make demo    install shoal and improve a network for a bundled data set"
@@ -24,6 +24,8 @@ help:
 	@echo "make bench-search  a search of 128 trials against Optuna with PyTorch, KerasTuner and scikit-learn (about an hour)"
 	@echo "make bench-samplers  regret of every sampler, with and without halving, replayed on kept results (about 20 minutes)"
 	@echo "make bench-images  convolutional networks: speed against PyTorch, accuracy on real sets, effects of techniques (about 3 hours)"
+	@echo "make bench-quality  error and log loss on ten tables beside recorded peers (about 15 minutes)"
+	@echo "make defaults  what each setting is worth, one change at a time on seventeen tables (about an hour)"
 	@echo "make honesty  searches on shuffled labels: is the reported score no better than chance? (about half an hour)"
 	@echo "make search-scale  1,024 trials in one search: memory, and the time outside compiled programs"
 	@echo "make faults  how often the diagnosis finds seeded faults on real tables, and cries wolf on sound runs (about an hour)"
@@ -64,6 +66,12 @@ bench-samplers: .venv/.dev
 
 bench-images: .venv/.dev
 	$(BIN)/python benchmarks/images.py
+
+bench-quality: .venv/.dev .bench-venv/.ready
+	$(BIN)/python benchmarks/quality.py
+
+defaults: .venv/.dev
+	$(BIN)/python benchmarks/defaults.py
 
 honesty: .venv/.dev
 	$(BIN)/python benchmarks/honesty.py
