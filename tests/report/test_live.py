@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import struct
 import threading
 import time
 from contextlib import closing
@@ -224,6 +226,16 @@ def test_a_run_that_is_gone_is_said_to_be(asked, folder):
     (folder / OPTIONS).unlink()
     answer, body = asked()
     assert answer.status == 503 and "which is not one" in body
+
+
+def test_a_window_that_is_closed_is_no_error(asked, capsys):
+    for begun in (b"", b"GET / HTTP/1.1\r\nHost: "):
+        with socket.create_connection(asked.server.server_address) as window:
+            window.send(begun)
+            window.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets the connection
+    assert asked()[0].status == 200
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_port_that_is_taken_is_named(asked, folder):

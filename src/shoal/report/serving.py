@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import TCPServer
+from typing import Any
 
 from shoal.errors import OptionError, Problem, ShoalError
 from shoal.live_record import LiveRecord, read_state, version_of
@@ -81,6 +83,11 @@ class WatchServer(ThreadingHTTPServer):
         """Take the port, without asking a name server what this machine is called."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = HERE, self.server_address[1]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A window that was closed in the middle of an answer is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:
