@@ -14,10 +14,13 @@ from pathlib import Path
 import pytest
 
 import shoal
+from shoal import live_recording
 from shoal.errors import NotLogged
+from shoal.live_record import LIVE, LiveRecord, write_live
 from shoal.loggers import log_run, logged, logger_problems
 from shoal.loggers.settings import curves_of, scores_of, settings_of
 from shoal.progress import Event
+from shoal.saved_run import read_record
 
 from .cli.command import inside
 from .cli.command import shoal as command
@@ -164,13 +167,21 @@ def test_a_logger_that_is_not_installed_is_said_before_anything_is_trained(tmp_p
         (tmp_path / "recipe.toml").unlink()
 
 
-def test_a_run_is_written_when_it_ends_and_the_command_says_what_could_not_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_shows_itself_while_it_works_and_is_written_to_loggers_when_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen: list[LiveRecord] = []
+    monkeypatch.setattr(live_recording, "write_live", lambda record, folder: seen.append(record) or write_live(record, folder))
+    monkeypatch.setattr(live_recording, "SECONDS_BETWEEN", 0.05)
+    monkeypatch.setattr(live_recording, "SHARE", 1.0)
     monkeypatch.setattr(logged, "find_spec", lambda name: object())
     monkeypatch.setitem(logged.WRITERS, "mlflow", lambda run, place, told: 1 / 0)
     places = ["--tensorboard", tmp_path / "events", "--mlflow", "http://localhost:1"]
-    shown = command("search", "example:wine", "--budget", "1trials", *places, "--out", tmp_path / "run", "--quiet")
+    shown = command("search", "example:wine", "--budget", "2trials", *places, "--out", tmp_path / "run", "--quiet")
     assert shown.exit_code == 0 and re.search("warning: The run was not written to mlflow: division by zero", shown.stderr)
     assert events_of(tmp_path / "events" / "run")["score/test_error"][0][1] >= 0
+    assert seen[0].source == "example:wine" and seen[0].split and seen[0].plan is None and not seen[-1].ended
+    record = read_record(tmp_path / "run")
+    assert seen[-1].plan == record.plan and [trial.score for trial in seen[-1].trials] == [trial.score for trial in record.trials]
+    assert not (tmp_path / "run" / LIVE).exists() and 'id="plotly"' in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_series_are_thinned_to_their_ends_and_holes_left_out():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import subprocess
@@ -79,22 +78,3 @@ def test_what_cannot_be_watched_is_named(run: Path, tmp_path_factory: pytest.Tem
             assert (shown.exit_code, shown.stdout) == (2, "") and complaint in " ".join(shown.stderr.split()), shown.stderr
     (run / LIVE).unlink()
     assert "Continue it: shoal resume" in " ".join(shoal("watch", run).stderr.split())
-
-
-def test_a_run_shows_itself_from_its_first_moment_to_its_last(tmp_path: Path):
-    """A command in a process of its own, as a person would look into its folder."""
-    folder = tmp_path / "run"
-    process = subprocess.Popen([COMMAND, "improve", "example:wine", "--budget", "2trials", "--out", folder, "--quiet"])
-    seen: list[dict] = []
-    while process.poll() is None:
-        if (folder / LIVE).is_file():
-            try:
-                seen.append(json.loads((folder / LIVE).read_text()))
-            except FileNotFoundError:
-                break
-            assert not (folder / REPORT).is_file() or (folder / REPORT).read_text().rstrip().endswith("</html>")
-        time.sleep(0.05)
-    assert process.wait() == 0
-    assert seen[0]["source"] == "example:wine" and seen[0]["split"]["rows"]["train"] > 0 and not seen[0]["ended"]
-    assert [each["seconds"] for each in seen] == sorted(each["seconds"] for each in seen)
-    assert LIVE not in inside(folder) and 'id="plotly"' in (folder / REPORT).read_text()
