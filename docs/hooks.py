@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import itertools
+import os
 import re
 import subprocess
 import sys
@@ -23,11 +25,14 @@ def on_config(config: Any) -> Any:
 
 
 def on_pre_build(config: Any) -> None:
-    """Draw what is stale, in a process of its own, for which JAX may take all cores."""
-    if cache.stale():
-        drawn = subprocess.run([sys.executable, "-m", "figures"], cwd=Path(__file__).parent, check=False)
-        if drawn.returncode:
-            raise PluginError("figures could not be drawn; the reason stands above")
+    """Draw what is stale, in a process for each core, since most of the time goes into compiling, which takes one."""
+    shares: list[list[str]] = [[] for _ in range(os.cpu_count() or 1)]
+    for _, names in itertools.groupby(cache.stale(), key=cache.modules().get):  # figures of a module share what they draw
+        min(shares, key=len).extend(names)
+    draw = [sys.executable, "-m", "figures"]
+    drawing = [subprocess.Popen([*draw, *share], cwd=Path(__file__).parent) for share in shares if share]
+    if any([process.wait() for process in drawing]):  # all are waited for
+        raise PluginError("figures could not be drawn; the reason stands above")
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
