@@ -31,7 +31,8 @@ def on_pre_build(config: Any) -> None:
         min(shares, key=len).extend(names)
     draw = [sys.executable, "-m", "figures"]
     drawing = [subprocess.Popen([*draw, *share], cwd=Path(__file__).parent) for share in shares if share]
-    if any([process.wait() for process in drawing]):  # all are waited for
+    ended = [process.wait() for process in drawing]
+    if any(ended):
         raise PluginError("figures could not be drawn; the reason stands above")
 
 
