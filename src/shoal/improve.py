@@ -89,11 +89,12 @@ class Result:
         Raises:
             OptionError: there is no folder, and no path was given.
         """
-        if path is None and self.folder is None:
-            raise OptionError(Problem("a report has a place", "a run without a folder", 'Name a file: run.report("report.html").'))
-        written = Path(path) if path is not None or self.folder is None else self.folder / REPORT
-        write_report(self.record, written)
-        return written
+        if path is None:
+            if self.folder is None:
+                raise OptionError(Problem("a report has a place", "a run without a folder", 'Name a file: run.report("report.html").'))
+            path = self.folder / REPORT
+        write_report(self.record, path)
+        return Path(path)
 
     def _repr_html_(self) -> str:
         return run_html(self.record)
