@@ -5,8 +5,8 @@ BUDGET ?= 60s
 KILLS ?= 100
 # Extra arguments for pytest, such as ARGS="-k recipe".
 ARGS ?=
-# Processes for the tests: twice as many as there are cores, since tests wait for commands that they start.
-WORKERS ?= $(shell echo $$(( $$(nproc) * 2 )))
+# Processes for the tests: one more than there are cores, since tests wait for commands that they start.
+WORKERS ?= $(shell echo $$(( $$(nproc) + 1 )))
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check

@@ -15,6 +15,9 @@ import formulas
 from figures import cache
 from mkdocs.exceptions import PluginError
 
+ONLY_KEPT = os.environ.get("FIGURES") == "kept"
+"""Whether figures that would have to be drawn are left out: a build that checks pages and links within seconds."""
+
 FIGURE = re.compile(r'<p>\s*<img alt="(?P<caption>[^"]*)" src="figure:(?P<name>[\w-]+)" ?/?>\s*</p>')
 
 
@@ -26,6 +29,8 @@ def on_config(config: Any) -> Any:
 
 def on_pre_build(config: Any) -> None:
     """Draw what is stale, in a process for each core, since most of the time goes into compiling, which takes one."""
+    if ONLY_KEPT:
+        return
     shares: list[list[str]] = [[] for _ in range(os.cpu_count() or 1)]
     for _, names in itertools.groupby(cache.stale(), key=cache.modules().get):  # figures of a module share what they draw
         min(shares, key=len).extend(names)
@@ -43,6 +48,8 @@ def on_post_page(output: str, page: Any, config: Any) -> str:
         name = found["name"]
         if name not in cache.modules():
             raise PluginError(f"{page.file.src_uri} shows the figure {name!r}, which no module of docs/figures draws")
+        if ONLY_KEPT and not cache.file_of(name).exists():
+            return f"<p><em>{found['caption']} (not drawn)</em></p>"
         return cache.file_of(name).read_text().replace("{{caption}}", html.escape(html.unescape(found["caption"])))
 
     return FIGURE.sub(drawn, output)

@@ -1,4 +1,4 @@
-"""What every test starts from: one device per core, programs compiled quickly into a cache of their own, no deadlines."""
+"""What every test starts from: one device per core, a cache of compiled programs that is not the user's own, no deadlines."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -24,8 +24,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """JAX starts before any test module is imported, so that none can start it with fewer devices or without the cache."""
     if cache := getattr(config, "cache", None):
         os.environ.setdefault("SHOAL_CACHE_DIR", str(cache.mkdir("programs")))
-    # Tiny networks are trained briefly here: compiling takes most of the time, a quarter less without LLVM's optimisations.
-    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
     devices.start()
 
 
