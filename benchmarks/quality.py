@@ -105,9 +105,7 @@ def shown(figures: Figures, models: Sequence[str], title: str) -> dict[str, dict
 
 def mean_rank(means: dict[str, dict[str, float]], model: str, models: Iterable[str]) -> float:
     """Mean rank of a model over the sets that it was measured on, among those measured there."""
-    ranks = [
-        1 + sum(of[other] < of[model] for other in models if other in of) for of in means.values() if model in of
-    ]  # fmt: skip
+    ranks = [1 + sum(of[other] < of[model] for other in models if other in of) for of in means.values() if model in of]
     return float(np.mean(ranks)) if ranks else float("nan")
 
 

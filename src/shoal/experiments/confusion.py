@@ -25,7 +25,7 @@ def measure_confusion(said: NDArray, truth: NDArray, classes: int) -> Confusion:
         >>> found.rows, found.answered, found.mistakes
         ((3, 1), (1, 3), ((0, 1, 2),))
     """
-    table = np.bincount(truth.astype(np.int64) * classes + said, minlength=classes**2).reshape(classes, classes)
+    table = confusion_table(said, truth, classes)
     rows, right = table.sum(axis=1), np.diag(table)
     off = table - np.diag(right)
     frequent = np.argsort(-off, axis=None, kind="stable")[:MOST_PAIRS]
@@ -37,3 +37,8 @@ def measure_confusion(said: NDArray, truth: NDArray, classes: int) -> Confusion:
         mistakes=tuple(pairs),
         left_out=int(off.sum()) - sum(count for *_, count in pairs),
     )
+
+
+def confusion_table(said: NDArray, truth: NDArray, classes: int) -> NDArray:
+    """Rows of each class by what they are answered with ``[classes, classes]``, from class indices ``[rows]``."""
+    return np.bincount(truth.astype(np.int64) * classes + said, minlength=classes**2).reshape(classes, classes)

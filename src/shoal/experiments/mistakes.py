@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from shoal.data import Dataset
 from shoal.data.pictures.column import PATH
+from shoal.experiments.confusion import confusion_table
 from shoal.experiments.repeats import share_of
 from shoal.measurements import ConfusedPair, Mistakes, SureMistake
 from shoal.records import Part
@@ -77,7 +78,7 @@ def row_names(dataset: Dataset, part: Part, rows: NDArray) -> list[str]:
 
 def _pairs(truth: NDArray, said: NDArray, classes: tuple[str, ...], possible: int) -> tuple[ConfusedPair, ...]:
     count = len(classes)
-    table = np.bincount(truth * count + said, minlength=count**2).reshape(count, count)
+    table = confusion_table(said, truth, count)
     np.fill_diagonal(table, 0)
     both, rows = np.triu(table + table.T), np.bincount(truth, minlength=count)
     found = []

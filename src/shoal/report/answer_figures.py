@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from shoal.interval import Interval
 from shoal.measurements.answers import Answers, Cell
 from shoal.report.answers import LOSS, width_words
-from shoal.report.drawing import Figure, Key, Spec, bulk_axis, five_digits, log_axis, plain
+from shoal.report.drawing import Figure, Key, Spec, bulk_axis, error_bars, five_digits, log_axis, plain
 from shoal.report.wording import number, score_span
 
 
@@ -50,13 +51,7 @@ def best_so_far_figure(answers: Answers) -> Figure | None:
                 "mode": "markers",
                 "x": [2 * gain.trials],
                 "y": [five_digits(best - size.value)],
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [five_digits(size.value - size.low)],
-                    "arrayminus": [five_digits(size.high - size.value)],
-                    "color": "--unsure",
-                },
+                "error_y": error_bars([Interval(best - size.value, best - size.high, best - size.low)], color="--unsure"),
                 "marker": {"symbol": "diamond", "size": 10, "color": "--unsure"},
                 "text": [f"{2 * gain.trials} trials: about {number(best - size.value)}"],
                 "hoverinfo": "text",
@@ -87,14 +82,7 @@ def importance_figure(answers: Answers) -> Figure | None:
         "y": names,
         "x": [five_digits(100 * each.share.value) for each in rows],
         "marker": {"color": "--second"},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [five_digits(100 * (each.share.high - each.share.value)) for each in rows],
-            "arrayminus": [five_digits(100 * (each.share.value - each.share.low)) for each in rows],
-            "color": "--ink",
-            "thickness": 1.2,
-        },
+        "error_x": error_bars((each.share for each in rows), 100, color="--ink", thickness=1.2),
         "hovertemplate": "%{y}: %{x:.0f} %<extra></extra>",
     }
     marks = {

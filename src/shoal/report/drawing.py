@@ -7,9 +7,11 @@ light and dark. No string of the user's reaches Plotly without ``plain``: Plotly
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from shoal.interval import Interval
 from shoal.report.wording import number
 
 Spec = dict[str, Any]
@@ -60,6 +62,13 @@ def plain(text: str) -> str:
 def five_digits(value: float | None) -> float | None:
     """The value rounded to five significant digits; ``None``, a hole in the line, for what is not a number."""
     return None if value is None or not math.isfinite(value) else float(f"{value:.5g}")
+
+
+def error_bars(intervals: Iterable[Interval], factor: float = 1.0, **look: Any) -> Spec:
+    """Plotly's error bars from the ends of intervals, whose values are multiplied by a factor."""
+    ends = [((each.high - each.value) * factor, (each.value - each.low) * factor) for each in intervals]
+    above, below = ([five_digits(end[side]) for end in ends] for side in (0, 1))
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, **look}
 
 
 def log_axis(low: float, high: float, ticks: int = 8) -> Spec:

@@ -7,7 +7,7 @@ from typing import Any
 from shoal.interval import Interval
 from shoal.measurements import Probabilities, Reliability
 from shoal.records import Run
-from shoal.report.drawing import Figure, Key, Spec, five_digits, plain
+from shoal.report.drawing import Figure, Key, Spec, error_bars, five_digits, plain
 from shoal.report.wording import PARTS, number, score_span
 
 
@@ -97,15 +97,7 @@ def _bins(said: Probabilities, colour: str, symbol: str, when: str) -> Spec:
         "mode": "lines+markers",
         "x": [five_digits(100 * each.said) for each in said.bins],
         "y": [five_digits(100 * each.came.value) for each in said.bins],
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "array": [five_digits(100 * (each.came.high - each.came.value)) for each in said.bins],
-            "arrayminus": [five_digits(100 * (each.came.value - each.came.low)) for each in said.bins],
-            "color": colour,
-            "thickness": 1.2,
-            "width": 3,
-        },
+        "error_y": error_bars((each.came for each in said.bins), 100, color=colour, thickness=1.2, width=3),
         "line": {"color": colour, "width": 1.2},
         "marker": {"symbol": symbol, "size": 8, "color": colour},
         "text": [

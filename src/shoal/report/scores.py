@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import shorten
 
 from shoal.records import Gap, Interval, Run
-from shoal.report.drawing import Figure, Spec, five_digits, plain, upright
+from shoal.report.drawing import Figure, Spec, error_bars, five_digits, plain, upright
 from shoal.report.wording import (
     PARTS,
     SHARES,
@@ -156,15 +156,7 @@ def dots_of(intervals: list[Interval], ys: list[float], factor: float, colours: 
         "x": [five_digits(interval.value * factor) for interval in intervals],
         "y": ys,
         "marker": {"size": 11, "color": colours, "line": {"width": 0}},
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [five_digits((interval.high - interval.value) * factor) for interval in intervals],
-            "arrayminus": [five_digits((interval.value - interval.low) * factor) for interval in intervals],
-            "color": "--ink",
-            "thickness": 1.6,
-            "width": 5,
-        },
+        "error_x": error_bars(intervals, factor, color="--ink", thickness=1.6, width=5),
         "hoverinfo": "text",
     }
 

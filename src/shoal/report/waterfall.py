@@ -7,7 +7,7 @@ from itertools import groupby
 from textwrap import shorten, wrap
 
 from shoal.records import Interval, Ledger, LedgerEntry, Run
-from shoal.report.drawing import Figure, Key, Spec, five_digits, plain, upright
+from shoal.report.drawing import Figure, Key, Spec, error_bars, five_digits, plain, upright
 from shoal.report.wording import SHARES, difference, effect, error_name, score_span
 
 NAME_LENGTH = 20
@@ -147,12 +147,7 @@ def _dots(placed: list[tuple[float, Interval]], factor: float) -> Spec:
         "mode": "markers",
         "x": [five_digits(each.value * factor) for _, each in placed],
         "y": [y for y, _ in placed],
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [five_digits((each.high - each.value) * factor) for _, each in placed],
-            "arrayminus": [five_digits((each.value - each.low) * factor) for _, each in placed],
-        },
+        "error_x": error_bars((each for _, each in placed), factor),
         "hoverinfo": "text",
     }
 
