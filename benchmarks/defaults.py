@@ -35,6 +35,11 @@ TABLES = MEASURED_BY_PEERS | OTHERS
 
 CHANGES: dict[str, dict[str, Any]] = {
     "numeric_encoding standard": {"numeric_encoding": "standard"},
+    "numeric_encoding periodic": {"numeric_encoding": "periodic"},
+    "numeric_encoding periodic, frequency_scale 0.3": {"numeric_encoding": "periodic", "frequency_scale": 0.3},
+    "numeric_encoding periodic, frequency_scale 1": {"numeric_encoding": "periodic", "frequency_scale": 1.0},
+    "input_scale_rate 10": {"input_scale_rate": 10.0},
+    "input_scale_rate 100": {"input_scale_rate": 100.0},
     "input_normalisation standard": {"input_normalisation": "standard"},
     "input_normalisation robust": {"input_normalisation": "robust"},
     "input_normalisation quantile": {"input_normalisation": "quantile"},
@@ -42,8 +47,13 @@ CHANGES: dict[str, dict[str, Any]] = {
     "activation gelu": {"activation": "gelu"},
     "batch norm": {"normalisation": "batch"},
     "layer norm": {"normalisation": "layer"},
+    "residual": {"residual": True},
+    "initialisation xavier": {"initialisation": "xavier"},
+    "initialisation_gain 0.5": {"initialisation_gain": 0.5},
+    "output_gain 0.1": {"output_gain": 0.1},
     "one layer of 256": {"hidden_units": (256,)},
     "two layers of 256": {"hidden_units": (256, 256)},
+    "three layers of 256": {"hidden_units": (256,) * 3},
     "four layers of 128": {"hidden_units": (128,) * 4},
     "learning_rate 3e-3": {"learning_rate": 3e-3},
     "learning_rate 5e-4": {"learning_rate": 5e-4},
@@ -85,6 +95,10 @@ def changed(base: Recipe, change: dict[str, Any]) -> Recipe:
     if "batch_size" in factors:
         factors["batch_size"] = int(factors["batch_size"])
     return replace(base, **(change | factors))
+
+
+def _has_no_effect(change: str, task: str) -> bool:
+    return task == "regression" and "label_smoothing" in CHANGES.get(change, {})
 
 
 def figure(outputs: np.ndarray, dataset: data.Dataset, task: str) -> float:
@@ -167,7 +181,7 @@ def main() -> None:
     changes = options.change or list(CHANGES)
     for name in options.table or TABLES:
         found = results.setdefault(name, {})
-        wanted = [change for change in ("base", *changes) if change not in found]
+        wanted = [change for change in ("base", *changes) if change not in found and not _has_no_effect(change, TABLES[name].task)]
         if not wanted:
             continue
         table, parts = TABLES[name], fixed_split(TABLES[name])

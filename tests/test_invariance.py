@@ -50,6 +50,8 @@ BY_CHANCE: dict[str, tuple[Any, ...]] = {
     "batch_norm_beta": (0.9, 0.5),
     "class_balance": (0.0, 0.7),
     "initialisation_gain": (1.0, 1.3),
+    "output_gain": (1.0, 0.5),
+    "input_scale_rate": (0.0, 3.0),
     "learning_rate": (0.02, 0.1),
     "beta1": (0.9, 0.6),
     "beta2": (0.99, 0.8),
@@ -165,8 +167,11 @@ def network(states: Any, place: Any) -> Any:
 
 
 def inside(parts: Any, units: tuple[int, ...]) -> list[np.ndarray]:
-    """The network's own part of each padded array of parameters, or of batch norm's statistics."""
+    """The network's own part of each padded array of parameters, or of batch norm's statistics; weights of inputs with their factors."""
     counts = (INPUTS, *units, CLASSES)
+    if "scale" in (first := parts[0] if parts else {}):
+        scaled = {"w": first["scale"][:, None] * first["w"]}
+        parts = ({name: leaf for name, leaf in (first | scaled).items() if name != "scale"}, *parts[1:])
     return [
         leaf[: counts[place], : counts[place + 1]] if leaf.ndim == 2 else leaf[: counts[place + 1]]
         for place, layer in enumerate(parts)

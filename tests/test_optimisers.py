@@ -30,6 +30,7 @@ ALPHA, BETA1, BETA2, EPSILON, DECAY, CLIP, STEPS = 0.02, 0.8, 0.95, 1e-3, 0.3, 1
 NEGLIGIBLE = 1e-30
 SETTINGS = Recipe((4,), optimiser="adamw", learning_rate=ALPHA, beta1=BETA1, beta2=BETA2, epsilon=EPSILON)
 MASK = {"w": True, "b": False}
+ONCE = {"w": 1.0, "b": 1.0}
 
 RNG = np.random.default_rng(3)
 START = {"w": RNG.normal(size=(5, 4)), "b": RNG.normal(size=4)}
@@ -198,7 +199,7 @@ def moved_by_torch(optimiser, decay, gradients=GRADIENTS, clip=lambda tensors: N
 
 
 # -- ours ------------------------------------------------------------------------------------------------------------------------------
-def one_after_another(numbers, coupled, gradients, used):
+def one_after_another(numbers, coupled, gradients, used, rates=ONCE):
     """The parameters after shoal's update with each of the gradients, which are arrays with a leading axis of steps."""
 
     def step(carry, now):
@@ -207,7 +208,7 @@ def one_after_another(numbers, coupled, gradients, used):
         gradient = gradient | {"w": gradient["w"] + coupled * parameters["w"]}  # as ``training.gradient`` adds L2
         if "clip_norm" in used:
             gradient = optimisers.clip_by_norm(gradient, optimisers.global_norm(gradient), numbers.clip_norm)
-        return optimisers.update(parameters, gradient, moments, MASK, numbers.learning_rate, age, numbers, used), None
+        return optimisers.update(parameters, gradient, moments, MASK, rates, numbers.learning_rate, age, numbers, used), None
 
     parameters = jax.tree.map(jnp.asarray, START)
     ages = jnp.arange(len(gradients["w"]), dtype=jnp.int32)
@@ -251,6 +252,17 @@ def test_the_update_is_optax(float64, moved, optimiser, decay):
     coupled, decoupled = (optax.add_decayed_weights(part, MASK) for part in (DECAYS[decay].coupled, DECAYS[decay].decoupled))
     expected = moved_by_optax(optax.chain(coupled, direction, decoupled, optax.scale_by_learning_rate(ALPHA)))
     assert_same(moved(optimiser, DECAYS[decay], epsilon=epsilon), expected)
+
+
+@pytest.mark.parametrize("optimiser", sorted(OPTIMISERS))
+def test_an_array_with_a_rate_of_its_own_moves_as_at_so_many_times_the_learning_rate(float64, exact, optimiser):
+    recipe = replace(SETTINGS, optimiser=optimiser, weight_decay=0.0)
+    numbers = jax.tree.map(jnp.asarray, exact(recipe))
+    fast = alone(numbers._replace(learning_rate=3 * numbers.learning_rate), 0.0, in_steps(GRADIENTS), recipe.techniques)
+    both = alone(numbers, 0.0, in_steps(GRADIENTS), recipe.techniques, {"w": 1.0, "b": 3.0})
+    usual = alone(numbers, 0.0, in_steps(GRADIENTS), recipe.techniques)
+    np.testing.assert_allclose(both["b"], fast["b"], rtol=1e-12)
+    np.testing.assert_array_equal(both["w"], usual["w"])
 
 
 @pytest.mark.parametrize(("optimiser", "decay"), [case for case in CASES if case[0] != "lion"])

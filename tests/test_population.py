@@ -205,20 +205,25 @@ def test_dev_loss_and_error_are_scikit_learns_weighted_ones(shoal):
         assert (trace.dev_loss[0, slot], trace.dev_error[0, slot]) == (pytest.approx(loss, rel=1e-5), pytest.approx(error, rel=1e-5))
 
 
-def test_a_piecewise_encoding_is_the_same_in_training_evaluation_and_prediction(tables):
+@pytest.mark.parametrize(("encoding", "further"), [("piecewise", 16), ("periodic", 4)])
+def test_an_encoding_is_the_same_in_training_evaluation_and_prediction(tables, encoding, further):
     """What the program measured while it trained is what comes out when the rows are encoded and predicted afterwards."""
-    recipe = replace(BASE, numeric_encoding="piecewise")
+    recipe = replace(BASE, numeric_encoding=encoding, input_scale_rate=3.0)
     layout = tables.layout(recipe.shape, 8, CLASSES, "softmax")
-    assert (layout.columns, layout.encoded, layout.inputs) == (8, 8, 8 + 8 * 16)
+    assert (layout.columns, layout.encoded, layout.inputs) == (8, 8, 8 + 8 * further)
     state, trace = trained(Shoal(layout, 2, tables, seed=5), [recipe, RECIPES[1]], SEEDS[:2], segments=4)
     assert (trace.dev_loss[-1] < 0.95 * np.log(CLASSES)).all()
     current = Members(state.parameters, state.statistics, np.array([[8], [5]]))
     probability = predict(layout, current, tables.encoding, DEV.x).astype(np.float64)
     loss = -np.average(np.log(probability[:, np.arange(DEV_ROWS), DEV.target]), axis=1, weights=DEV.weight)
     np.testing.assert_allclose(loss, trace.dev_loss[-1], rtol=1e-4)
-    used = np.concatenate([np.arange(8) < COLUMNS, tables.encoding.used])
+    used = np.concatenate([np.arange(8) < COLUMNS, tables.encoding.used()])
+    if encoding == "periodic":
+        used = np.concatenate([np.arange(8) < COLUMNS, np.repeat(tables.encoding.used(by_column=True), further)])
     weights = np.asarray(state.parameters[0]["w"])
     assert weights[:, used].any() and not weights[:, ~used].any()
+    scales = np.asarray(state.parameters[0]["scale"])
+    assert (scales[0, used] != 1).all() and (scales[:, ~used] == 1).all() and (scales[1] == 1).all()  # the second does without
 
 
 def test_the_share_of_the_error_decides_what_selects(shoal, tables, usual):
@@ -361,6 +366,7 @@ USING = {
     "accumulate": {"optimiser": "adagrad"}, "class_balance": {"class_balance": 0.5}, "clip_norm": {"clip_norm": 1.0},
     "clip_value": {"clip_value": 1.0}, "dropout": {"keep_prob": 0.5}, "first_moment": {"optimiser": "momentum"},
     "input_dropout": {"input_keep_prob": 0.5}, "input_noise": {"input_noise": 0.1}, "l1": {"l1": 1.0}, "l2": {"l2": 1.0},
+    "input_scale": {"input_scale_rate": 2.0},
     "label_smoothing": {"label_smoothing": 0.1}, "lsuv": {"initialisation": "lsuv"}, "max_norm": {"max_norm": 1.0},
     "maximum": {"optimiser": "amsgrad"}, "mixup": {"mixup": 0.2}, "nesterov": {"optimiser": "nesterov"},
     "orthogonal": {"initialisation": "orthogonal"}, "plateau": {"decay": "plateau"}, "second_moment": {"optimiser": "rmsprop"},

@@ -123,6 +123,9 @@ def improve(
     group: options.Group = None,
     time: options.Time = None,
     stratify: options.Stratify = None,
+    dev_size: options.DevSize = None,
+    test_size: options.TestSize = None,
+    picture_size: options.PictureSize = None,
     metric: options.Metric = None,
     target_error: options.TargetError = None,
     recipe: Annotated[
@@ -178,6 +181,9 @@ def search(
     group: options.Group = None,
     time: options.Time = None,
     stratify: options.Stratify = None,
+    dev_size: options.DevSize = None,
+    test_size: options.TestSize = None,
+    picture_size: options.PictureSize = None,
     metric: options.Metric = None,
     target_error: options.TargetError = None,
     space: searching.SpaceOption = None,
@@ -236,6 +242,9 @@ def train(
     group: options.Group = None,
     time: options.Time = None,
     stratify: options.Stratify = None,
+    dev_size: options.DevSize = None,
+    test_size: options.TestSize = None,
+    picture_size: options.PictureSize = None,
     metric: options.Metric = None,
     target_error: options.TargetError = None,
     seeds: Annotated[
@@ -318,7 +327,7 @@ def predict(
 @app.command(epilog="Example:  [bold cyan]shoal resume runs/adult[/]")
 def resume(run: options.Run, as_object: options.Json = False, quiet: options.Quiet = False, verbose: options.Verbose = False) -> None:
     """Continue a run that was interrupted, or stopped early, to the result that it would have had."""
-    if problems := list(options.contradictions(False, quiet, verbose)):
+    if problems := list(options.contradictions((), quiet, verbose)):
         raise OptionError(*problems)
     with _keeping(run, ()), saying_warnings(), heeding_signals() as stop, Progress(quiet) as progress:
         result = shoal.resume(run, listener=heeded(progress, stop), stop=stop)
@@ -369,7 +378,8 @@ def _run(context: typer.Context, job: Literal["improve", "search", "train"], pro
     typed = context.params
     source, quiet, verbose = typed["source"], typed["quiet"], typed["verbose"]
     problems += options.unknown(context, [source, *context.args])
-    problems += options.contradictions(typed["no_test"] and typed["test"] is not None, quiet, verbose)
+    tests = {"--test": typed["test"] is not None, "--no-test": typed["no_test"], "--test-size": typed["test_size"] is not None}
+    problems += options.contradictions([name for name, is_given in tests.items() if is_given], quiet, verbose)
     if problems:
         raise OptionError(*problems)
     name = Path(source).name or Path(source).resolve().name  # of the folder ".", too
@@ -387,7 +397,9 @@ def _run(context: typer.Context, job: Literal["improve", "search", "train"], pro
             source,
             target=options.one_or_all(typed["target"]),
             drop=typed["drop"] or (),
-            test_size=0 if typed["no_test"] else None,
+            dev_size=options.number(typed["dev_size"], float),
+            test_size=0 if typed["no_test"] else options.number(typed["test_size"], float),
+            picture_size=options.sides(typed["picture_size"]),
             target_error=options.number(typed["target_error"], float),
             seed=options.number(typed["seed"], int),
             out=folder,

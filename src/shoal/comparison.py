@@ -19,7 +19,10 @@ from shoal.run_folder import RunFolder
 from shoal.saved_run import read_record
 
 MOST_RUNS = 10
-_OF_THE_DATA = ("source", "target", "task", "dev", "test", "drop", "group", "time", "stratify", "seed", "dev_size", "test_size")
+_OF_THE_DATA = (
+    *("source", "target", "task", "dev", "test", "drop", "group", "time", "stratify", "seed"),
+    *("dev_size", "test_size", "picture_size"),
+)
 """Options that decide what the rows are and which part each goes to."""
 
 

@@ -121,6 +121,7 @@ def improve(
     sample_weight: Any = None,
     dev_size: float | int | None = None,
     test_size: float | int | None = None,
+    picture_size: tuple[int, int] | None = None,
     metric: str | None = None,
     target_error: float | None = None,
     begin: Recipe | None = None,
@@ -150,6 +151,7 @@ def improve(
         sample_weight: weights of the rows.
         dev_size: rows (or share of the rows) of the dev part.
         test_size: the same of the test part; 0 does without one.
+        picture_size: height and width to which pictures are brought; by default the median of the training data, and at most 64 each.
         metric: what counts, ``error`` or ``rmse`` by default.
         target_error: the error that is possible, as far as is known: human level or better.
         begin: the recipe that the recipe loop begins with, instead of a sound small network: what you have so far.
@@ -178,7 +180,8 @@ def improve(
     """
     options: dict[str, Any] = {
         "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
-        "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
+        "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "picture_size": picture_size, "metric": metric,
+        "target_error": target_error,
         "budget": budget, "seed": seed, "begin": None if begin is None else begin.to_dict(), "final": final,
         "tensorboard": tensorboard, "mlflow": mlflow,
     }  # fmt: skip
@@ -202,6 +205,7 @@ def train(
     sample_weight: Any = None,
     dev_size: float | int | None = None,
     test_size: float | int | None = None,
+    picture_size: tuple[int, int] | None = None,
     metric: str | None = None,
     target_error: float | None = None,
     seed: int = 0,
@@ -232,7 +236,8 @@ def train(
     """
     options: dict[str, Any] = {
         "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
-        "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
+        "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "picture_size": picture_size, "metric": metric,
+        "target_error": target_error,
         "seed": seed, "recipe": recipe.to_dict(), "seeds": seeds, "tensorboard": tensorboard, "mlflow": mlflow,
     }  # fmt: skip
     return _begin(source, y, sample_weight, options, out, listener, command or "shoal.train(...)")
@@ -262,6 +267,7 @@ def search(
     sample_weight: Any = None,
     dev_size: float | int | None = None,
     test_size: float | int | None = None,
+    picture_size: tuple[int, int] | None = None,
     metric: str | None = None,
     target_error: float | None = None,
     seed: int = 0,
@@ -309,7 +315,8 @@ def search(
     """
     options: dict[str, Any] = {
         "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
-        "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": target_error,
+        "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "picture_size": picture_size, "metric": metric,
+        "target_error": target_error,
         "budget": budget, "seed": seed, "space": space, "sampler": sampler, "rungs": rungs, "final": final,
         "compare_samplers": compare_samplers,
         "continue_from": None if continue_from is None else str(continue_from), "storage": storage, "study": study,
@@ -496,8 +503,9 @@ def _load(
 ) -> Dataset:
     """The data set; whatever is wrong with the options and the data is reported together."""
     names = ("target", "task", "dev", "test", "drop", "group", "time", "stratify", "seed", "dev_size", "test_size")
+    known = {name: options[name] for name in names} | {"picture_size": options.get("picture_size")}  # which older runs do not name
     try:
-        dataset = data.load(source, y=y, sample_weight=sample_weight, listener=listener, **{name: options[name] for name in names})
+        dataset = data.load(source, y=y, sample_weight=sample_weight, listener=listener, **known)
         check_metric(options["metric"], dataset.task)
         recipes = [] if problems else list(Effort.of(options).recipes())
         misfits = dict.fromkeys(

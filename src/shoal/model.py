@@ -303,10 +303,10 @@ def _rebuilt(layout: Layout, count: int, arrays: dict[str, np.ndarray]) -> tuple
     """The arrays in their places, with the sizes that the layout asks for."""
     hidden = layout.hidden
     parameters, statistics = [], []
-    for layer, ((fan_in, fan_out), names) in enumerate(zip(layout.sizes, layout.vectors, strict=True)):
-        parameters.append({**{name: np.empty((count, fan_out)) for name in names}, "w": np.empty((count, fan_in, fan_out))})
+    for layer, arrays_of_layer in enumerate(layout.arrays):
+        parameters.append({name: np.empty((count, *shape)) for name, shape in arrays_of_layer.items()})
         if layout.shape.normalisation == "batch" and layer < hidden:
-            statistics.append({name: np.empty((count, fan_out)) for name in ("mean", "variance")})
+            statistics.append({name: np.empty((count, *arrays_of_layer["gamma"])) for name in ("mean", "variance")})
     networks = Members(tuple(parameters), tuple(statistics), np.empty((count, hidden)))
     if layout.picture:
         encoding = Pixels(*(np.empty(layout.picture[2]) for _ in Pixels._fields))

@@ -79,7 +79,7 @@ def clip_by_norm(gradient, norm: Array, clip_norm: Array):
     return jax.tree.map(lambda leaf: leaf * scale, gradient)
 
 
-def update(parameters, gradient, moments: Moments, decayed, alpha: Array, age: Array, numbers: Numbers, used: tuple[str, ...]):
+def update(parameters, gradient, moments: Moments, decayed, rates, alpha: Array, age: Array, numbers: Numbers, used: tuple[str, ...]):
     """New parameters and moments of one network: everything above but L1 and max-norm.
 
     Args:
@@ -87,6 +87,7 @@ def update(parameters, gradient, moments: Moments, decayed, alpha: Array, age: A
         gradient: like ``parameters``.
         moments: as ``start`` gives them.
         decayed: like ``parameters``, Python booleans: which arrays the decoupled decay applies to.
+        rates: like ``parameters``: how many times alpha each array learns with.
         alpha: learning rate of this step.
         age: steps taken before this one.
         numbers: the network's own.
@@ -111,8 +112,8 @@ def update(parameters, gradient, moments: Moments, decayed, alpha: Array, age: A
         directions = [d / divisor for d, divisor in zip(directions, divisors, strict=True)]
     shrink = 1 - alpha * numbers.weight_decay if "weight_decay" in used else 1.0
     moved = [
-        w * (shrink if is_decayed else 1.0) - alpha * d
-        for w, d, is_decayed in zip(weights, directions, jax.tree.leaves(decayed), strict=True)
+        w * (shrink if is_decayed else 1.0) - alpha * rate * d
+        for w, d, is_decayed, rate in zip(weights, directions, jax.tree.leaves(decayed), jax.tree.leaves(rates), strict=True)
     ]
     kept = (jax.tree.unflatten(structure, leaves) if len(leaves) else () for leaves in (first, second, highest))
     return jax.tree.unflatten(structure, moved), Moments(*kept)

@@ -140,6 +140,11 @@ def labelled(value: Any) -> Any:
     return "off" if value is None else value
 
 
+def has_residual(recipe: Recipe) -> bool:
+    """Whether a recipe has layers that a residual connection can lead past."""
+    return (bool(recipe.channels) and recipe.convolutions_per_block > 1) or len(recipe.hidden_units) > 1
+
+
 _USED: dict[str, Callable[[Recipe], bool]] = {
     "beta1": lambda recipe: recipe.blocks.first_moment,
     "beta2": lambda recipe: (recipe.blocks.second_moment and not recipe.blocks.accumulate) or recipe.blocks.sign,
@@ -151,9 +156,10 @@ _USED: dict[str, Callable[[Recipe], bool]] = {
     "quantile": lambda recipe: recipe.loss == "quantile",
     "batch_norm_beta": lambda recipe: recipe.normalisation == "batch",
     "weight_decay": lambda recipe: recipe.optimiser != "adam",
+    "frequency_scale": lambda recipe: recipe.numeric_encoding == "periodic",
     UNITS: lambda recipe: bool(recipe.hidden_units),
     "keep_prob": lambda recipe: bool(recipe.hidden_units or recipe.channels),
-    "residual": lambda recipe: bool(recipe.channels) and recipe.convolutions_per_block > 1,
+    "residual": has_residual,
     **dict.fromkeys(("convolutions_per_block", "kernel_size", "pooling", "global_pooling"), lambda recipe: bool(recipe.channels)),
 }
 """Settings that matter in some recipes only."""

@@ -243,14 +243,17 @@ class _Costs:
         return _Way(retrains, range(1), full, 0)
 
     def of_one_size(self) -> _Way:
-        """The largest family that has time for four seeds, or else for two, and how it is trained."""
+        """The largest family that has time for four seeds, or else for two, and how it is trained.
+
+        It is searched only where its trials can be trained in full: half as long a training loses more than the best recipe gains.
+        """
         for seeds in ((RETRAINS, FEWER_RETRAINS[0]), FEWER_RETRAINS[1:]):
             for number in reversed(range(len(self.families))):
-                alone, lengths = range(number, number + 1), (self.full, 0.7 * self.full, 0.5 * self.full)
-                for retrains, epochs in itertools.product(seeds, lengths):
-                    if (way := self.filled(retrains, alone, epochs)).rounds >= HALVING:
+                alone = range(number, number + 1)
+                for retrains in seeds:
+                    if (way := self.filled(retrains, alone, self.full)).rounds >= HALVING:
                         return way
-                for retrains, epochs in itertools.product(seeds, lengths):
+                for retrains, epochs in itertools.product(seeds, (self.full, 0.7 * self.full, 0.5 * self.full)):
                     if self.fits(way := _Way(retrains, alone, epochs, 0)):
                         return way
         return self.shortened(FEWER_RETRAINS[-1], 0)
@@ -266,7 +269,8 @@ class _Costs:
         """The way that the time is spent (see ``plan_seconds``)."""
         way = self.searched(RETRAINS)
         if growing:
-            return self.of_one_size() if len(way.used) < len(self.families) or way.rounds < HALVING else way
+            is_whole = len(way.used) == len(self.families) and way.rounds >= HALVING and way.epochs >= self.full
+            return way if is_whole else self.of_one_size()
         for fewer in FEWER_RETRAINS:
             if way.rounds and way.epochs >= self.full / 2:
                 break
@@ -290,7 +294,7 @@ def plan_seconds(
     less than half; where that is not enough, the last family is given up; the least is one shoal trained as long as time allows.
 
     Of families of growing size the largest is taken that can be trained for half its length on four seeds, with a search where there is
-    time for one and as it is where there is none; all of them where there is time to search all.
+    time for one in full length and as it is where there is none; all of them where there is time to search all in full length.
 
     Args:
         budget: as the user gave it.

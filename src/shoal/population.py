@@ -161,7 +161,7 @@ class Tables:
 
     def layout(self, shape: Shape, width: int, outputs: int, loss: Loss, techniques: Sequence[str] = tuple(TECHNIQUES)) -> Layout:
         """The layout of networks of a shape on these tables, whose recipes use some of the techniques."""
-        encoded = self.encoded if shape.numeric_encoding == "piecewise" else 0
+        encoded = self.encoded if shape.numeric_encoding != "standard" else 0
         columns = self.columns if self.picture else padded_columns(self.columns)
         shape = replace(shape, batch_size=self.batch_size(shape))
         return Layout(shape, width, columns, encoded, outputs, loss, tuple(sorted(techniques)), self.picture)
@@ -226,7 +226,7 @@ class Shoal:
         self._noise_seed = self._replicate(np.uint32(seed % 2**32))
         self.steps_per_epoch = tables.steps_per_epoch(layout.shape.batch_size)
         coding, pixels = (tables.encoding, ()) if isinstance(tables.encoding, Encoding) else (None, tables.encoding)
-        used = coding.used if coding is not None and layout.encoded else []
+        used = coding.used(layout.is_periodic) if coding is not None and layout.encoded else []
         present = np.concatenate([np.arange(layout.columns) < tables.columns, used]).astype(bool)
         steps = np.float32(self.steps_per_epoch)
         scale = Scale(np.float32(tables.train_rows), steps, present, tables.class_weight, np.float32(error_share), pixels)
@@ -343,8 +343,8 @@ def take(state: State, slots: Sequence[int]) -> State:
 def state_structure(layout: Layout) -> Any:
     """The tree structure of a shoal's state, to rebuild one from its leaves."""
     numbers = Recipe().numbers(0)._replace(units=np.ones(layout.hidden, np.int32))
-    scale = Scale(np.float32(1), np.float32(1), np.ones(layout.inputs, bool), np.ones(1, np.float32), np.float32(0))
-    sample = np.zeros((1, layout.inputs), np.float32)
+    scale = Scale(np.float32(1), np.float32(1), np.ones(layout.given, bool), np.ones(1, np.float32), np.float32(0))
+    sample = np.zeros((1, layout.given), np.float32)
     return jax.tree.structure(jax.eval_shape(functools.partial(training.start, layout), numbers, scale, sample))
 
 

@@ -20,7 +20,7 @@ from shoal.errors import OptionError, Problem, did_you_mean
 Activation = Literal["identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu"]
 Normalisation = Literal["none", "batch", "layer"]
 InputNormalisation = Literal["smooth", "standard", "robust", "quantile", "min_max", "none"]
-NumericEncoding = Literal["standard", "piecewise"]
+NumericEncoding = Literal["standard", "piecewise", "periodic"]
 LossName = Literal["auto", "softmax", "sigmoid", "squared_error", "huber", "poisson", "quantile"]
 Initialisation = Literal["zeros", "small_random", "xavier", "glorot", "he", "orthogonal", "lsuv"]
 Optimiser = Literal[
@@ -109,6 +109,8 @@ class Shape:
     """The networks of a shoal share their tables, and so what was done to the inputs."""
     loss: LossName = "auto"
     convolutions: Convolutions | None = None
+    residual: bool = False
+    """Whether each hidden dense layer with as many units as the one before it adds to what it sees."""
 
 
 class Numbers(NamedTuple):
@@ -118,6 +120,9 @@ class Numbers(NamedTuple):
     units: Any  # int32 [hidden]: of each hidden layer, the channels of convolutions first
     initialisation: Any  # int32, position in INITIALISATIONS
     gain: Any
+    output_gain: Any
+    frequency_scale: Any
+    input_scale_rate: Any
     blocks: Blocks  # bool each
     learning_rate: Any
     beta1: Any
@@ -172,13 +177,17 @@ class Recipe:
             (the same, with logarithms of heavy tails and a smooth clip), ``robust`` (median and quartiles), ``quantile`` (to a normal
             distribution), ``min_max`` (to 0 and 1) or ``none``.
         numeric_encoding: ``standard`` gives numeric columns to the network as normalised numbers, ``piecewise`` adds their
-            piecewise-linear encoding (see ``shoal.nets.encoding``).
+            piecewise-linear encoding and ``periodic`` a learned encoding by cosines (see ``shoal.nets.encoding``).
+        frequency_scale: standard deviation of the frequencies with which the ``periodic`` encoding begins, in cycles per unit of a
+            normalised column.
+        input_scale_rate: every input has a learned factor, which learns this many times as fast as the weights; 0 for none.
         channels: of pictures, the filters of each block of convolutions before the hidden layers, 0 to 8 blocks. A convolution is
             followed by normalisation and activation, a block by pooling (see ``shoal.nets.convolution``).
         convolutions_per_block: how many follow each other in a block.
         kernel_size: side of the filters, an odd number of pixels.
         pooling: 2 x 2 at the end of each block: ``max``, ``average`` or ``none``.
-        residual: the convolutions of a block after its first add to what they see, ``A + g(norm(conv(A)))``.
+        residual: the convolutions of a block after its first add to what they see, ``A + g(norm(conv(A)))``; so does each hidden layer
+            with as many units as the one before it.
         global_pooling: ``none`` gives every value of the last block to the dense layers, ``average`` the mean of each channel.
         batch_size: examples per mini-batch; the last, smaller batch of an epoch is used too. ``"all"`` is batch gradient descent, 1 is
             stochastic gradient descent.
@@ -188,6 +197,7 @@ class Recipe:
         class_balance: 0 weighs all training examples alike, 1 gives every class the same total weight.
         initialisation: how ``W[l]`` is drawn (see ``shoal.nets.initialisation``): ``he`` has standard deviation ``sqrt(2/n[l-1])``.
         initialisation_gain: a factor on the initial weights.
+        output_gain: a further one on those of the output layer.
         optimiser: which building blocks of the one update are on (see ``shoal.optimisers``).
         learning_rate: ``alpha`` at its highest.
         beta1: weight of the past in the averaged gradient.
@@ -242,6 +252,8 @@ class Recipe:
     batch_norm_beta: float = 0.98
     input_normalisation: InputNormalisation = "smooth"
     numeric_encoding: NumericEncoding = "standard"
+    frequency_scale: float = 0.1
+    input_scale_rate: float = 0.0
     channels: tuple[int, ...] = ()
     convolutions_per_block: int = 1
     kernel_size: int = 3
@@ -255,6 +267,7 @@ class Recipe:
     class_balance: float = 0.0
     initialisation: Initialisation = "he"
     initialisation_gain: float = 1.0
+    output_gain: float = 1.0
     optimiser: Optimiser = "adamw"
     learning_rate: float = 1e-3
     beta1: float = 0.9
@@ -313,6 +326,7 @@ class Recipe:
             self.input_normalisation,
             self.loss,
             self._convolutions,
+            self.residual and len(self.hidden_units) > 1,
         )
 
     @property
@@ -416,6 +430,7 @@ TECHNIQUES: dict[str, Callable[[Recipe], bool]] = {
     "horizontal_flip": lambda recipe: recipe.horizontal_flip > 0,
     "input_dropout": lambda recipe: recipe.input_keep_prob < 1,
     "input_noise": lambda recipe: recipe.input_noise > 0,
+    "input_scale": lambda recipe: recipe.input_scale_rate > 0,
     "l1": lambda recipe: recipe.l1 > 0,
     "l2": lambda recipe: recipe.l2 > 0,
     "label_smoothing": lambda recipe: recipe.label_smoothing > 0,
@@ -488,6 +503,9 @@ NUMBER_RANGES: dict[str, tuple[float, float, bool, bool]] = {
     "quantile": (0.0, 1.0, False, False),
     "class_balance": (0.0, 1.0, True, True),
     "initialisation_gain": (0.0, math.inf, True, False),
+    "output_gain": (0.0, math.inf, True, False),
+    "frequency_scale": (0.0, math.inf, False, False),
+    "input_scale_rate": (0.0, math.inf, True, False),
     "learning_rate": (0.0, math.inf, False, False),
     "beta1": (0.0, 1.0, True, False),
     "beta2": (0.0, 1.0, True, False),

@@ -41,6 +41,9 @@ def unsuited(recipe: Recipe, task: str, classes: int, picture: tuple[int, int, i
     if recipe.numeric_encoding != "standard":
         remedy = "Leave it out: pixels are normalised by channel."
         yield Problem("numeric_encoding is for the columns of a table", f"{recipe.numeric_encoding!r} for pictures", remedy)
+    if recipe.input_scale_rate:
+        remedy = "Leave it out: pixels are normalised by channel."
+        yield Problem("input_scale_rate is for the columns of a table", f"{recipe.input_scale_rate!r} for pictures", remedy)
     height, width, _ = picture
     most = (min(height, width)).bit_length() - 1
     if recipe.channels and recipe.pooling != "none" and len(recipe.channels) > most:

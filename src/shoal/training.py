@@ -65,7 +65,7 @@ class State(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A mini-batch: ``x [rows, inputs]``, ``target [rows]`` (``[rows, labels]``), ``weight [rows]``.
+    """A mini-batch: ``x [rows, given]``, ``target [rows]`` (``[rows, labels]``), ``weight [rows]``.
 
     Padding comes last and has weight 0. In the training of networks that augment pictures, ``x`` are these, from 0 to 255.
     """
@@ -80,14 +80,14 @@ class Scale(NamedTuple):
 
     rows: Any  # training examples, the course's m
     steps_per_epoch: Any
-    present: Any  # bool [inputs]: inputs that are not padding
+    present: Any  # bool [given]: inputs that are not padding
     class_weight: Any  # [classes]: the weight of each class's examples that balances the classes
     error_share: Any  # the score that selects is (1 - share) * dev loss + share * dev error
     pixels: Any = ()  # shoal.nets.pixels.Pixels of pictures
 
 
 def start(layout: Layout, numbers: Numbers, scale: Scale, sample: Array | None = None, dtype: Any = jnp.float32) -> State:
-    """A network before its first step; ``sample [rows, inputs]`` are training rows for LSUV."""
+    """A network before its first step; ``sample [rows, given]`` are training rows for LSUV."""
     parameters, statistics = initialise(layout, numbers, scale.present, sample, dtype)
     never, no, infinite = jnp.int32(0), jnp.bool_(False), jnp.asarray(jnp.inf, dtype)
     best = Best(parameters, corrected_statistics(statistics, numbers, never), never, infinite)
@@ -190,13 +190,18 @@ def descend(layout: Layout, state: State, numbers: Numbers, scale: Scale, slope:
         slope = optimisers.clip_by_norm(slope, clipped_norm, numbers.clip_norm)
     plateau = state.plateau.factor if "plateau" in used else 1.0
     alpha = learning_rate(numbers, state.age, scale.steps_per_epoch, plateau)
-    decayed = is_weight(state.parameters)
-    parameters, moments = optimisers.update(state.parameters, slope, state.moments, decayed, alpha, state.age, numbers, used)
+    decayed, rates = is_weight(state.parameters), _rates(numbers, state.parameters)
+    parameters, moments = optimisers.update(state.parameters, slope, state.moments, decayed, rates, alpha, state.age, numbers, used)
     parameters = _constrained(layout, parameters, numbers, alpha / scale.rows)
     average = state.average
     if "weight_average" in used:
         average = jax.tree.map(lambda past, now: averages.update(past, now, numbers.weight_average), average, parameters)
     return state._replace(parameters=parameters, moments=moments, average=average, age=state.age + 1)
+
+
+def _rates(numbers: Numbers, parameters: Parameters) -> tuple[dict[str, Any], ...]:
+    """How many times as fast as alpha says each array learns."""
+    return tuple({name: numbers.input_scale_rate if name == "scale" else 1.0 for name in layer} for layer in parameters)
 
 
 def _constrained(layout: Layout, parameters: Parameters, numbers: Numbers, alpha_over_rows: Array) -> Parameters:

@@ -214,6 +214,7 @@ def passed_on(monkeypatch: pytest.MonkeyPatch, job: str, *arguments: str) -> dic
 SHARED = [
     *("data.csv", "--target", "y", "--task", "regression", "--drop", "a", "--drop", "b", "--dev", "dev.csv", "--no-test"),
     *("--group", "g", "--time", "t", "--no-stratify", "--metric", "mae", "--target-error", "0.5", "--seed", "3", "--tensorboard", "logs"),
+    *("--dev-size", "0.3", "--picture-size", "32x48"),
 ]
 
 
@@ -223,7 +224,7 @@ def test_improve_and_train_pass_on_the_same_options(place: Path, monkeypatch: py
     shared = {
         "target": "y", "task": "regression", "drop": ["a", "b"], "dev": "dev.csv", "test": None, "test_size": 0, "group": "g",
         "time": "t", "stratify": False, "metric": "mae", "target_error": 0.5, "seed": 3,
-        "tensorboard": Path("logs"), "mlflow": None,
+        "dev_size": 0.3, "picture_size": (32, 48), "tensorboard": Path("logs"), "mlflow": None,
     }  # fmt: skip
     assert improved.pop("command") == f"shoal improve {' '.join(SHARED)} --budget 9trials"
     assert trained.pop("command") == f"shoal train {' '.join(SHARED)} --recipe mine.toml --seeds 7"

@@ -128,8 +128,9 @@ def test_a_recipes_network_passes_with_every_loss_it_can_have():
         Recipe(**SMALL, activation="relu", normalisation="batch", keep_prob=0.7, input_keep_prob=0.9, l2=1.0, mixup=0.4, loss="softmax"),
         Recipe(**SMALL, activation="gelu", normalisation="layer", input_noise=0.2, label_smoothing=0.1, class_balance=0.5, loss="softmax"),
         Recipe((), l2=1.0, loss="quantile", quantile=0.9, batch_size="all"),
+        Recipe(**SMALL, activation="tanh", numeric_encoding="periodic", frequency_scale=0.5, input_scale_rate=2.0, loss="softmax"),
     ],
-    ids=lambda recipe: recipe.normalisation,
+    ids=lambda recipe: f"{recipe.normalisation}, {recipe.numeric_encoding}",
 )
 def test_a_recipes_options_are_part_of_the_cost_that_is_checked(recipe):
     check = check_gradients(recipe)

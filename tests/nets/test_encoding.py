@@ -1,12 +1,15 @@
-"""The piecewise-linear encoding against its formula, one number at a time, and NumPy's quantiles."""
+"""Encodings against their formulas, one number at a time, and NumPy's quantiles."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from shoal.nets.encoding import BINS, encode, fit
+from shoal import noise
+from shoal.nets.encoding import BINS, FREQUENCIES, PERIODIC, begin_periodic, encode, encode_periodic, encoded_columns, fit
 
 VALUES = np.random.default_rng(0).exponential(size=(500, 1)).astype(np.float32)
 EDGES = np.quantile(VALUES[:, 0], np.linspace(0, 1, BINS + 1)).astype(np.float32).astype(float)
@@ -37,7 +40,8 @@ def test_only_columns_with_many_values_are_encoded_and_their_places_are_remember
     x = np.column_stack([rng.integers(2, size=300), rng.normal(size=300), rng.integers(7, size=300), rng.normal(size=300), np.ones(300)])
     encoding = fit(x.astype(np.float32))
     assert len(encoding.columns) == 4 and encoding.columns[:2].tolist() == [1, 3]
-    assert encoding.used.reshape(4, BINS).any(1).tolist() == [True, True, False, False]
+    assert encoding.used().reshape(4, BINS).any(1).tolist() == encoding.used(by_column=True).tolist() == [True, True, False, False]
+    np.testing.assert_array_equal(encoded_columns(jnp.asarray(x), encoding), np.pad(x[:, [1, 3]].astype(np.float32), [(0, 0), (0, 2)]))
     swapped = encode(jnp.asarray(x[:, ::-1][:, [4, 3, 2, 1, 0]], jnp.float32), encoding)
     np.testing.assert_array_equal(swapped, encode(jnp.asarray(x, jnp.float32), encoding))
 
@@ -45,14 +49,45 @@ def test_only_columns_with_many_values_are_encoded_and_their_places_are_remember
 @pytest.mark.parametrize("columns", [0, 1])
 def test_a_table_without_numbers_has_no_further_inputs(columns):
     encoding = fit(np.ones((50, columns), np.float32))
-    assert encode(jnp.ones((5, columns)), encoding).shape == (5, 0) and encoding.used.shape == (0,)
+    assert encode(jnp.ones((5, columns)), encoding).shape == (5, 0) and encoding.used().shape == (0,)
 
 
 def test_repeated_quantiles_make_fewer_bins_and_no_infinite_slopes():
     x = np.concatenate([np.zeros(400), np.linspace(1, 2, 100)])[:, None].astype(np.float32)
     encoding = fit(x)
-    assert np.isfinite(encoding.slope).all() and 2 <= encoding.used.sum() < BINS
+    assert np.isfinite(encoding.slope).all() and 2 <= encoding.used().sum() < BINS
     encoded = np.asarray(encode(jnp.array([[-5.0], [0.0], [1.5], [9.0]]), encoding))
     assert np.isfinite(encoded).all()
     np.testing.assert_allclose(encoded[1], 0, atol=1e-6)
     assert (np.diff(encoded.sum(1)) > 0).all()
+
+
+def begun(encoded, frequency_scale=0.3):
+    streams = tuple(noise.stream(7, number) for number in range(3))
+    return jax.tree.map(np.asarray, begin_periodic(streams, encoded, jnp.float32(frequency_scale), jnp.float32))
+
+
+def test_a_periodic_encoding_mixes_the_cosines_of_its_own_column():
+    learned, x = begun(3), np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    encoded = np.asarray(encode_periodic(jnp.asarray(x), learned)).reshape(5, 3, PERIODIC)
+    for row, column, place in np.ndindex(5, 3, PERIODIC):
+        expected = sum(
+            learned["mix"][column, k * PERIODIC + place]
+            * (np.cos(2 * np.pi * (learned["frequency"][column, k] * x[row, column] + phase)) - np.cos(2 * np.pi * phase))
+            for k, phase in enumerate(learned["phase"][column].astype(float))
+        )
+        assert encoded[row, column, place] == pytest.approx(expected, abs=1e-5)
+
+
+def test_nothing_becomes_nothing_in_a_periodic_encoding_and_neither_depends_on_how_many_columns_there_are():
+    few, many = begun(2), begun(6)
+    assert not np.asarray(encode_periodic(jnp.zeros((4, 2)), few)).any()
+    for name, array in few.items():
+        np.testing.assert_array_equal(array, many[name][:2])
+
+
+def test_a_periodic_encoding_begins_as_its_authors_begin_it():
+    learned = begun(400, frequency_scale=0.3)
+    assert stats.kstest(learned["frequency"].ravel() / 0.3, "norm").pvalue > 0.01
+    assert stats.kstest(learned["phase"].ravel(), "uniform").pvalue > 0.01
+    assert stats.kstest(learned["mix"].ravel() * FREQUENCIES**0.5, "uniform", args=(-1, 2)).pvalue > 0.01

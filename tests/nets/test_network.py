@@ -1,6 +1,7 @@
 """Whole networks: how they start, against theory and PyTorch's initialisers, and what their outputs are, against PyTorch."""
 
 import functools
+from dataclasses import replace
 from itertools import pairwise
 from typing import get_args
 
@@ -331,3 +332,40 @@ def test_dropout_is_on_in_training_per_layer_and_off_in_use():
     assert not np.allclose(layerwise[0], layerwise[1]) and not np.allclose(layerwise[1], layerwise[2])
     np.testing.assert_array_equal(trained(step_noise[0], 0.5, 0.5, 0.5), trained(step_noise[1], 0.5, 0.5, 0.5))
     assert not np.allclose(trained(step_noise[0], 0.5, 0.5, 0.5), trained(step_noise[2], 0.5, 0.5, 0.5))
+
+
+@pytest.mark.parametrize("hidden_layers", [0, 2])
+def test_a_learned_factor_of_an_input_is_that_input_times_it(hidden_layers):
+    of = layout(hidden_layers, techniques=("input_scale",))
+    parameters, _ = begun(of, (7, 5)[:hidden_layers], 8, input_scale_rate=2.0)
+    rng = np.random.default_rng(0)
+    x, scale = rng.normal(size=(6, 8)), rng.uniform(-1, 2, size=8)
+    units = jnp.array((7, 5)[:hidden_layers], jnp.int32)
+    assert (np.asarray(parameters[0]["scale"]) == 1).all()
+    scaled = (parameters[0] | {"scale": jnp.asarray(scale)}, *parameters[1:])
+    expected = outputs(replace(of, techniques=()), parameters, (), jnp.asarray(x * scale), units)
+    np.testing.assert_allclose(outputs(of, scaled, (), jnp.asarray(x), units), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_the_gain_of_the_output_layer_is_its_own():
+    plain, smaller = (begun(layout(), (7, 5), 8, output_gain=gain)[0] for gain in (1.0, 0.25))
+    for one, other in zip(plain[:-1], smaller[:-1], strict=True):
+        np.testing.assert_array_equal(one["w"], other["w"])
+    np.testing.assert_allclose(smaller[-1]["w"], 0.25 * np.asarray(plain[-1]["w"]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("units", [(7, 7, 5, 5), (7, 5, 7, 5)])
+def test_hidden_layers_as_wide_as_the_one_before_them_add_to_what_they_see(units):
+    plain = layout(4, "tanh")
+    of = replace(plain, shape=replace(plain.shape, residual=True))
+    parameters, _ = begun(of, units, 8)
+    x = np.random.default_rng(0).normal(size=(6, 8))
+    a = x
+    for number, layer in enumerate(parameters[:-1]):
+        past, a = a, np.tanh(a @ np.asarray(layer["w"]) + np.asarray(layer["b"]))
+        a = a + past if number and units[number] == units[number - 1] else a
+    expected = a @ np.asarray(parameters[-1]["w"]) + np.asarray(parameters[-1]["b"])
+    np.testing.assert_allclose(outputs(of, parameters, (), jnp.asarray(x), jnp.array(units)), expected, rtol=1e-10)
+    numbers = numbers_of(units)
+    in_training, *_ = train_outputs(of, parameters, (), numbers, jnp.asarray(x), jnp.ones(6), Draws())
+    np.testing.assert_allclose(in_training, expected, rtol=1e-10)

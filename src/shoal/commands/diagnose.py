@@ -125,7 +125,8 @@ def _of_table(typed: dict[str, Any], problems: list[Problem]) -> Any:
         problems.append(Problem("--measure is for a run", f"the table {source}", "Leave it out: a table's curve is measured anyway."))
     settings = {name: _python(value) for name, value in options.settings("--set", typed["sets"] or [], problems).items()}
     estimator = None if typed["model"] is None else named_estimator(typed["model"], settings, problems)
-    problems += options.contradictions(typed["no_test"] and (typed["test"] is not None or typed["open_test"]), False, False)
+    asked_for = "--test" if typed["test"] is not None else "--open-test" if typed["open_test"] else ""
+    problems += options.contradictions([asked_for, "--no-test"] if asked_for and typed["no_test"] else (), False, False)
     if typed["target"] is not None and len(typed["target"]) > 1:
         problems.append(Problem("a model is diagnosed on one target", ", ".join(map(repr, typed["target"])), "Name one --target."))
     if problems:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -81,6 +81,30 @@ Stratify = Annotated[
         rich_help_panel=SPLIT,
     ),
 ]
+DevSize = Annotated[
+    str | None,
+    typer.Option(
+        "--dev-size",
+        metavar="N",
+        help="Rows for choosing between networks, or their share below 1; by the number of rows unless stated.",
+        show_default=False,
+        rich_help_panel=SPLIT,
+    ),
+]
+TestSize = Annotated[
+    str | None,
+    typer.Option("--test-size", metavar="N", help="The same of the rows for the final score.", show_default=False, rich_help_panel=SPLIT),
+]
+PictureSize = Annotated[
+    str | None,
+    typer.Option(
+        "--picture-size",
+        metavar="HxW",
+        help="Height and width that pictures are brought to, say 32x32; their median, and at most 64, unless stated.",
+        show_default=False,
+        rich_help_panel=DATA,
+    ),
+]
 Metric = Annotated[
     str | None,
     typer.Option(
@@ -141,6 +165,17 @@ def number(text: str | None, kind: type) -> Any:
         return text
 
 
+def sides(text: str | None) -> Any:
+    """A height and a width typed as ``32x48``; another text is passed on likewise.
+
+    Example:
+        >>> sides("32x48"), sides("large")
+        ((32, 48), 'large')
+    """
+    parts = (text or "").lower().split("x")
+    return tuple(map(int, parts)) if len(parts) == 2 and all(part.isdecimal() for part in parts) else text
+
+
 def unknown(context: typer.Context, arguments: list[str]) -> Iterator[Problem]:
     """Options that there are none of, all of them, and arguments too many."""
     known = [name for parameter in context.command.params for name in (*parameter.opts, *parameter.secondary_opts) if name[0] == "-"]
@@ -155,10 +190,16 @@ def unknown(context: typer.Context, arguments: list[str]) -> Iterator[Problem]:
         )
 
 
-def contradictions(two_tests: bool, quiet: bool, verbose: bool) -> Iterator[Problem]:
-    """Options that exclude each other."""
-    if two_tests:
-        yield Problem("the test rows are given or done without", "both --test and --no-test", "Leave one of them out.")
+def contradictions(tests: Sequence[str], quiet: bool, verbose: bool) -> Iterator[Problem]:
+    """Options that exclude each other.
+
+    Args:
+        tests: those that say what the test rows are.
+        quiet: whether the output is to be less.
+        verbose: whether it is to be more.
+    """
+    if len(tests) > 1:
+        yield Problem("the test rows are given, split off or done without", f"both {' and '.join(tests)}", "Leave one of them out.")
     if quiet and verbose:
         yield Problem("the output is less or more", "both --quiet and --verbose", "Leave one of them out.")
 

@@ -71,13 +71,13 @@ class Request:
             yield Problem("the seed is a whole number from 0", repr(self.seed), "Give, say, 0.")
         for part, size in (("dev", self.dev_size), ("test", self.test_size)):
             smallest = 0 if part == "test" else 1e-9
-            if size is not None and (isinstance(size, bool) or not smallest <= size < float("inf") or (size >= 1 and size != int(size))):
+            is_number = isinstance(size, int | float | np.number) and not isinstance(size, bool)
+            if size is not None and not (is_number and smallest <= size < float("inf") and (size < 1 or size == int(size))):
                 yield Problem(f"the size of the {part} part is a share below 1 or a number of rows", repr(size), "Give, say, 0.2 or 1000.")
 
         sides = self.picture_size
-        if sides is not None and not (
-            len(sides) == 2 and all(isinstance(side, int) and SMALLEST <= side <= LARGEST_ASKED for side in sides)
-        ):
+        are_two = isinstance(sides, tuple | list) and len(sides) == 2
+        if sides is not None and not (are_two and all(isinstance(side, int) and SMALLEST <= side <= LARGEST_ASKED for side in sides)):
             requirement = f"the size of pictures is a height and a width from {SMALLEST} to {LARGEST_ASKED}"
             yield Problem(requirement, repr(sides), "Give, say, (32, 32).")
 

@@ -54,6 +54,10 @@ CHOICE_WORDS: dict[str, dict[str, Choice]] = {
             "further inputs for each column, one for each range of its values",
             "e_t = (x - b_(t-1))/(b_t - b_(t-1)), between 0 and 1, b the edges of the ranges",
         ),
+        "periodic": Choice(
+            "further inputs for each column, mixed of cosines whose frequencies are learned",
+            "e_j = sum over k of v_kj (cos(2 pi (f_k x + p_k)) - cos(2 pi p_k))",
+        ),
     },
     "loss": {
         "auto": Choice("softmax or sigmoid for classes, squared_error for quantities"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from shoal.explanations import values
 from shoal.explanations.choices import AVERAGE, RMSPROP, SQUARES
+from shoal.parameters import has_residual
 from shoal.recipe import Recipe
 
 ITEMS: dict[str, str] = {
@@ -109,6 +110,16 @@ SETTINGS: dict[str, Setting] = {
     "numeric_encoding": Setting(
         NETWORK, "3.1", "how numeric columns enter the network", "What the first layer is given of each numeric column.",
     ),
+    "frequency_scale": Setting(
+        NETWORK, "3.1", "how finely a periodic encoding begins", "Standard deviation of the first frequencies, in cycles per unit.",
+        lambda recipe: f"a typical cosine has one cycle in {1 / recipe.frequency_scale:.3g} standard deviations of a column",
+        "f_k = frequency_scale times a standard normal number", unused=_unless("numeric_encoding", "periodic"),
+    ),
+    "input_scale_rate": Setting(
+        NETWORK, "3.1", "a learned factor of every input", "How many times as fast as the weights the factor of an input learns.",
+        lambda recipe: f"inputs that say little are turned down at {recipe.input_scale_rate:.3g} times the learning rate",
+        "x_j becomes s_j x_j; s_j = s_j - input_scale_rate alpha ds_j", 0.0,
+    ),
     "channels": Setting(
         NETWORK, "5.1", "the filters of the convolutions", "Filters of each block of convolutions, which pictures pass before the layers.",
         values.blocks, "Z[c] = sum over channels d of W[c,d] * A[d] + b[c], * the cross-correlation", (),
@@ -125,10 +136,9 @@ SETTINGS: dict[str, Setting] = {
         NETWORK, "5.1", "pooling", "What each square of 2 x 2 pixels becomes at the end of a block.", off="none", unused=_no_convolutions,
     ),
     "residual": Setting(
-        NETWORK, "3.2", "residual connections", "Whether the convolutions of a block after its first add to what they see.",
-        lambda recipe: "signals and gradients pass a block unchanged beside its convolutions" if recipe.residual else "not used",
-        "A[l] = A[l-1] + g(Z[l])", False,
-        lambda recipe: _no_convolutions(recipe) or ("" if recipe.convolutions_per_block > 1 else "convolutions_per_block is 1"),
+        NETWORK, "3.2", "residual connections", "Whether layers as wide as the one before them add to what they see.",
+        lambda recipe: "signals and gradients pass such a layer unchanged beside it" if recipe.residual else "not used",
+        "A[l] = A[l-1] + g(Z[l])", False, lambda recipe: "" if has_residual(recipe) else "no layer follows another of its kind",
     ),
     "global_pooling": Setting(
         NETWORK, "5.1", "what dense layers see of a picture", "What the layers after the convolutions are given.", unused=_no_convolutions,
@@ -151,6 +161,11 @@ SETTINGS: dict[str, Setting] = {
     "initialisation_gain": Setting(
         START, "3.3", "the size of the initial weights", "A factor on the initial weights.",
         lambda recipe: f"initial weights are {recipe.initialisation_gain:.4g} times as large", off=1.0,
+        unused=lambda recipe: "initialisation is zeros" if recipe.initialisation == "zeros" else "",
+    ),
+    "output_gain": Setting(
+        START, "3.3", "the size of the output layer's initial weights", "A further factor on the initial weights of the output layer.",
+        lambda recipe: f"initial weights of the output layer are {recipe.output_gain:.4g} times as large", off=1.0,
         unused=lambda recipe: "initialisation is zeros" if recipe.initialisation == "zeros" else "",
     ),
     "batch_size": Setting(

@@ -75,7 +75,7 @@ def _subject(recipe: Recipe, loss: Loss, seed: int) -> Subject:
     rng = np.random.default_rng(seed)
     batch = _batch(loss, layout, rng)
     numbers = jax.tree.map(_exact, recipe.numbers(seed))
-    present, balance = np.ones(layout.inputs, bool), balancing_weights(batch.target, batch.weight)
+    present, balance = np.ones(layout.given, bool), balancing_weights(batch.target, batch.weight)
     pixels = Pixels(np.full(COLOURS, BRIGHTEST / 2), np.full(COLOURS, BRIGHTEST / 4)) if recipe.needs_pictures else ()
     scale = Scale(np.float64(ROWS - 1), np.float64(1), present, balance, np.float64(0), pixels)
 
@@ -107,7 +107,8 @@ def _layout(recipe: Recipe, loss: Loss) -> Layout:
     columns = INPUTS if picture is None else math.prod(picture)
     if shape.convolutions is not None:
         shape = replace(shape, convolutions=replace(shape.convolutions, channels=recipe.channels))
-    return Layout(shape, max(recipe.hidden_units, default=1), columns, 0, outputs, loss, recipe.techniques, picture)
+    encoded = columns if shape.numeric_encoding == "periodic" else 0  # a piecewise-linear encoding learns nothing
+    return Layout(shape, max(recipe.hidden_units, default=1), columns, encoded, outputs, loss, recipe.techniques, picture)
 
 
 def _picture(recipe: Recipe) -> tuple[int, int, int] | None:
@@ -120,7 +121,7 @@ def _picture(recipe: Recipe) -> tuple[int, int, int] | None:
 
 def _batch(loss: Loss, layout: Layout, rng: np.random.Generator) -> Batch:
     """Inputs of noise, targets of the kind that the loss is for, unequal weights."""
-    x = rng.normal(size=(ROWS, layout.inputs))
+    x = rng.normal(size=(ROWS, layout.given))
     if layout.augments:
         x = rng.uniform(0, BRIGHTEST, x.shape)
     target = {
@@ -140,19 +141,24 @@ def _exact(number: Any) -> Any:
 
 def _own(recipe: Recipe, layout: Layout, parameters: Parameters) -> dict[str, Any]:
     """The parameters of the network's own units, by layer."""
+
+    def one(name: str, array: Array, fan_in: int, fan_out: int) -> Array:
+        if name in layout.of_inputs:
+            return array
+        return array[:fan_in, :fan_out] if name == "w" else array[:fan_out]
+
     sizes = layout.sizes_with(recipe.units)
     return {
-        f"layer{number}": {name: array[:fan_in, :fan_out] if name == "w" else array[:fan_out] for name, array in layer.items()}
-        for number, (layer, (fan_in, fan_out)) in enumerate(zip(parameters, sizes, strict=True), 1)
+        f"layer{number}": {name: one(name, array, *of_layer) for name, array in layer.items()}
+        for number, (layer, of_layer) in enumerate(zip(parameters, sizes, strict=True), 1)
     }
 
 
 def _padded(layout: Layout, point: dict[str, Any]) -> Parameters:
     """The opposite of ``_own``: room for as many units as the widest layer has."""
 
-    def one(name: str, array: Array, sizes: tuple[int, int]) -> Array:
-        room = sizes if name == "w" else sizes[1:]
+    def one(array: Array, room: tuple[int, ...]) -> Array:
         return jnp.pad(array, [(0, size - length) for size, length in zip(room, array.shape, strict=True)])
 
-    layers = zip(point.values(), layout.sizes, strict=True)
-    return tuple({name: one(name, array, sizes) for name, array in layer.items()} for layer, sizes in layers)
+    layers = zip(point.values(), layout.arrays, strict=True)
+    return tuple({name: one(array, shapes[name]) for name, array in layer.items()} for layer, shapes in layers)

@@ -1,12 +1,22 @@
-"""Piecewise-linear encoding of numeric inputs, computed inside the compiled step.
+"""Encodings of numeric inputs, computed inside the compiled step: piecewise-linear, or by cosines that are learned.
 
-Source: Gorishniy, Rubachev and Babenko (2022), "On Embeddings for Numerical Features in Tabular Deep Learning". An input with
-bin edges ``b_0 < ... < b_T`` (quantiles of the training rows) becomes ``T`` further inputs::
+**Piecewise-linear.** Source: Gorishniy, Rubachev and Babenko (2022), "On Embeddings for Numerical Features in Tabular Deep Learning".
+An input with bin edges ``b_0 < ... < b_T`` (quantiles of the training rows) becomes ``T`` further inputs::
 
     e_t = (x - b_(t-1)) / (b_t - b_(t-1)),   at least 0 except for t = 1,   at most 1 except for t = T
 
 so that a network can bend where the data are, without having to find the place first. The table on the device stays as it
 is: the encoding of a mini-batch is made after it was gathered, once for all networks.
+
+**Periodic.** An input ``x`` becomes ``PERIODIC`` further ones, of ``FREQUENCIES`` cosines with a learned frequency ``f_k`` and phase
+``p_k``, mixed with learned weights, column by column::
+
+    e_j = sum_k v_kj (cos(2 pi (f_k x + p_k)) - cos(2 pi p_k))
+
+so that a network that learns smooth functions easily learns others as well: each has frequencies of its own. ``f_k`` begins normal with
+standard deviation ``frequency_scale``, ``p_k`` uniform over a period, ``v_kj`` uniform within ``+-1/sqrt(FREQUENCIES)``. Source: the same,
+and Holzmueller, Grinsztajn and Steinwart (2024), "Better by Default", whose variant with phases it is; the second cosine, which the next
+layer's bias could stand for, makes ``x = 0`` (the mean, a missing value, padding, a dropped input) give 0.
 """
 
 from __future__ import annotations
@@ -16,6 +26,11 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+
+from shoal import noise
+
+FREQUENCIES, PERIODIC = 16, 4
+"""Cosines of a column, and the inputs that they become."""
 
 BINS = 16
 FEWEST_VALUES = 8
@@ -34,10 +49,10 @@ class Encoding(NamedTuple):
     low: Any  # [encoded, BINS]: 0, or -infinity for the first bin
     high: Any  # [encoded, BINS]: 1, or infinity for the last bin in use
 
-    @property
-    def used(self) -> np.ndarray:
-        """Which of the ``encoded * BINS`` further inputs are real."""
-        return np.asarray(self.slope).reshape(-1) > 0
+    def used(self, by_column: bool = False) -> np.ndarray:
+        """Which of the ``encoded * BINS`` further inputs, or of the ``encoded`` columns, are real."""
+        slope = np.asarray(self.slope)
+        return (slope[:, 0] if by_column else slope.reshape(-1)) > 0
 
 
 def fit(inputs: np.ndarray) -> Encoding:
@@ -69,6 +84,34 @@ def encode(x: Any, encoding: Encoding) -> Array:
     """The further inputs ``[rows, encoded * BINS]`` of a mini-batch ``[rows, columns]``."""
     position = (x[:, encoding.columns, None] - encoding.start) * encoding.slope
     return jnp.clip(position, encoding.low, encoding.high).reshape(len(x), -1)
+
+
+def encoded_columns(x: Any, encoding: Encoding) -> Array:
+    """The columns ``[rows, encoded]`` that have an encoding, as they are: what the periodic one is made of; 0 where they are padding."""
+    return jnp.where(encoding.slope[:, 0] > 0, x[:, encoding.columns], 0.0)
+
+
+def periodic_shapes(encoded: int) -> dict[str, tuple[int, ...]]:
+    """The arrays that a periodic encoding learns."""
+    return {"frequency": (encoded, FREQUENCIES), "mix": (encoded, FREQUENCIES * PERIODIC), "phase": (encoded, FREQUENCIES)}
+
+
+def begin_periodic(streams: tuple[Array, Array, Array], encoded: int, frequency_scale: Array, dtype: Any) -> dict[str, Array]:
+    """Their values before the first step, drawn from three streams of noise."""
+    shapes = periodic_shapes(encoded)
+    return {
+        "frequency": frequency_scale.astype(dtype) * noise.normal(streams[0], *shapes["frequency"], dtype),
+        "mix": (2 * noise.uniform(noise.bits(streams[1], *shapes["mix"]), dtype) - 1) / FREQUENCIES**0.5,
+        "phase": noise.uniform(noise.bits(streams[2], *shapes["phase"]), dtype),
+    }
+
+
+def encode_periodic(x: Array, learned: dict[str, Array]) -> Array:
+    """The further inputs ``[rows, encoded * PERIODIC]`` of one network, of columns ``x [rows, encoded]``."""
+    turns = 2 * jnp.pi * (x[:, :, None] * learned["frequency"] + learned["phase"])
+    waves = jnp.cos(turns) - jnp.cos(2 * jnp.pi * learned["phase"])
+    mix = learned["mix"].reshape(-1, FREQUENCIES, PERIODIC)
+    return jnp.einsum("rcf,cfj->rcj", waves, mix).reshape(len(x), -1)
 
 
 def _edges(values: np.ndarray) -> np.ndarray | None:

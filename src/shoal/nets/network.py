@@ -18,13 +18,14 @@ from shoal.nets import initialisation, layers
 from shoal.nets.augmentation import Draws as AugmentationDraws
 from shoal.nets.augmentation import augment, draw_augmentation, is_augmented
 from shoal.nets.convolution import POOLED, convolve, pool
-from shoal.nets.encoding import BINS, Encoding, encode
+from shoal.nets.encoding import BINS, PERIODIC, Encoding, begin_periodic, encode, encode_periodic, encoded_columns, periodic_shapes
 from shoal.nets.pixels import Pixels, normalised
 from shoal.recipe import Numbers, Shape
 
 Parameters = tuple[dict[str, Array], ...]
 """One dictionary per layer, convolutions first: ``w [in, out]`` with ``b [out]``; under batch norm ``gamma`` and ``beta [out]`` in
-place of ``b``, which would cancel; under layer norm beside it."""
+place of ``b``, which would cancel; under layer norm beside it. The first layer also holds what is learned about its inputs: ``scale [in]``,
+and of a periodic encoding ``frequency``, ``phase`` and ``mix`` (see ``shoal.nets.encoding``)."""
 
 Statistics = tuple[dict[str, Array], ...]
 """Batch norm's ``mean`` and ``variance [out]``, one dictionary per hidden layer; none without batch norm."""
@@ -52,7 +53,7 @@ class Layout:
         shape: the static half of their recipes.
         width: units that each hidden dense layer has room for.
         columns: columns of the table, padded; of pictures, their pixels times their channels.
-        encoded: columns with a piecewise-linear encoding, padded; 0 where the recipes do without.
+        encoded: columns with an encoding, padded; 0 where the recipes do without.
         outputs: columns of the output.
         loss: what is minimised.
         techniques: what any of their recipes uses (see ``shoal.recipe.TECHNIQUES``); the rest is left out of the program.
@@ -69,9 +70,19 @@ class Layout:
     picture: tuple[int, int, int] | None = None
 
     @property
+    def is_periodic(self) -> bool:
+        """Whether each network encodes the columns in its own, learned way."""
+        return self.encoded > 0 and self.shape.numeric_encoding == "periodic"
+
+    @property
+    def given(self) -> int:
+        """What the networks are given: the columns, then their encoding, or the columns that each encodes for itself."""
+        return self.columns + self.encoded * (1 if self.is_periodic else BINS)
+
+    @property
     def inputs(self) -> int:
         """What the first layer sees: the columns, then their encoding."""
-        return self.columns + self.encoded * BINS
+        return self.columns + self.encoded * (PERIODIC if self.is_periodic else BINS)
 
     @property
     def augments(self) -> bool:
@@ -146,14 +157,35 @@ class Layout:
         return (hidden,) * self.hidden + (("b",),)
 
     @property
+    def scales_inputs(self) -> bool:
+        """Whether every input has a learned factor."""
+        return self.picture is None and "input_scale" in self.techniques
+
+    @property
+    def of_inputs(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of what the first layer learns about its inputs."""
+        periodic = periodic_shapes(self.encoded) if self.is_periodic else {}
+        return periodic | ({"scale": (self.inputs,)} if self.scales_inputs else {})
+
+    @property
+    def arrays(self) -> tuple[dict[str, tuple[int, ...]], ...]:
+        """Name and shape of each layer's arrays."""
+        layers = [
+            {"w": (n_in, n_out)} | dict.fromkeys(names, (n_out,)) for (n_in, n_out), names in zip(self.sizes, self.vectors, strict=True)
+        ]
+        return (layers[0] | self.of_inputs, *layers[1:])
+
+    @property
     def parameters(self) -> int:
         """How many numbers one network's parameters hold, padding included."""
-        return sum(fan_in * fan_out + fan_out * len(names) for (fan_in, fan_out), names in zip(self.sizes, self.vectors, strict=True))
+        return sum(math.prod(shape) for layer in self.arrays for shape in layer.values())
 
 
 def _is_own(layout: Layout, units: Array, present: Array) -> tuple[list[Array], list[Array]]:
     """Which inputs and which outputs of each layer belong to a network, each ``[in]`` or ``[out]``."""
     own = [jnp.arange(room) < units[layer] for layer, room in enumerate(layout.rooms)]
+    if layout.is_periodic:
+        present = jnp.concatenate([present[: layout.columns], jnp.repeat(present[layout.columns :], PERIODIC)])
     before = [jnp.ones(layout.convolutions[0].inputs, bool) if layout.convolutions else present, *own]
     # of a convolution's channel every place under the filter, and of its last one every pixel that a dense layer sees
     seen = [jnp.repeat(units, fan_in // len(units)) for units, (fan_in, _) in zip(before, layout.sizes, strict=True)]
@@ -170,9 +202,9 @@ def initialise(
 
     Args:
         layout: the static part.
-        numbers: of one network: its ``seed``, ``units``, ``initialisation`` and ``gain`` count.
-        present: ``[inputs]``, false for padding.
-        sample: ``[rows, inputs]`` training rows for LSUV.
+        numbers: of one network: its ``seed``, ``units``, ``initialisation``, gains and ``frequency_scale`` count.
+        present: ``[given]``, false for padding.
+        sample: ``[rows, given]`` training rows for LSUV.
         dtype: of the parameters.
     """
     seen, own = _is_own(layout, numbers.units, present)
@@ -184,11 +216,17 @@ def initialise(
         if "orthogonal" in layout.techniques:
             w = jnp.where(initialisation.is_orthogonal(numbers.initialisation), initialisation.orthogonal(w), w)
         is_output = layer == layout.hidden
-        w = w * initialisation.deviation(numbers.initialisation, numbers.gain.astype(dtype), n_in, n_out, is_output).astype(dtype)
+        gain = (numbers.gain * numbers.output_gain if is_output else numbers.gain).astype(dtype)
+        w = w * initialisation.deviation(numbers.initialisation, gain, n_in, n_out, is_output).astype(dtype)
         exists = own[layer].astype(dtype)
         parameters.append({"w": w, **{name: exists if name == "gamma" else jnp.zeros_like(exists) for name in names}})
         if layout.shape.normalisation == "batch" and not is_output:
             statistics.append({"mean": jnp.zeros_like(exists), "variance": jnp.zeros_like(exists)})
+    if layout.is_periodic:
+        streams = tuple(noise.stream(numbers.seed, layout.hidden + 1, number) for number in range(3))
+        parameters[0] |= begin_periodic(streams, layout.encoded, numbers.frequency_scale, dtype)
+    if layout.scales_inputs:
+        parameters[0] |= {"scale": jnp.ones(layout.inputs, dtype)}
     if "lsuv" in layout.techniques and sample is not None:
         parameters = _scaled_by_layer(layout, tuple(parameters), numbers, sample)
     return tuple(parameters), tuple(statistics)
@@ -196,30 +234,33 @@ def initialise(
 
 def _scaled_by_layer(layout: Layout, parameters: Parameters, numbers: Numbers, a: Array) -> list[dict[str, Array]]:
     """Each layer's weights divided by the standard deviation of its ``Z[l]``, in order (LSUV; one division is exact, since Z is linear)."""
-    scaled, present, a = [], jnp.ones(len(a), a.dtype), _entering(layout, a)
+    scaled, present, a = [], jnp.ones(len(a), a.dtype), _entering(layout, a, parameters[0])
     for layer, weights in enumerate(parameters):
-        z = _linear(layout, layer, a, weights["w"])
+        z = _linear(layout, layer, a, weights)
         units = numbers.units[layer] if layer < layout.hidden else jnp.asarray(layout.outputs)
         is_own = layers.per_unit(jnp.arange(weights["w"].shape[1]) < units, z)
         count = z.size // weights["w"].shape[1] * units
         mean = z.sum() / count
         variance = jnp.where(is_own, jnp.square(z - mean), 0.0).sum() / count
-        factor = numbers.gain.astype(z.dtype) * jax.lax.rsqrt(jnp.maximum(variance, 1e-12))
+        gain = numbers.gain if layer < layout.hidden else numbers.gain * numbers.output_gain
+        factor = gain.astype(z.dtype) * jax.lax.rsqrt(jnp.maximum(variance, 1e-12))
         weights = weights | {"w": weights["w"] * jnp.where(initialisation.is_lsuv(numbers.initialisation), factor, 1.0)}
         scaled.append(weights)
         if layer < layout.hidden:
-            z = _linear(layout, layer, a, weights["w"])
+            z = _linear(layout, layer, a, weights)
             statistics = layers.batch_statistics(z, present) if layout.shape.normalisation == "batch" else None
             z = _normalised(layout, z, weights, statistics, units)
-            a = _leaving(layout, layer, a, _activate(layout, z, units))
+            a = _leaving(layout, layer, a, _activate(layout, z, units), numbers.units)
     return scaled
 
 
 def network_inputs(layout: Layout, x: Array, encoding: Encoding | Pixels) -> Array:
-    """What the first layer sees ``[rows, inputs]`` of rows of the table ``[rows, columns]``: pictures are normalised by channel."""
+    """What the networks are given ``[rows, given]`` of rows of the table ``[rows, columns]``: pictures are normalised by channel."""
     if isinstance(encoding, Pixels):
         return normalised(x, encoding)
-    return jnp.concatenate([x, encode(x, encoding)], axis=1) if layout.encoded else x
+    if not layout.encoded:
+        return x
+    return jnp.concatenate([x, encoded_columns(x, encoding) if layout.is_periodic else encode(x, encoding)], axis=1)
 
 
 def augmented_inputs(layout: Layout, numbers: Numbers, x: Array, draws: AugmentationDraws, pixels: Pixels) -> Array:
@@ -258,17 +299,21 @@ def train_outputs(
         parameters: of one network.
         statistics: its running averages, not corrected.
         numbers: its own.
-        x: ``[rows, inputs]``.
+        x: ``[rows, given]``.
         present: ``[rows]``, 1 for an example, 0 for padding.
         draws: the random numbers of this step, the same for every network.
         nudges: added to ``Z[l]`` of each layer: zeros, to have the gradient with respect to it.
     """
     seen, hidden = [], []
+    if layout.scales_inputs:  # of a network that does without, neither the factors nor the gradient's norm may know of it
+        scale = parameters[0]["scale"]
+        first = parameters[0] | {"scale": jnp.where(numbers.input_scale_rate > 0, scale, jax.lax.stop_gradient(scale))}
+        parameters = (first, *parameters[1:])
     if "input_dropout" in layout.techniques:
         x = layers.dropout(x, draws.inputs, numbers.keep_prob[0])
-    x = _entering(layout, x)
+    x = _entering(layout, x, parameters[0])
     for layer, weights in enumerate(parameters[:-1]):
-        z = _linear(layout, layer, x, weights["w"])
+        z = _linear(layout, layer, x, weights)
         batch = None
         if layout.shape.normalisation == "batch":
             batch = layers.batch_statistics(z, present)
@@ -279,44 +324,50 @@ def train_outputs(
             z = z + nudges[layer]
         a = _activate(layout, z, numbers.units[layer])
         hidden.append(Hidden(z, a))
-        x = _leaving(layout, layer, x, a)
+        x = _leaving(layout, layer, x, a, numbers.units)
         # of the layers before a dense one: the last convolution, and the hidden dense layers
         dropped = layer - (len(layout.convolutions) - bool(layout.convolutions))
         if "dropout" in layout.techniques and dropped >= 0:
             x = layers.dropout(x, draws.hidden[dropped], numbers.keep_prob[dropped + 1])
-    z = x @ parameters[-1]["w"] + parameters[-1]["b"]
+    z = _linear(layout, layout.hidden, x, parameters[-1]) + parameters[-1]["b"]
     return (z if nudges is None else z + nudges[-1]), tuple(seen), tuple(hidden)
 
 
 def outputs(layout: Layout, parameters: Parameters, statistics: Statistics, x: Array, units: Array) -> Array:
     """Outputs ``[rows, outputs]`` of one network in use: no dropout, batch norm by its corrected running averages."""
-    x = _entering(layout, x)
+    x = _entering(layout, x, parameters[0])
     for layer, weights in enumerate(parameters[:-1]):
         seen = (statistics[layer]["mean"], statistics[layer]["variance"]) if statistics else None
-        z = _normalised(layout, _linear(layout, layer, x, weights["w"]), weights, seen, units[layer])
-        x = _leaving(layout, layer, x, _activate(layout, z, units[layer]))
-    return x @ parameters[-1]["w"] + parameters[-1]["b"]
+        z = _normalised(layout, _linear(layout, layer, x, weights), weights, seen, units[layer])
+        x = _leaving(layout, layer, x, _activate(layout, z, units[layer]), units)
+    return _linear(layout, layout.hidden, x, parameters[-1]) + parameters[-1]["b"]
 
 
-def _entering(layout: Layout, x: Array) -> Array:
-    """The inputs ``[rows, inputs]`` as the first layer takes them: of convolutions ``[channels, height, width, rows]``."""
+def _entering(layout: Layout, x: Array, first: dict[str, Array]) -> Array:
+    """What a network is given ``[rows, given]`` as its ``first`` layer takes it: of convolutions ``[channels, height, width, rows]``."""
+    if layout.is_periodic:
+        return jnp.concatenate([x[:, : layout.columns], encode_periodic(x[:, layout.columns :], first)], axis=1)
     if not layout.convolutions or layout.picture is None:
         return x
     return x.reshape(-1, *layout.picture).transpose(3, 1, 2, 0)
 
 
-def _linear(layout: Layout, layer: int, x: Array, w: Array) -> Array:
+def _linear(layout: Layout, layer: int, x: Array, weights: dict[str, Array]) -> Array:
     """``W[l] A[l-1]`` without the bias: a convolution, or a product."""
+    w = weights["w"]
+    if "scale" in weights:
+        w = weights["scale"][:, None] * w  # the same as scaled inputs, without a slope with respect to every input
     if layer >= len(layout.convolutions) or layout.shape.convolutions is None:
         return x @ w
     return convolve(x, w, layout.shape.convolutions.kernel_size)
 
 
-def _leaving(layout: Layout, layer: int, x: Array, a: Array) -> Array:
-    """What the next layer sees of a layer's inputs ``x`` and activations ``a``: residual connections and pooling of convolutions."""
+def _leaving(layout: Layout, layer: int, x: Array, a: Array, units: Array) -> Array:
+    """What the next layer sees of a layer's inputs ``x`` and activations ``a``: residual connections, and pooling of convolutions."""
     part = layout.shape.convolutions
     if layer >= len(layout.convolutions) or part is None:
-        return a
+        follows_dense = layer > len(layout.convolutions)
+        return a + jnp.where(units[layer] == units[layer - 1], x, 0.0) if layout.shape.residual and follows_dense else a
     convolution = layout.convolutions[layer]
     if part.residual and not convolution.is_first:
         a = x + a
@@ -354,10 +405,10 @@ class Draws:
     """The random numbers of one step, each where a technique of the shoal needs it.
 
     Args:
-        inputs: bits ``[rows, inputs]`` for dropout of the inputs.
+        inputs: bits ``[rows, given]`` for dropout of the inputs.
         hidden: bits for dropout: ``[rows, features]`` of the features of convolutions, if any, then ``[rows, width]`` of each hidden
             dense layer.
-        normal: standard normal numbers ``[rows, inputs]`` for input noise.
+        normal: standard normal numbers ``[rows, given]`` for input noise.
         mixup: three times 32 bits, for the weight of the examples.
         augmentation: for the changes of pictures.
     """
@@ -379,9 +430,9 @@ def draw(layout: Layout, seed: Array, step: Array, dtype: Any = jnp.float32) -> 
     features, *hidden = streams[-2], *streams[1:-4]
     dropped = [(layout.features, features)] * bool(layout.convolutions) + [(layout.width, name) for name in hidden]
     return Draws(
-        inputs=noise.bits(streams[0], rows, layout.inputs) if "input_dropout" in used else None,
+        inputs=noise.bits(streams[0], rows, layout.given) if "input_dropout" in used else None,
         hidden=tuple(noise.bits(name, rows, width) for width, name in dropped) if "dropout" in used else None,
-        normal=noise.normal(streams[-4], rows, layout.inputs, dtype) if "input_noise" in used else None,
+        normal=noise.normal(streams[-4], rows, layout.given, dtype) if "input_noise" in used else None,
         mixup=noise.bits(streams[-3], 1, 3)[0] if "mixup" in used else None,
         augmentation=draw_augmentation(used, streams[-1], rows, dtype) if layout.augments else None,
     )
