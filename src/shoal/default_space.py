@@ -51,10 +51,19 @@ def default_space(
         Range("weight_decay", 1e-3, 1.0, "log", "decoupled; from nothing to as much as the learning rate itself allows"),
         Range("keep_prob", 0.6, 1.0, "linear", "from strong dropout to none"),
         Range("beta2", 0.95, 0.999, "log_one_minus", "short memories help where gradients change quickly"),
+        Range("input_scale_rate", 3.0, 100.0, "log", "how fast inputs that say little are turned down"),
     )
     if task == "classification" and selects_by_error:
         ranges += (Range("label_smoothing", 0.0, 0.15, "linear", "keeps probabilities away from 0 and 1"),)
-    base = Recipe(batch_size=batch_size, clip_norm=10.0, epochs=default_epochs(train_rows, batch_size))
+    base = Recipe(
+        batch_size=batch_size,
+        learning_rate=2e-3,
+        weight_decay=0.03,
+        keep_prob=0.85,
+        input_scale_rate=30.0,
+        clip_norm=10.0,
+        epochs=default_epochs(train_rows, batch_size),
+    )
     families = tuple(
         Family(
             replace(base, **translated(base, {**settings, UNITS: width})),

@@ -58,6 +58,8 @@ _MOST_LOOP_ROUNDS, _WANTED_ROUNDS = 8, 4
 _NETWORKS_A_ROUND = 64  # four proposals and their controls, on eight seeds
 _TRIALS_A_ROUND = 32
 _COMPILATION_SECONDS = 7.0  # of a program to train and one to predict
+LEAST_LOOP_SECONDS = 2 * _COMPILATION_SECONDS
+"""A recipe loop that may take less than this is not begun."""
 _TRAINING_SHARE = 0.85  # of the time left after measuring; the rest is for scoring, saving and a machine that slows down
 _FEWEST_STEPS = 100
 _MEASURED_STEPS = 24
@@ -228,27 +230,28 @@ class _Costs:
         ways = (_Way(retrains, used, epochs, rounds) for rounds in range(MOST_ROUNDS, 0, -1))
         return next(filter(self.fits, ways), _Way(retrains, used, epochs, 0))
 
-    def searched(self, retrains: int) -> _Way:
-        """Over as many families as there is time for; no rounds where not even one shoal can be trained to a quarter of its length."""
+    def searched(self, retrains: int, shortest: float = 0.5) -> _Way:
+        """Over as many families as there is time for, in trainings of at least a share of the full one; with fewer rounds than halving pays
+        from on, or none, where there is too little for that."""
         everything, full = range(len(self.families)), self.full
         if (twice := self.filled(retrains, everything, 2 * full)).rounds == MOST_ROUNDS:
             return twice
         for used in range(len(self.families), 0, -1):
-            for epochs in (full, 0.7 * full, 0.5 * full):
-                if (way := self.filled(retrains, range(used), epochs)).rounds >= HALVING:
+            for share in (each for each in (1.0, 0.7, 0.5) if each >= shortest):
+                if (way := self.filled(retrains, range(used), share * full)).rounds >= HALVING:
                     return way
         for epochs in (full, 0.7 * full, 0.5 * full, 0.25 * full):
             if (way := self.filled(retrains, range(1), epochs)).rounds:
                 return way
         return _Way(retrains, range(1), full, 0)
 
-    def of_one_size(self) -> _Way:
-        """The largest family that has time for four seeds, or else for two, and how it is trained.
+    def of_one_shape(self, numbers: range) -> _Way:
+        """The last of these families that has time for four seeds, or else for two, and how it is trained.
 
         It is searched only where its trials can be trained in full: half as long a training loses more than the best recipe gains.
         """
         for seeds in ((RETRAINS, FEWER_RETRAINS[0]), FEWER_RETRAINS[1:]):
-            for number in reversed(range(len(self.families))):
+            for number in reversed(numbers):
                 alone = range(number, number + 1)
                 for retrains in seeds:
                     if (way := self.filled(retrains, alone, self.full)).rounds >= HALVING:
@@ -265,12 +268,12 @@ class _Costs:
         steps = self.full * per_epoch * max(self.available, 0.0) / whole
         return _Way(retrains, range(1), max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / per_epoch, rounds)
 
-    def best(self, growing: bool) -> _Way:
+    def best(self, growing: bool, sound: bool) -> _Way:
         """The way that the time is spent (see ``plan_seconds``)."""
-        way = self.searched(RETRAINS)
-        if growing:
-            is_whole = len(way.used) == len(self.families) and way.rounds >= HALVING and way.epochs >= self.full
-            return way if is_whole else self.of_one_size()
+        way, count = self.searched(RETRAINS, 1.0 if sound else 0.5), len(self.families)
+        if sound:
+            is_search = way.rounds >= HALVING and way.epochs >= self.full and (len(way.used) == count or not growing)
+            return way if is_search else self.of_one_shape(range(count if growing else 1))
         for fewer in FEWER_RETRAINS:
             if way.rounds and way.epochs >= self.full / 2:
                 break
@@ -287,14 +290,17 @@ def plan_seconds(
     steps_per_epoch: Sequence[int],
     method: Method = DEFAULT_METHOD,
     growing: bool = False,
+    sound: bool = False,
 ) -> Plan:
     """The plan that the time left pays for, by the measured cost of a step.
 
     Halving pays from three shoals a family on. Where full-length training leaves no time for that, training is shortened to no
     less than half; where that is not enough, the last family is given up; the least is one shoal trained as long as time allows.
 
-    Of families of growing size the largest is taken that can be trained for half its length on four seeds, with a search where there is
-    time for one in full length and as it is where there is none; all of them where there is time to search all in full length.
+    Where the families' bases are sound recipes, trials are trained in full length or not at all: the first base, trained as long as it
+    should be, is better than the best of many that were cut short. Of families of growing size the largest is taken that can be trained
+    for half its length on four seeds, with a search where there is time for one and as it is where there is none; all of them where there
+    is time to search all.
 
     Args:
         budget: as the user gave it.
@@ -305,16 +311,17 @@ def plan_seconds(
         steps_per_epoch: of the training rows, in each family's mini-batches.
         method: what draws the trials and stops them.
         growing: whether each family is larger than the one before it (see ``Space.growing``).
+        sound: whether the families' bases are good recipes as they are (see ``Space.by_promise``).
     """
     costs = _Costs(families, slots, speeds, steps_per_epoch, method, seconds_left * _TRAINING_SHARE)
-    way = costs.best(growing)
+    way = costs.best(growing, sound or growing)
     chosen, spent = tuple(costs.shoals(way)), tuple(costs.seconds(way))
     rungs, trials, expected = chosen[0].rungs, sum(shoal.trials for shoal in chosen), sum(spent)
     length = f"{rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch[way.used[0]]:.3g} epochs)"
     reason = (
         f"{trials} trials in {len(way.used)} shape{'s' * (len(way.used) > 1)} of network, up to {length} each, "
         if way.rounds
-        else f"one recipe on {way.retrains} seeds, {length} each: there is no time to compare recipes of networks this large; it "
+        else f"one recipe on {way.retrains} seeds, {length} each: there is no time to compare recipes in trainings of that length; it "
     ) + f"should take {expected:.0f} s of the {max(seconds_left, 0):.0f} s left after measuring."
     if expected > seconds_left:
         reason += " Even the smallest search takes longer than that."
@@ -375,9 +382,10 @@ def plan_loop(
         steps = min(rounds, budget.trials // _TRIALS_A_ROUND)
         return _loop_plan(steps, longest, steps_per_epoch, seeds, 4.0 * (steps + 1) * a_round * longest, 0.0)
     assert network_step_seconds is not None
-    allowance = max(0.0, seconds) / network_step_seconds
+    compilations = 0.0 if is_picture else LEAST_LOOP_SECONDS  # of the first recipe's program and the range test's
+    allowance = max(0.0, seconds - compilations) / network_step_seconds
     length = allowance / (wanted * a_round)
-    if length < (fewest if is_picture else fewest / 2):
+    if length < (fewest if is_picture else fewest / 2) or allowance <= 0:
         return _loop_plan(0, longest, steps_per_epoch, seeds, allowance, 0.0)
     length = min(longest, max(length, fewest))
     return _loop_plan(rounds, length, steps_per_epoch, seeds, allowance, _COMPILATION_SECONDS / network_step_seconds)

@@ -83,7 +83,8 @@ class Space:
         base: what all of them have in common, unless a parameter says otherwise.
         parameters: what differs, those of shape included.
         families: one for every shape.
-        by_promise: whether the first families alone are a sensible search, so that a small budget may do without the others.
+        by_promise: whether the first families alone are a sensible search, so that a small budget may do without the others, and their
+            bases good recipes, so that it may do without a search.
         growing: whether each family is a larger network than the one before it, and the largest that can be trained well is the best.
 
     Example:

@@ -185,7 +185,7 @@ def make_plan(
     compiling = [shoals.compile_seconds(number) for number in range(len(families))]
     speeds = [Speed(measure_speed(made[number], family.base), compiling[number]) for number, family in enumerate(families)]
     left = (budget.seconds or 0.0) - stages.total - reserve
-    plan = plan_seconds(budget, left, families, slots, speeds, steps_per_epoch, method, space.growing)
+    plan = plan_seconds(budget, left, families, slots, speeds, steps_per_epoch, method, space.growing, space.by_promise)
     return plan, shoals.of_plan(plan)
 
 
