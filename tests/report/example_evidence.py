@@ -13,6 +13,7 @@ from shoal.measurements import (
     Confusion,
     DataFaults,
     Density,
+    LabelAnswers,
     LawPoint,
     LearningCurve,
     Measurements,
@@ -126,6 +127,20 @@ def measured(run: Run, words: str = "", picture: bool = False) -> Measurements:
     }
     matrices = {"dev": confusion(len(names)), "test": confusion(len(names), 1)}
     return replace(shared, confusion=matrices, reliability=reliability, wrong_rows=worst)
+
+
+def label_answers(names: tuple[str, ...], words: str = "") -> tuple[LabelAnswers, ...]:
+    recall = around(0.75, 0.09)
+    return tuple(LabelAnswers(name, f"yes{words}", 60, 20, 15 * at, 1905 - 15 * at, recall, None) for at, name in enumerate(names))
+
+
+def of_labels(run: Run, names: tuple[str, ...] = ("red", "big", "round"), words: str = "") -> Run:
+    """The run with several labels instead of classes."""
+    labels = {"dev": label_answers(names, words), "test": label_answers(names, words)}
+    forecasts = {part: Reliability(6000, 1, 1.0, probabilities(0.01)) for part in labels}
+    worst = tuple(WrongRow(f"row {at}", f"no{words}", f"yes{words}", 0.99 - 0.01 * at, 0.01 * (at + 1), label=names[0]) for at in range(12))
+    found = Measurements(labels=labels, reliability=forecasts, wrong_rows=worst)
+    return replace(run, task="multi_label", classes=names, measured=found)
 
 
 def with_evidence(run: Run, words: str = "", picture: bool = False) -> Run:

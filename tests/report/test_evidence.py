@@ -16,7 +16,7 @@ from shoal.report.figures import figures
 from shoal.report.learning_curve_figure import learning_curve_figure, learning_curve_words
 from shoal.report.signals_figure import signal_figures
 
-from .example_evidence import PIXEL, ROWS, confusion, law, learning_curve, signals, with_evidence
+from .example_evidence import PIXEL, ROWS, confusion, law, learning_curve, of_labels, signals, with_evidence
 from .example_run import HOSTILE, classification, hostile, regression
 from .test_html import Page
 
@@ -99,6 +99,27 @@ def test_a_confusion_matrix_holds_the_shares_of_each_class_and_hits_apart_from_m
         assert hits["z"][truth][answer] is None and mistakes["text"][truth][answer] == str(rows)
     assert [hits["z"][label][label] for label in range(3)] == pytest.approx([100 * 400 / rows for rows in found.rows], rel=1e-4)
     assert mistakes["z"][0][0] is None
+    # a browser would draw the text of an empty cell, too, over that of the other colour
+    assert (hits["text"][0][0], mistakes["text"][0][0], hits["text"][0][1]) == ("400", "", "")
+
+
+def test_several_labels_have_a_line_each_forecasts_instead_of_rows_and_mistakes_by_label():
+    run = of_labels(classification(8))
+    page = Page(report_page(run))
+    text = " ".join(page.texts)
+    assert "Answers label by label" in {attributes.get("aria-label") for _, attributes in page.tags if attributes.get("role") == "region"}
+    for counts in ("big yes Dev 60 20 15 1,890 75.0 % (66.0 to 84.0)", "round yes Test 60 20 30 1,875"):
+        assert counts in re.sub(r"\s+", " ", text)
+    assert "over 6,000 forecasts" in text and "Labels: red, big, round." in text and "Classes of the target" not in text
+    assert figures(run)["reliability-dev"].layout["xaxis"]["title"]["text"] == "probability of a label, %"
+    assert re.search(r"row 0\s+red\s+no\s+yes\s+99.0 %", text), "a mistake names its label"
+    assert "confusion-dev" not in figures(run)
+
+
+def test_hostile_labels_stay_text():
+    page = Page(report_page(of_labels(hostile(), (HOSTILE, "big", "round"), HOSTILE)))
+    assert not [tag for tag, _ in page.tags if tag == "img"]
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
 
 
 def test_of_hundreds_of_classes_those_with_most_mistakes_are_drawn_and_all_are_in_the_table():

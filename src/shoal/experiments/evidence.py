@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from shoal.data import Dataset
 from shoal.experiments.confusion import measure_confusion
+from shoal.experiments.labels import as_forecasts, labels_said, measure_labels, target_cells
 from shoal.experiments.left_out import PartAnswers
 from shoal.experiments.reliability import measure_reliability
 from shoal.experiments.residuals import measure_residuals
@@ -28,7 +29,7 @@ def measure_evidence(dataset: Dataset, answers: Mapping[Part, PartAnswers], *, t
         seed: draws the rows where not all are kept.
 
     Returns:
-        The measurements of this kind; the others are left empty. Of several labels nothing is measured.
+        The measurements of this kind; the others are left empty.
 
     Example:
         >>> from shoal.data import load
@@ -39,13 +40,13 @@ def measure_evidence(dataset: Dataset, answers: Mapping[Part, PartAnswers], *, t
         >>> found.confusion["dev"].answered[1] == len(guess), len(found.wrong_rows)
         (True, 12)
     """
-    shown = {part: answers[part] for part in SHOWN if part in answers}
+    shown: dict[Part, PartAnswers] = {part: answers[part] for part in SHOWN if part in answers}
     worst = wrong_rows(dataset, shown["dev"].judged[0], seed=seed)
     if dataset.task == "regression":
         residuals = {part: measure_residuals(each.judged[0], each.truth, seed=seed) for part, each in shown.items()}
         return Measurements(residuals=residuals, wrong_rows=worst)
     if dataset.task == "multi_label":
-        return Measurements()
+        return _of_labels(dataset, shown, temperature, seed)
     count = len(dataset.classes)
     reliability = {
         part: measure_reliability(each.judged[0], each.truth, each.weight, temperature=temperature, seed=seed)
@@ -55,4 +56,16 @@ def measure_evidence(dataset: Dataset, answers: Mapping[Part, PartAnswers], *, t
         confusion={part: measure_confusion(each.judged[0].argmax(axis=1), each.truth, count) for part, each in shown.items()},
         reliability={part: found for part, found in reliability.items() if found is not None},
         wrong_rows=worst,
+    )
+
+
+def _of_labels(dataset: Dataset, shown: Mapping[Part, PartAnswers], temperature: float, seed: int) -> Measurements:
+    """Of several labels: what becomes of each, and each label of each row as a forecast."""
+    there = {name: yes for name, (_, yes) in target_cells(dataset).items()}
+    forecasts = {part: as_forecasts(each.judged[0], each.truth, each.weight) for part, each in shown.items()}
+    reliability = {part: measure_reliability(*each, temperature=temperature, seed=seed) for part, each in forecasts.items()}
+    return Measurements(
+        labels={part: measure_labels(labels_said(each.judged[0]), each.truth, there) for part, each in shown.items()},
+        reliability={part: found for part, found in reliability.items() if found is not None},
+        wrong_rows=wrong_rows(dataset, shown["dev"].judged[0], seed=seed),
     )

@@ -15,6 +15,7 @@ from shoal.data import Dataset
 from shoal.data.pictures.column import pixels_of
 from shoal.data.sample import drawn_rows
 from shoal.experiments.column_codes import coded_columns, codes
+from shoal.experiments.labels import labels_said, target_cells
 from shoal.experiments.mistakes import row_names
 from shoal.measurements import WrongRow
 from shoal.records import Part
@@ -36,12 +37,13 @@ def wrong_rows(dataset: Dataset, answer: NDArray, *, part: Part = "dev", seed: i
         seed: draws the rows by which the columns are chosen.
 
     Returns:
-        At most 12, the worst first; none for several labels.
+        At most 12, the worst first; of several labels each is one label of a row.
     """
     truth = dataset.truth[part]
+    labels = np.zeros(0, np.int64)
     if dataset.task == "multi_label":
-        return ()
-    if dataset.task == "classification":
+        chosen, labels, judged = _wrong_labels(dataset, answer, truth)
+    elif dataset.task == "classification":
         said, sure = answer.argmax(axis=1), answer.max(axis=1)
         wrong = np.flatnonzero(said != truth)
         chosen = wrong[np.argsort(-sure[wrong], kind="stable")][:ROWS]
@@ -57,15 +59,32 @@ def wrong_rows(dataset: Dataset, answer: NDArray, *, part: Part = "dev", seed: i
         return ()
     names = row_names(dataset, part, chosen)
     pictures = _pictures(dataset, part, chosen) if dataset.picture is not None else [""] * len(chosen)
-    values = _values(dataset, part, chosen, seed) if dataset.picture is None else [()] * len(chosen)
+    values = _values(dataset, part, chosen, seed, np.unique(labels)) if dataset.picture is None else [()] * len(chosen)
+    named = [dataset.classes[label] for label in labels] or [""] * len(chosen)
     return tuple(
-        WrongRow(name, *said, values=seen, picture=picture)
-        for name, said, seen, picture in zip(names, judged, values, pictures, strict=True)
+        WrongRow(name, *answers, values=seen, picture=picture, label=label)
+        for name, answers, seen, picture, label in zip(names, judged, values, pictures, named, strict=True)
     )
 
 
-def telling_columns(dataset: Dataset, seed: int = 0) -> list[int]:
+def _wrong_labels(dataset: Dataset, answer: NDArray, truth: NDArray) -> tuple[NDArray, NDArray, list[tuple[Any, ...]]]:
+    """Of the surest wrong answers for one label of a row: the rows, the labels, and what is said of them."""
+    said = labels_said(answer).astype(np.int64)
+    wrong = np.argwhere(said != truth)
+    of_answer = np.where(said == 1, answer, 1 - answer)
+    surest = np.argsort(-of_answer[*wrong.T], kind="stable")[:ROWS]
+    cells = [target_cells(dataset)[name] for name in dataset.classes]
+    judged = [
+        (cells[label][truth[row, label]], cells[label][said[row, label]], float(sure := of_answer[row, label]), 1 - float(sure))
+        for row, label in wrong[surest]
+    ]
+    return *wrong[surest].T, judged
+
+
+def telling_columns(dataset: Dataset, seed: int = 0, labels: NDArray | None = None) -> list[int]:
     """The columns that share most information with the target, the first the most, as positions among ``coded_columns``.
+
+    Of several labels the information about each of them is added up; ``labels`` are those that count, all by default.
 
     Mutual information with each column alone, by nearest neighbours (Kraskov, Stögbauer and Grassberger 2004; Ross 2014), on a sample of
     the training rows.
@@ -83,16 +102,17 @@ def telling_columns(dataset: Dataset, seed: int = 0) -> list[int]:
         lacking = -1.0 if categories[index] else float(np.median(known)) if len(known) else 0.0
         table[np.isnan(table[:, index]), index] = lacking
     measure: Any = mutual_info_regression if dataset.task == "regression" else mutual_info_classif
-    shared = measure(
-        table, dataset.truth["train"][rows], discrete_features=categories, n_neighbors=min(3, len(rows) - 1), random_state=seed
-    )
+    truth = dataset.truth["train"][rows]
+    targets = [truth] if truth.ndim == 1 else list((truth if labels is None else truth[:, labels]).T)
+    neighbours = min(3, len(rows) - 1)
+    shared = sum(measure(table, each, discrete_features=categories, n_neighbors=neighbours, random_state=seed) for each in targets)
     return [int(kept[index]) for index in np.argsort(-shared, kind="stable")]
 
 
-def _values(dataset: Dataset, part: Part, rows: NDArray, seed: int) -> list[tuple[tuple[str, str], ...]]:
+def _values(dataset: Dataset, part: Part, rows: NDArray, seed: int, labels: NDArray) -> list[tuple[tuple[str, str], ...]]:
     which, places = dataset.division.places[part]
     columns = coded_columns(dataset.preparation)
-    shown = telling_columns(dataset, seed)[:COLUMNS]
+    shown = telling_columns(dataset, seed, labels)[:COLUMNS]
     frame = dataset.division.tables.frames[which]
     cells = {columns[index].name: frame[columns[index].name].gather(places[rows]).to_list() for index in shown}
     return [tuple((name, _in_words(cells[name][place])) for name in cells) for place in range(len(rows))]

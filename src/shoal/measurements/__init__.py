@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from shoal.measurements.confusion import Confusion
 from shoal.measurements.data_faults import ColumnClue, DataFaults, Repeats, TargetShift, TwoSample
+from shoal.measurements.labels import LabelAnswers
 from shoal.measurements.learning_curve import LawPoint, LearningCurve
 from shoal.measurements.mistakes import ConfusedPair, Mistakes, SureMistake
 from shoal.measurements.pictures import ErrorWithout, OddPictures, PictureFaults, PicturePair, RepeatedPictures
@@ -26,6 +27,7 @@ __all__ = [
     "DataFaults",
     "Density",
     "ErrorWithout",
+    "LabelAnswers",
     "LawPoint",
     "LearningCurve",
     "Measurements",
@@ -63,6 +65,8 @@ class Measurements:
     """The smallest and the largest root mean square of a network's input over the training rows."""
     confusion: dict[str, Confusion] = field(default_factory=dict)
     """Of a classifier, by part: dev, and test where it was scored."""
+    labels: dict[str, tuple[LabelAnswers, ...]] = field(default_factory=dict)
+    """Of several labels, by part."""
     reliability: dict[str, Reliability] = field(default_factory=dict)
     """Of a classifier's probabilities, by part."""
     residuals: dict[str, Residuals] = field(default_factory=dict)

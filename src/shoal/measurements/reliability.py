@@ -44,8 +44,9 @@ class Reliability:
     """The probabilities of one part.
 
     Args:
-        rows: looked at.
-        shown: the class whose probability it is, by position; ``None`` for that of the predicted class, whichever it is.
+        rows: looked at; of several labels, each label of each row.
+        shown: the class whose probability it is, by position; ``None`` for that of the predicted class, whichever it is. Of several
+            labels 1, that one is there.
         temperature: that was fitted on the dev rows.
         after: at that temperature, as the model gives them.
         before: as they came; ``None`` where no temperature was fitted.

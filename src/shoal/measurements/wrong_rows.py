@@ -17,6 +17,7 @@ class WrongRow:
         of_truth: probability of the class in the data.
         values: of a few columns that tell much about the target, by name.
         picture: a small PNG in base64, where the row is a picture.
+        label: of several, the one whose value is wrong.
     """
 
     name: str
@@ -26,3 +27,4 @@ class WrongRow:
     of_truth: float | None = None
     values: tuple[tuple[str, str], ...] = ()
     picture: str = ""
+    label: str = ""

@@ -119,7 +119,11 @@ def _heat(z: list[list[float | None]], words: list[list[str]], hover: list[list[
         "hoverongaps": False,
     }
     if count <= MOST_WITH_NUMBERS:
-        spec |= {"text": words, "texttemplate": "%{text}", "textfont": {"size": 11, "color": "--ink"}}
+        # of cells that are left empty, too, the text would be drawn
+        own = [
+            ["" if value is None else word for value, word in zip(values, line, strict=True)] for values, line in zip(z, words, strict=True)
+        ]
+        spec |= {"text": own, "texttemplate": "%{text}", "textfont": {"size": 11, "color": "--ink"}}
     return spec
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from shoal.records import Run
 from shoal.report.column_clues import column_marks, tested_words
 from shoal.report.confusion import confusion_values
+from shoal.report.labels import label_values
 from shoal.report.learning_curve_figure import learning_curve_rows, learning_curve_words
 from shoal.report.reliability import reliability_values
 from shoal.report.residuals import residual_rows
@@ -108,6 +109,7 @@ def evidence_values(run: Run, figures: Collection[str]) -> dict[str, Any]:
         "signal_rows": signal_rows(run),
         "confusions": [name for name in figures if name.startswith("confusion-")],
         **confusion_values(run),
+        **label_values(run),
         "reliabilities": [name for name in figures if name.startswith("reliability-")],
         **reliability_values(run),
         "residuals": [name for name in figures if name.startswith(("predicted-", "residuals-"))],
@@ -139,6 +141,7 @@ def _wrong_rows(run: Run) -> list[dict[str, Any]]:
             "off": "" if isinstance(each.truth, str) or isinstance(each.answer, str) else number(each.truth - each.answer),
             "values": each.values,
             "picture": each.picture,
+            "label": each.label,
         }
         for each in run.measured.wrong_rows
     ]

@@ -37,11 +37,11 @@ def _times(found: Reliability) -> list[tuple[str, Probabilities]]:
 
 def _words(run: Run, part: str, found: Reliability) -> str:
     after = _points(found.after.error)
-    text = f"{PARTS[part]}: the expected calibration error is {after} over {found.rows:,} rows"
+    text = f"{PARTS[part]}: the expected calibration error is {after} over {found.rows:,} {_counted(run)}"
     if found.before is not None:
         text += f", and was {_points(found.before.error)} before the temperature of {number(found.temperature, 3)}"
     chance = found.after.chance
-    text += f". Perfect probabilities would show {_percent(chance.low)} to {_percent(chance.high)} on so many rows by chance."
+    text += f". Perfect probabilities would show {_percent(chance.low)} to {_percent(chance.high)} on so many {_counted(run)} by chance."
     return text + (" The temperature was fitted on these rows." if part == "dev" and found.before is not None else "")
 
 
@@ -56,21 +56,23 @@ def _percent(share: float) -> str:
 def _figure(run: Run, part: str, found: Reliability) -> Figure:
     perfect = {"type": "scatter", "mode": "lines", "x": [0, 100], "y": [0, 100], "line": {"color": "--muted", "width": 1, "dash": "dash"}}
     data: list[Spec] = [perfect | {"hoverinfo": "skip"}]
-    key = [Key("dot", "--muted", "perfect")]
+    key, counted = [Key("dot", "--muted", "perfect")], _counted(run)
     if found.before is not None:
-        data += [_bins(found.before, "--unsure", "square-open", "as they came"), _histogram(found.before, "--unsure", "as they came")]
+        data += [_bins(found.before, "--unsure", "square-open", "as they came", counted)]
+        data += [_histogram(found.before, "--unsure", "as they came", counted)]
         key.append(Key("□", "--unsure", "as they came"))
     named = "calibrated" if found.before is not None else "as the model says"
-    data += [_bins(found.after, "--accent", "circle", named), _histogram(found.after, "--accent", named)]
+    data += [_bins(found.after, "--accent", "circle", named, counted), _histogram(found.after, "--accent", named, counted)]
     key.append(Key("●", "--accent", f"{named}, 95 % intervals"))
-    said = "of the predicted class" if found.shown is None else f"of {_short(run.classes[found.shown])}"
+    of_labels = run.task == "multi_label"
+    said = "of a label" if of_labels else "of the predicted class" if found.shown is None else f"of {_short(run.classes[found.shown])}"
     axis = {"range": [-2, 102], "tickvals": [0, 25, 50, 75, 100]}
     layout: Spec = {
         "xaxis": axis | {"title": {"text": f"probability {said}, %"}, "anchor": "y2"},
         "yaxis": axis | {"title": {"text": "came true, %"}, "domain": [0.3, 1]},
         "yaxis2": {
             "domain": [0, 0.2],
-            "title": {"text": "rows", "font": {"size": 12.5, "color": "--muted"}, "standoff": 8},
+            "title": {"text": counted, "font": {"size": 12.5, "color": "--muted"}, "standoff": 8},
             "gridcolor": "--rule",
             "zeroline": False,
             "automargin": True,
@@ -81,17 +83,22 @@ def _figure(run: Run, part: str, found: Reliability) -> Figure:
     }
     worst = max(found.after.bins, key=lambda each: abs(each.said - each.came.value))
     words = (
-        f"Reliability diagram of {found.rows:,} {PARTS[part].lower()} rows, calibration error {_percent(found.after.error.value)}. "
+        f"Reliability diagram of {found.rows:,} {PARTS[part].lower()} {counted}, calibration error {_percent(found.after.error.value)}. "
         f"The bin furthest off has a mean probability of {_percent(worst.said)}, and {_percent(worst.came.value)} of it came true."
     )
     return Figure(f"reliability-{part}", words, 400, data, layout, tuple(key))
+
+
+def _counted(run: Run) -> str:
+    """What a probability belongs to."""
+    return "forecasts" if run.task == "multi_label" else "rows"
 
 
 def _short(name: str) -> str:
     return plain(name if len(name) <= 20 else name[:19] + "…")
 
 
-def _bins(said: Probabilities, colour: str, symbol: str, when: str) -> Spec:
+def _bins(said: Probabilities, colour: str, symbol: str, when: str, counted: str) -> Spec:
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -101,7 +108,7 @@ def _bins(said: Probabilities, colour: str, symbol: str, when: str) -> Spec:
         "line": {"color": colour, "width": 1.2},
         "marker": {"symbol": symbol, "size": 8, "color": colour},
         "text": [
-            f"<b>{when}</b>, {each.rows:,} rows<br>said {_percent(each.said)}, came true {score_span(each.came, 'accuracy')}"
+            f"<b>{when}</b>, {each.rows:,} {counted}<br>said {_percent(each.said)}, came true {score_span(each.came, 'accuracy')}"
             for each in said.bins
         ],
         "hoverinfo": "text",
@@ -109,7 +116,7 @@ def _bins(said: Probabilities, colour: str, symbol: str, when: str) -> Spec:
     }
 
 
-def _histogram(said: Probabilities, colour: str, when: str) -> Spec:
+def _histogram(said: Probabilities, colour: str, when: str, counted: str) -> Spec:
     steps, width = said.histogram, 100 / len(said.histogram)
     return {
         "type": "scatter",
@@ -119,6 +126,6 @@ def _histogram(said: Probabilities, colour: str, when: str) -> Spec:
         "y": [*steps, steps[-1]],
         "yaxis": "y2",
         "line": {"color": colour, "width": 1.8, "shape": "hv"},
-        "text": [f"{when}: {rows:,} rows, {width * place:.0f} to {width * (place + 1):.0f} %" for place, rows in enumerate(steps)],
+        "text": [f"{when}: {rows:,} {counted}, {width * place:.0f} to {width * (place + 1):.0f} %" for place, rows in enumerate(steps)],
         "hoverinfo": "text",
     }

@@ -165,7 +165,7 @@ def rows_layout(labels: list[str], ys: list[float], title: str, ends: list[float
     """The layout of named rows, wide enough for everything from the lowest to the highest end."""
     margin = 0.05 * (max(ends) - min(ends)) or 1.0
     return {
-        "xaxis": {"title": {"text": title}, "nticks": 6, "range": [min(ends) - margin, max(ends) + margin]},
+        "xaxis": {"title": {"text": title}, "nticks": 5, "range": [min(ends) - margin, max(ends) + margin]},
         "yaxis": {"tickvals": ys, "ticktext": labels, "range": [ys[-1] - 0.6, 0.6], "showgrid": False, "automargin": True, "ticklen": 6},
         "margin": {"l": 10, "r": 14, "t": 6, "b": 44},
     }

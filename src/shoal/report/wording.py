@@ -12,7 +12,7 @@ from shoal.records import Finding, Interval, Run, Trial
 
 PARTS: dict[str, str] = {"train": "Train", "train_dev": "Train-dev", "dev": "Dev", "test": "Test"}
 METRICS = {"error": "error rate", "rmse": "RMSE", "mae": "MAE", "mse": "MSE", "r2": "R²", "auc": "AUC", "f1": "F1"}
-SHARES = {"error", "accuracy", "balanced_accuracy", "f1", "auc", "r2"}
+SHARES = {"error", "accuracy", "balanced_accuracy", "f1", "auc", "r2", "hamming_loss", "subset_error"}
 """Metrics from 0 to 1, written as percentages, as the verdict's text does."""
 
 SETTINGS = tuple(field.name for field in fields(Recipe))
@@ -136,6 +136,22 @@ def effect(size: Interval) -> str:
 def plain_error(value: float, metric: str) -> str:
     """An error without an interval, such as the target error."""
     return f"{value * 100:.3g} %" if metric in SHARES else number(value)
+
+
+def evidence(value: Any) -> str:
+    """What a finding rests on: a number, an interval as its value and its ends, anything longer entry by entry.
+
+    Example:
+        >>> evidence([0.0289193, 0.0185908, 0.0447246]), evidence({"row 7": ["yes", "no", 0.994435]}), evidence(19)
+        ('0.02892 (0.01859 to 0.04472)', 'row 7: yes, no, 0.9944', '19')
+    """
+    if isinstance(value, dict):
+        return "\n".join(f"{name}: {evidence(each)}" for name, each in value.items())
+    if isinstance(value, list | tuple):
+        if len(value) == 3 and all(isinstance(each, float) for each in value) and value[1] <= value[0] <= value[2]:
+            return "{} ({} to {})".format(*map(number, value))
+        return ", ".join(map(evidence, value))
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def duration(seconds: float) -> str:
