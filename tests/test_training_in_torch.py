@@ -87,6 +87,10 @@ CASES: dict[str, tuple[Loss, dict[str, Any]]] = {
     "balanced classes, momentum": (
         "softmax", {"activation": "identity", "optimiser": "momentum", "class_balance": 0.7, "learning_rate": 0.1},
     ),
+    "learned factors of inputs, residual layers": (
+        "softmax", {"activation": "tanh", "input_scale_rate": 3.0, "residual": True, "hidden_units": (7, 7), "clip_norm": 0.3,
+                    "decay": "exponential", "output_gain": 0.5},
+    ),
     "no hidden layer, poisson": ("poisson", {"hidden_units": (), "optimiser": "nesterov", "learning_rate": 0.05, "l2": 2.0}),
     "everything together": (
         "softmax", {
@@ -160,6 +164,8 @@ def true_size(parameters, units):
     sizes = [INPUTS, *units, *parameters[-1].get("b", np.zeros(0)).shape]
 
     def own(layer, name, leaf):
+        if name == "scale":
+            return leaf[:INPUTS]
         return leaf[: sizes[layer], : sizes[layer + 1]] if name == "w" else leaf[: sizes[layer + 1]]
 
     return [{name: own(layer, name, leaf) for name, leaf in each.items()} for layer, each in enumerate(parameters)]
@@ -249,7 +255,9 @@ def outputs_in_torch(recipe: Recipe, parameters, x, seen, drawn: Draws | None):
         return a * torch.tensor(kept) / keep_prob
 
     a, statistics = dropped(x, drawn and drawn.inputs, recipe.input_keep_prob), []
+    a = a * parameters[0].get("scale", 1.0)
     for number, layer in enumerate(parameters[:-1]):
+        past = a if recipe.residual and number else 0.0
         z = a @ layer["w"]
         if recipe.normalisation == "batch":
             statistics.append({"mean": z.mean(0).detach(), "variance": z.var(0, correction=0).detach()})
@@ -261,7 +269,7 @@ def outputs_in_torch(recipe: Recipe, parameters, x, seen, drawn: Draws | None):
             z = z + layer["b"]
         if recipe.normalisation == "layer":
             z = functional.layer_norm(z, (z.shape[1],), layer["gamma"], layer["beta"], EPSILON)
-        a = dropped(activation(z), drawn and drawn.hidden and drawn.hidden[number], recipe.keep_probs[number + 1])
+        a = dropped(activation(z) + past, drawn and drawn.hidden and drawn.hidden[number], recipe.keep_probs[number + 1])
     return a @ parameters[-1]["w"] + parameters[-1]["b"], statistics
 
 
@@ -292,6 +300,12 @@ class InTorch:
         self.weights = [layer["w"] for layer in self.parameters]
         self.tensors = [tensor for layer in self.parameters for tensor in layer.values()]
         self.optimiser, self.rate = optimiser_of(recipe, self.tensors), rate_of(recipe)
+        if "scale" in self.parameters[0]:  # in a group of its own, with its own learning rate
+            (group,) = self.optimiser.param_groups
+            scale = self.parameters[0]["scale"]
+            group["params"] = [tensor for tensor in group["params"] if tensor is not scale]
+            alone = {name: value for name, value in group.items() if name != "params"}
+            self.optimiser.add_param_group({**alone, "params": [scale], "lr": group["lr"] * recipe.input_scale_rate})
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self.rate)
         self.model = torch.nn.ParameterList(self.tensors)
         average = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.weight_average)
@@ -385,8 +399,9 @@ def test_50_steps_and_the_evaluation_of_a_padded_network_are_pytorchs(float64, e
     parameters, seen = theirs.as_evaluated()
     for mine, expected in zip(ours.evaluated, (parameters, seen), strict=True):
         assert_close(true_size(mine, recipe.hidden_units) if mine else [], expected, 1e-9)
-    own = sum(int(tensor.count_nonzero()) for tensor in theirs.tensors)
-    assert sum(map(np.count_nonzero, jax.tree.leaves(ours.end.parameters))) == own, "whatever is beyond its units and inputs stays 0"
+    own = sum(int(tensor.count_nonzero()) for layer in theirs.parameters for name, tensor in layer.items() if name != "scale")
+    held = [np.count_nonzero(leaf) for layer in ours.end.parameters for name, leaf in layer.items() if name != "scale"]
+    assert sum(held) == own, "whatever is beyond its units and inputs stays 0"
     assert theirs.did >= {"clip_value", "clip_norm", "max_norm", "l1"} & set(recipe.techniques)
 
     z, _ = outputs_in_torch(recipe, parameters, torch.tensor(X), seen, None)

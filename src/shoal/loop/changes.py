@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from shoal.default_space import INPUT_SCALE_RATE
 from shoal.errors import OptionError
 from shoal.explanations import written
 from shoal.measurements import RateRange
@@ -111,6 +112,7 @@ def against_bias(recipe: Recipe, facts: Facts) -> Iterator[Change]:
             "Another architecture may suit the data better. Piecewise-linear inputs let the first layer bend at the columns' own "
             "quantiles, which numeric tables often need.",
         )
+    yield from _scaled_inputs(recipe, facts)
     yield from _rates(recipe, facts)
     if len(units) < MAX_HIDDEN_LAYERS:
         yield Change(
@@ -131,6 +133,15 @@ def against_bias(recipe: Recipe, facts: Facts) -> Iterator[Change]:
         )
 
 
+def _scaled_inputs(recipe: Recipe, facts: Facts) -> Iterator[Change]:
+    if facts.picture is None and not recipe.input_scale_rate:
+        yield Change(
+            {"input_scale_rate": INPUT_SCALE_RATE},
+            "Every input gets a factor that is learned, and faster than the weights. Inputs that say little are turned down early, so that "
+            "the network spends itself on the others.",
+        )
+
+
 def against_variance(recipe: Recipe, facts: Facts) -> Iterator[Change]:
     """More data by augmentation where the inputs are pictures, more regularisation, a smaller network, another architecture."""
     if facts.picture is not None:
@@ -141,6 +152,7 @@ def against_variance(recipe: Recipe, facts: Facts) -> Iterator[Change]:
         yield _dropout(0.5)
     elif has_dropout and isinstance(recipe.keep_prob, float) and recipe.keep_prob > 0.45:
         yield _dropout(round(max(0.4, recipe.keep_prob - 0.2), 2))
+    yield from _scaled_inputs(recipe, facts)
     if recipe.optimiser == "adamw":
         yield Change(
             {"weight_decay": max(0.03, min(10 * recipe.weight_decay, 3.0))},
