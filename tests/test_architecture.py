@@ -19,7 +19,7 @@ ROWS = (
         *("errors", "interval", "measurements", "recipe", "records", "parameters", "space", "default_space", "storage"),
         *("explanations", "settings_file", "recipe_file", "space_file", "saved_run", "live_record", "progress"),
     ),
-    ("data", "losses", "metrics", "averages", "noise", "calibration", "ensemble_selection", "nets", "suitability"),
+    ("data", "losses", "metrics", "averages", "noise", "calibration", "decision", "ensemble_selection", "nets", "suitability"),
     ("schedules", "optimisers"),
     ("training", "probes"),
     ("devices", "population", "model", "trainer"),

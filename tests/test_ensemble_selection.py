@@ -183,7 +183,7 @@ def test_the_temperature_of_a_half_is_that_of_the_half_that_chose():
     sure = outputs**6 / (outputs**6).sum(-1, keepdims=True)
     division = next(iter(cross_fit(sure, truth, weights, "log_loss")))
     plain = division.predicted(sure, truth, weights)
-    cooled = division.predicted(sure, truth, weights, at_temperature=True)
+    cooled = division.predicted(sure, truth, weights, lambda *on: lambda of: scaled(of, fit_temperature(*on)))
     one, other = division.halves
     on = np.tensordot(division.shares[0], sure[:, one], 1)
     temperature = fit_temperature(on, truth[one], weights[one])

@@ -26,7 +26,7 @@ from shoal.parameters import Range
 from shoal.plan import Budget, curve_epochs
 from shoal.progress import Event
 from shoal.records import Interval, Part
-from shoal.references import Reference, baselines, fit_references
+from shoal.references import Reference, baselines, decided, fit_references
 from shoal.trainer import Trainer
 from shoal.winner import Stages, Trained
 
@@ -60,11 +60,10 @@ def assess(
     dataset, seed, searched = trained.dataset, options["seed"], effort.job != "train"
     opened: list[Part] = [part for part in dataset.inputs if not (early and part == "test")]
     parts: dict[Part, PartPrediction] = {part: _predicted(trainer, dataset, part, trained.model, seed) for part in opened}
-    dev_predictions = {reference.name: reference.predictions["dev"] for reference in references}
-    errors = measure(parts, metric, dev_predictions, seed=seed)
+    errors = measure(parts, metric, {reference.name: reference.decided("dev") for reference in references}, seed=seed)
     verdict = judge(errors, options["target_error"])
     recipe, dev = trained.searched.recipe, parts["dev"]
-    answers = [dev.answer, *dev_predictions.values()] if dataset.task == "classification" else []
+    answers = [dev.answer, *(reference.predictions["dev"] for reference in references)] if dataset.task == "classification" else []
     surest = sure_error_of_best(answers, dev.truth, dev.weight)
     measured = _experiments(trainer, metric, trained, surest, parts, effort.budget if effort.job == "improve" else None, seed, early)
     case = Case(
@@ -125,14 +124,15 @@ def _experiments(
             metric=metric,
         ),
         mistakes=mistakes_of(dataset, parts["dev"]),
+        most_probable={part: _scored(metric, parts[part], seed) for part in _SHOWN if part in parts and parts[part].decision is not None},
         input_scales=trainer.input_scales(recipe.shape),
     )
 
 
-def train_references(dataset: Dataset, budget: Budget, seed: int, stages: Stages) -> tuple[Reference, ...]:
+def train_references(dataset: Dataset, metric: Metric, budget: Budget, seed: int, stages: Stages) -> tuple[Reference, ...]:
     """The models to compare with, trained on the same rows in a tenth of the budget."""
     stages.enter("references", "models to compare with, on the same rows")
-    return fit_references(
+    references = fit_references(
         dataset.inputs["train"],
         dataset.truth["train"],
         dataset.weights["train"],
@@ -144,13 +144,15 @@ def train_references(dataset: Dataset, budget: Budget, seed: int, stages: Stages
         listener=lambda name: stages.listener(Event("references", name)),
         picture=dataset.picture_shape,
     )
+    return decided(references, metric, dataset.truth["dev"], dataset.weights["dev"], dataset.class_shares.values(), seed=seed)
 
 
 def _predicted(trainer: Trainer, dataset: Dataset, part: Part, model: Model, seed: int) -> PartPrediction:
     """The model's predictions of a part; of very many training rows a sample, whose error is as good as known."""
     rows = scored_rows(dataset, part, seed)
     members = model.member_outputs(inputs_of(trainer, model, part, rows))
-    return PartPrediction(dataset.truth[part][rows], members, model.combined(members), dataset.weights[part][rows])
+    combined, weight = model.combined(members), dataset.weights[part][rows]
+    return PartPrediction(dataset.truth[part][rows], members, combined, weight, decision=model.decision)
 
 
 def _scores(parts: Mapping[Any, PartPrediction], metric: Metric, dataset: Dataset, seed: int) -> dict[str, dict[str, Interval]]:
@@ -158,12 +160,15 @@ def _scores(parts: Mapping[Any, PartPrediction], metric: Metric, dataset: Datase
     scores: dict[str, dict[str, Interval]] = {}
     for part, prediction in parts.items():
         others = (other for other in METRICS.values() if other.task == dataset.task and other != metric and part in ("dev", "test"))
-        spans = {
-            each.name: interval(each, prediction.truth, prediction.members, prediction.weight, ensemble=prediction.answer, seed=seed)
-            for each in (metric, *others)
-        }
+        spoken = prediction.decided
+        # a metric of rates looks at the class that is said, any other at the probabilities
+        spans = {each.name: _scored(each, spoken if each.terms is None else prediction, seed) for each in (metric, *others)}
         scores[part] = {name: span for name, span in spans.items() if math.isfinite(span.value)}
     return scores
+
+
+def _scored(metric: Metric, prediction: PartPrediction, seed: int) -> Interval:
+    return interval(metric, prediction.truth, prediction.members, prediction.weight, ensemble=prediction.answer, seed=seed)
 
 
 def _at_edge(trained: Trained) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _answers(folder: Path, part: Literal["dev", "test"], read: dict[str, Dataset
         problem = error.problems[0] if isinstance(error, InputError) else None
         return f"{problem.requirement}; received {problem.received}" if problem else "the run was saved from memory, without its data"
     table, rows = dataset.division.places[part]
-    return dataset, model.outputs(model.inputs(dataset.division.tables.frames[table][rows]))
+    return dataset, model.decided(model.outputs(model.inputs(dataset.division.tables.frames[table][rows])))
 
 
 def _same_rows(one: Dataset, other: Dataset, part: Literal["dev", "test"]) -> bool:

@@ -273,7 +273,8 @@ def scored_rows(dataset: Dataset, part: Part, seed: int) -> NDArray:
 
 def as_answers(prediction: PartPrediction) -> PartAnswers:
     """A model's answers, as the experiments take them."""
-    return PartAnswers(prediction.truth, prediction.judged, tuple(prediction.members), prediction.weight)
+    decided, probable = prediction.decided, None if prediction.decision is None else prediction.judged[0]
+    return PartAnswers(prediction.truth, decided.judged, tuple(decided.members), prediction.weight, probable)
 
 
 def mistakes_of(dataset: Dataset, dev: PartPrediction) -> Mistakes | None:
@@ -284,7 +285,8 @@ def mistakes_of(dataset: Dataset, dev: PartPrediction) -> Mistakes | None:
     def names(rows: NDArray) -> list[str]:
         return row_names(dataset, "dev", rows)
 
-    return measure_mistakes(dev.judged[0], dev.truth, dataset.classes, names, has_probabilities=dev.has_probabilities)
+    said = dev.decided.judged[0].argmax(axis=1)
+    return measure_mistakes(dev.judged[0], dev.truth, dataset.classes, names, decided=said, has_probabilities=dev.has_probabilities)
 
 
 def _predicted(subject: Subject, shown: Sequence[Part], seed: int, seeds: int) -> dict[Part, PartPrediction]:

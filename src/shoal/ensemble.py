@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.calibration import fit_temperature, scaled
-from shoal.ensemble_selection import BAGS, SIZE, CrossFitted, Floats, Loss, Selection, cross_fit, mean_of, select
+from shoal.decision import fit_decision, weighed
+from shoal.ensemble_selection import BAGS, SIZE, CrossFitted, Finish, Floats, Loss, Selection, cross_fit, mean_of, select
 from shoal.errors import DataError, Problem
 from shoal.experiments.two_sample import reference_codes
 from shoal.interval import Interval
@@ -73,6 +75,7 @@ def ensemble_of(
         selection,
         numbers=[network.number for network in library],
         default=[place for place, network in enumerate(library) if any(network is each for each in default)],
+        class_shares=dataset.class_shares.values(),
         seed=seed,
         size=size,
         bags=bags,
@@ -135,6 +138,22 @@ def calibrated(trainer: Trainer, model: Model) -> Model:
     return replace(model, temperature=_temperature(probability, dataset.truth["dev"], dataset.weights["dev"]))
 
 
+def decided(trainer: Trainer, model: Model, metric: Metric) -> Model:
+    """The model with the decision between classes that suits the metric on the dev rows; for most metrics as it is.
+
+    Args:
+        trainer: of the data set.
+        model: trained on it, and calibrated if it is going to be.
+        metric: what counts.
+    """
+    if metric.counts != "class rates":
+        return replace(model, decision=None)
+    dataset = trainer.dataset
+    probability, shares = model.outputs(inputs_of(trainer, model, "dev")), dataset.class_shares.values()
+    found = fit_decision(metric, probability, dataset.truth["dev"], dataset.weights["dev"], shares, seed=trainer.seed)
+    return replace(model, decision=found)
+
+
 def report(
     outputs: NDArray,
     truth: NDArray,
@@ -145,6 +164,7 @@ def report(
     *,
     numbers: Sequence[int],
     default: Sequence[int] = (),
+    class_shares: Iterable[float] = (),
     seed: int = 0,
     **options: int,
 ) -> EnsembleReport:
@@ -156,18 +176,19 @@ def report(
         selection: that was made on these rows.
         numbers: of the library's trials.
         default: the places in the library of the usual model's networks, whose mean is compared with; none by default.
+        class_shares: of the classes in the training rows.
         seed: of the halves, the bags and the intervals.
         options: ``size``, ``start`` and ``bags`` of the selection.
     """
-    at_temperature = metric.unit == "nats"
+    finish = _finish(metric, class_shares)
     chosen = mean_of(outputs, selection.shares)
-    if at_temperature:
-        chosen = scaled(chosen, _temperature(chosen, truth, weights), truth.ndim == 2)
+    if finish is not None:
+        chosen = finish(chosen, truth, weights)(chosen)
     alike = np.bincount(default, minlength=len(outputs)) / max(1, len(default))
     scores, draws = [], []
     for number, halves in enumerate(cross_fit(outputs, truth, weights, loss, seed=seed, **options)):
         compared = [halves, CrossFitted(halves.halves, (alike, alike))][: 2 if len(default) else 1]
-        predictions = [chosen, *(each.predicted(outputs, truth, weights, at_temperature=at_temperature) for each in compared)]
+        predictions = [chosen, *(each.predicted(outputs, truth, weights, finish) for each in compared)]
         scores.append([score(metric, truth, prediction, weights) for prediction in predictions])
         draws.append(paired_bootstrap(metric, truth, predictions, weights, resamples=RESAMPLES, seed=seed + number))
     # Draws of all divisions together: what the rows and what the division into halves leave open.
@@ -193,6 +214,16 @@ def report(
         text="",
     )
     return replace(record, text=_text(record, metric))
+
+
+def _finish(metric: Metric, class_shares: Iterable[float]) -> Finish | None:
+    """What the metric asks to be fitted to mean predictions on rows that are chosen by: temperature, or decision between classes."""
+    shares = tuple(class_shares)
+    if metric.unit == "nats":
+        return lambda mean, truth, weights: partial(scaled, temperature=_temperature(mean, truth, weights), is_multi_label=truth.ndim == 2)
+    if metric.counts == "class rates":
+        return lambda mean, truth, weights: partial(weighed, decision=fit_decision(metric, mean, truth, weights, shares))
+    return None
 
 
 def _text(record: EnsembleReport, metric: Metric) -> str:

@@ -17,10 +17,10 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.calibration import fit_temperature, scaled
-
 Floats = NDArray[np.floating]
 Loss = Literal["log_loss", "error", "squared_error", "absolute_error"]
+Finish = Callable[[Floats, NDArray, NDArray], Callable[[Floats], Floats]]
+"""From predictions, truth and weights of some rows to what is done to the predictions of any."""
 
 SIZE = 30
 """Networks of an ensemble, each counted as often as it was added."""
@@ -118,19 +118,18 @@ class CrossFitted:
     halves: tuple[NDArray[np.intp], NDArray[np.intp]]
     shares: tuple[Floats, Floats]
 
-    def predicted(self, outputs: NDArray, truth: NDArray, weights: NDArray, *, at_temperature: bool = False) -> Floats:
+    def predicted(self, outputs: NDArray, truth: NDArray, weights: NDArray, finish: Finish | None = None) -> Floats:
         """Predictions ``[rows, ...]`` of each half with the shares chosen on the other.
 
         Args:
             outputs: of the models, as for ``select``; and so are ``truth`` and ``weights``.
-            at_temperature: probabilities are calibrated on the half that chose.
+            finish: what else is fitted on the half that chose.
         """
         predicted = np.empty(outputs.shape[1:])
         for shares, on, other in zip(self.shares, self.halves, self.halves[::-1], strict=True):
             predicted[other] = mean_of(outputs[:, other], shares)
-            if at_temperature:
-                temperature = fit_temperature(mean_of(outputs[:, on], shares), truth[on], weights[on], truth.ndim == 2)
-                predicted[other] = scaled(predicted[other], temperature, truth.ndim == 2)
+            if finish is not None:
+                predicted[other] = finish(mean_of(outputs[:, on], shares), truth[on], weights[on])(predicted[other])
         return predicted
 
 

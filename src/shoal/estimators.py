@@ -31,6 +31,7 @@ from shoal.data.pictures.reading import Wanted
 from shoal.data.read import read_source, wanted_like
 from shoal.data.split import check_rows, part_size, shuffled, stratified
 from shoal.data.target import ClassTarget
+from shoal.ensemble import decided
 from shoal.errors import DataError, OptionError, Problem
 from shoal.metrics import check_metric
 from shoal.plan import Budget
@@ -126,8 +127,9 @@ class _ShoalEstimator(BaseEstimator):
             if problems := list(unsuited(recipe, self._task, len(dataset.classes), dataset.picture_shape)):
                 raise OptionError(*problems)
             budget, space = Budget("one recipe", trials=1), Space.single(recipe)
-        trained = train_best(Trainer(replace(dataset, weights=weights), seed), budget, metric=metric, stages=stages, space=space)
-        self._keep(trained, frame.columns)
+        trainer = Trainer(replace(dataset, weights=weights), seed)
+        trained = train_best(trainer, budget, metric=metric, stages=stages, space=space)
+        self._keep(replace(trained, model=decided(trainer, trained.model, metric)), frame.columns)
         return self
 
     def _keep(self, trained: Trained, columns: Sequence[str]) -> None:
@@ -274,7 +276,7 @@ class ShoalClassifier(ClassifierMixin, _ShoalEstimator):
         self.random_state = random_state
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most probable class of each row ``[rows]``.
+        """The class of each row ``[rows]``: the most probable one, or for balanced accuracy and F1 the one that was found best on dev.
 
         Args:
             X: ``[rows, columns]``, as in ``fit``.
@@ -284,7 +286,7 @@ class ShoalClassifier(ClassifierMixin, _ShoalEstimator):
             ValueError: the columns are not those of ``fit``.
         """
         outputs = self._outputs(X)
-        return self.classes_[outputs.argmax(axis=1)]
+        return self.classes_[self.model_.decided(outputs).argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class ``[rows, classes]``, in the order of ``classes_``; arguments and errors as for ``predict``."""

@@ -24,6 +24,7 @@ from shoal.assessment import assess, train_references
 from shoal.data import Dataset
 from shoal.default_space import around
 from shoal.effort import Effort, saved_space
+from shoal.ensemble import decided
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
 from shoal.live_record import LiveRecord
 from shoal.live_recording import LiveRecording
@@ -576,7 +577,7 @@ def _trained(
     compiled_before = devices.compilations()
     effort = Effort.of(options)
     budget, space = effort.budget, effort.space
-    references = train_references(dataset, budget, options["seed"], stages)
+    references = train_references(dataset, metric, budget, options["seed"], stages)
     trainer = Trainer(dataset, options["seed"], journal)
     ledger = None
     if effort.job == "improve":
@@ -604,6 +605,7 @@ def _trained(
         probed=True,
         stop=stop,
     )
+    trained = replace(trained, model=decided(trainer, trained.model, metric))
     early = _stopped(trained, "test" in dataset.inputs) if stop.due else ""
     answered = None
     if effort.job != "train":
@@ -635,6 +637,7 @@ def _trained(
         plan=trained.plan,
         recipe=trained.searched.recipe,
         temperature=trained.model.temperature,
+        decision=trained.model.decision,
         trials=trained.searched.trials,
         seconds=stages.total,
         stages=dict(stages.seconds),
@@ -716,7 +719,7 @@ def _recipe_loop(
         if folder:
             folder.save_loop_plan(plan)
     begin = replace(begin, epochs=plan.epochs, warm_up=min(begin.warm_up, plan.epochs / 2))
-    others = {reference.name: reference.predictions["dev"] for reference in references}
+    others = {reference.name: reference.decided("dev") for reference in references}
     return RecipeLoop(trainer, metric, plan, begin, options["target_error"], others, stages.listener)
 
 

@@ -433,8 +433,10 @@ def _rate_draws(
     cells = np.stack([truth, *(prediction.argmax(axis=1) for prediction in predictions)])
     if metric.counts == "rate":
         cells, classes = np.where(cells == truth, 1, 0), 2
-    sizes = (classes,) * len(cells)
-    codes, index = np.unique(np.ravel_multi_index(tuple(cells), sizes), return_inverse=True)
+    index = cells[0]
+    for said in cells[1:]:  # one after the other: a code for all models at once would overflow
+        index = np.unique(index * classes + said, return_inverse=True)[1]
+    first = np.unique(index, return_index=True)[1]
     effective = weight.sum() ** 2 / (weight**2).sum()
     counts = np.bincount(index, weight) * effective / weight.sum()
 
@@ -444,7 +446,7 @@ def _rate_draws(
     added = np.concatenate(
         [np.stack([present, *(present if pattern[group] else wrong for group in groups)]) for pattern in patterns], axis=1
     )
-    seen = np.concatenate([np.stack(np.unravel_index(codes, sizes)), added], axis=1)
+    seen = np.concatenate([cells[:, first], added], axis=1)
     shares = rng.dirichlet(np.concatenate([counts, np.full(added.shape[1], 0.5 / len(present))]), size=resamples)
     return np.stack([metric.combine(shares @ _class_sums(seen[0], predicted, classes)) for predicted in seen[1:]])
 

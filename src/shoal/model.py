@@ -16,7 +16,9 @@ from shoal import storage
 from shoal.calibration import scaled
 from shoal.data import Preparation, read_table
 from shoal.data.pictures.column import PATH
+from shoal.decision import weighed
 from shoal.errors import OptionError, Problem, RunFolderError
+from shoal.measurements.decision import Decision
 from shoal.nets.encoding import BINS, Encoding
 from shoal.nets.network import Layout
 from shoal.nets.pixels import Pixels
@@ -71,6 +73,7 @@ class Model:
         others: networks of other recipes that predict together with these.
         shares: of each network in the mean, the others' last; they add up to 1. All alike by default.
         scores: dev loss of each network, in the same order; lower is better.
+        decision: how a class follows from the probabilities (see ``shoal.decision``); by default it is the most probable one.
     """
 
     preparation: Preparation
@@ -83,6 +86,7 @@ class Model:
     others: tuple[Networks, ...] = ()
     shares: tuple[float, ...] | None = None
     scores: tuple[float, ...] | None = None
+    decision: Decision | None = None
 
     @property
     def parts(self) -> tuple[Networks, ...]:
@@ -134,6 +138,14 @@ class Model:
         mean = member_outputs.mean(0) if self.shares is None else np.tensordot(np.array(self.shares), member_outputs, 1)
         return self._at_temperature(mean)
 
+    def decided(self, probability: np.ndarray) -> np.ndarray:
+        """Numbers like probabilities, the largest of them that of the class that the model says.
+
+        Args:
+            probability: as ``outputs`` gives them; without a decision, and of other tasks, they stay as they are.
+        """
+        return weighed(probability, self.decision)
+
     def _at_temperature(self, probability: np.ndarray) -> np.ndarray:
         return scaled(probability, self.temperature, self.preparation.task == "multi_label")
 
@@ -158,14 +170,14 @@ class Model:
         if self.preparation.task != "regression":
             values = self._at_temperature(member_outputs)
         if self.preparation.task == "classification":
-            predicted = self.combined(member_outputs).argmax(-1)
+            predicted = self.decided(self.combined(member_outputs)).argmax(-1)
             values = np.take_along_axis(values, predicted[None, :, None], axis=2)[..., 0]
         share = np.full(len(values), 1 / len(values)) if self.shares is None else np.array(self.shares)
         squares = np.square(values - np.tensordot(share, values, 1))
         return np.sqrt(np.tensordot(share, squares, 1) / (1 - share @ share))
 
     def predict(self, table: Any, proba: bool = False, spread: bool = False) -> pl.DataFrame:
-        """Predictions for a table, in its row order.
+        """Predictions for a table, in its row order: values, labels, or the class that is decided for (see ``decided``).
 
         Args:
             table: a path or any data frame with the training columns; their order and further columns do not matter. For pictures a
@@ -187,7 +199,11 @@ class Model:
         """
         frame = read_table(table, like=self.preparation.picture)
         members = self.member_outputs(self.inputs(frame))
-        predictions = self.preparation.predictions_frame(self.combined(members), proba)
+        outputs = self.combined(members)
+        predictions = self.preparation.predictions_frame(outputs, proba)
+        if self.decision is not None:
+            said = self.preparation.predictions_frame(self.decided(outputs), False)
+            predictions = predictions.with_columns(said.to_series())
         if self.preparation.picture is not None and PATH in frame.columns:
             predictions = predictions.insert_column(0, frame[PATH])
         if not spread:
@@ -200,7 +216,7 @@ class Model:
     def single(self, number: int | None = None) -> Model:
         """One of the networks as a model of its own: for who wants one network, which predicts faster and mostly a little worse.
 
-        Its probabilities are as they come (temperature 1): that of the model was fitted to the mean.
+        Its probabilities are as they come (temperature 1): that of the model was fitted to the mean. Classes are decided as the model's.
 
         Args:
             number: from 0, in the order of ``member_outputs``; by default the network with the lowest dev loss.
@@ -221,7 +237,16 @@ class Model:
         # the labels' own types are those of the whole model
         target = part.preparation.target if part.preparation.task == "regression" else self.preparation.target
         preparation = Preparation(part.preparation.encoders, target)
-        return Model(preparation, part.recipe, part.layout, chosen, part.encoding, reference=self.reference, scores=scores)
+        return Model(
+            preparation,
+            part.recipe,
+            part.layout,
+            chosen,
+            part.encoding,
+            reference=self.reference,
+            scores=scores,
+            decision=self.decision,
+        )
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` and ``weights.safetensors`` into a folder."""
@@ -240,6 +265,7 @@ class Model:
             "temperature": self.temperature,
             "shares": self.shares,
             "scores": self.scores,
+            "decision": None if self.decision is None else asdict(self.decision),
             "parts": [
                 {
                     "networks": len(part.networks.units),
@@ -268,6 +294,9 @@ class Model:
             first, *others = (_read_part(part, f"{place}.", arrays) for place, part in enumerate(content["parts"]))
             temperature = float(content["temperature"])
             shares, scores = (_numbers(content.get(name)) for name in ("shares", "scores"))
+            decision = msgspec.convert(content.get("decision"), Decision | None)  # models of before have none
+            if decision is not None and len(decision.shares) != len(first.preparation.classes):
+                raise ValueError(f"a decision between {len(decision.shares)} classes where {len(first.preparation.classes)} belong")
         except RunFolderError:
             raise
         except (KeyError, TypeError, ValueError) as error:
@@ -284,6 +313,7 @@ class Model:
             tuple(others),
             shares,
             scores,
+            decision,
         )
 
 

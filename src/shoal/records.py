@@ -12,6 +12,7 @@ from typing import Any, Literal
 from shoal.interval import Interval
 from shoal.measurements import Measurements
 from shoal.measurements.answers import Answers
+from shoal.measurements.decision import Decision
 from shoal.measurements.ensemble import EnsembleReport
 from shoal.recipe import Recipe
 
@@ -295,6 +296,8 @@ class Run:
     compilations: int
     temperature: float = 1.0
     """Of the final model's probabilities (see ``shoal.calibration``); 1 where they were left as they came."""
+    decision: Decision | None = None
+    """How classes follow from the probabilities; ``None`` where the most probable one is said."""
     ledger: Ledger | None = None
     """Of the recipe loop; ``None`` where one recipe was trained."""
     measured: Measurements = field(default_factory=Measurements)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from threadpoolctl import threadpool_limits
 
+from shoal.decision import fit_decision, weighed
+from shoal.measurements.decision import Decision
 from shoal.metrics import Metric, interval
 from shoal.records import Baseline, Part, Task
 
@@ -56,6 +58,12 @@ class Reference:
     predictions: dict[Part, NDArray]
     """Probabilities ``[rows, n_classes]`` or values ``[rows]`` of each part asked for."""
     seconds: float
+    decision: Decision | None = None
+    """How classes follow from the probabilities, where it is not the most probable one that is said."""
+
+    def decided(self, part: Part) -> NDArray:
+        """The answers for a part by which classes are decided: the largest number is that of the class that is said."""
+        return weighed(self.predictions[part], self.decision)
 
 
 def fit_references(
@@ -143,6 +151,31 @@ def fit_references(
     return tuple(references)
 
 
+def decided(
+    references: Iterable[Reference], metric: Metric, truth: NDArray, weight: NDArray | None, shares: Iterable[float], *, seed: int = 0
+) -> tuple[Reference, ...]:
+    """The references, each with the decision between classes that suits the metric on the dev rows, as a network's model has one.
+
+    Args:
+        references: from ``fit_references``, asked about dev.
+        metric: what counts; for most no decision is made.
+        truth: class index of the dev rows ``[rows]``, and ``weight`` is theirs.
+        weight: importance of each row ``[rows]``.
+        shares: of the classes in the training rows.
+        seed: of the draws behind a decision.
+
+    Example:
+        >>> from shoal.metrics import METRICS
+        >>> one = Reference("trivial", "always the class frequencies", {"dev": np.tile([0.9, 0.1], (10, 1))}, 0.1)
+        >>> decided([one], METRICS["log_loss"], np.zeros(10, int), None, (0.9, 0.1))[0].decision is None
+        True
+    """
+    shares = tuple(shares)
+    return tuple(
+        replace(each, decision=fit_decision(metric, each.predictions["dev"], truth, weight, shares, seed=seed)) for each in references
+    )
+
+
 def baselines(
     references: Iterable[Reference],
     truth: Mapping[Part, NDArray],
@@ -171,7 +204,7 @@ def baselines(
     def scored(reference: Reference, part: Part):
         if part not in truth or part not in reference.predictions:
             return None
-        return interval(metric, truth[part], reference.predictions[part][None], weight.get(part), seed=seed)
+        return interval(metric, truth[part], reference.decided(part)[None], weight.get(part), seed=seed)
 
     rows = []
     for reference in references:

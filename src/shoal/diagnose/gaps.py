@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.decision import weighed
 from shoal.experiments.reliability import Calibration, measure_calibration
+from shoal.measurements.decision import Decision
 from shoal.metrics import Metric, paired_bootstrap, score, seed_scatter, spanned
 from shoal.records import Interval, Part
 
@@ -32,11 +34,21 @@ class PartPrediction:
     """Whether the members are used alone: the error is then the mean of theirs, not that of their common answer."""
     has_probabilities: bool = True
     """Whether answers about classes are probabilities, not bare decisions."""
+    decision: Decision | None = None
+    """How classes follow from the answers, where it is not the most probable one that is said."""
 
     @property
     def answer(self) -> NDArray:
         """The common answer of the members."""
         return np.asarray(self.members.mean(axis=0)) if self.ensemble is None else self.ensemble
+
+    @property
+    def decided(self) -> PartPrediction:
+        """The answers by which classes are decided: the largest number is that of the class that is said."""
+        if self.decision is None:
+            return self
+        members, answer = (weighed(each, self.decision) for each in (self.members, self.answer))
+        return replace(self, members=members, ensemble=answer, decision=None)
 
     @property
     def judged(self) -> tuple[NDArray, ...]:
@@ -113,7 +125,7 @@ def measure(
     Args:
         parts: the model's predictions; train and dev at least.
         metric: the score; where greater is better the error is ``1 - score``.
-        references: other models' predictions of the dev rows, by name.
+        references: other models' predictions of the dev rows, by name; where they have a decision of their own, by which they decide.
         resamples: draws behind each interval.
         seed: of the draws.
 
@@ -133,6 +145,8 @@ def measure(
     missing = [part for part in ("train", "dev") if part not in parts]
     if missing:
         raise ValueError(f"a diagnosis compares train with dev; received no {' and no '.join(missing)}")
+    probable = parts["dev"]
+    parts = {part: prediction.decided for part, prediction in parts.items()}
     # Parts hold different rows and are drawn independently.
     seeds = {part: len(PARTS) * seed + PARTS.index(part) for part in parts}
     draws = {part: _draws(metric, prediction, None, resamples, seeds[part])[0] for part, prediction in parts.items()}
@@ -146,7 +160,7 @@ def measure(
     dev = parts["dev"]
     calibration = None
     if metric.task == "classification" and dev.has_probabilities:
-        calibration = measure_calibration(dev.judged[0], dev.truth, dev.weight, resamples=resamples, seed=seed)
+        calibration = measure_calibration(probable.judged[0], dev.truth, dev.weight, resamples=resamples, seed=seed)
     others: dict[str, PartError] = {}
     behind: dict[str, Interval] = {}
     scatter = seed_scatter(measured["dev"].members, resamples=resamples, seed=seed)

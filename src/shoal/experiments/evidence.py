@@ -41,21 +41,22 @@ def measure_evidence(dataset: Dataset, answers: Mapping[Part, PartAnswers], *, t
         (True, 12)
     """
     shown: dict[Part, PartAnswers] = {part: answers[part] for part in SHOWN if part in answers}
-    worst = wrong_rows(dataset, shown["dev"].judged[0], seed=seed)
     if dataset.task == "regression":
+        worst = wrong_rows(dataset, shown["dev"].judged[0], seed=seed)
         residuals = {part: measure_residuals(each.judged[0], each.truth, seed=seed) for part, each in shown.items()}
         return Measurements(residuals=residuals, wrong_rows=worst)
     if dataset.task == "multi_label":
         return _of_labels(dataset, shown, temperature, seed)
     count = len(dataset.classes)
+    said = {part: each.judged[0].argmax(axis=1) for part, each in shown.items()}
     reliability = {
-        part: measure_reliability(each.judged[0], each.truth, each.weight, temperature=temperature, seed=seed)
+        part: measure_reliability(each.probability, each.truth, each.weight, temperature=temperature, seed=seed)
         for part, each in shown.items()
     }
     return Measurements(
-        confusion={part: measure_confusion(each.judged[0].argmax(axis=1), each.truth, count) for part, each in shown.items()},
+        confusion={part: measure_confusion(said[part], each.truth, count) for part, each in shown.items()},
         reliability={part: found for part, found in reliability.items() if found is not None},
-        wrong_rows=worst,
+        wrong_rows=wrong_rows(dataset, shown["dev"].probability, decided=said["dev"], seed=seed),
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shoal import devices
 from shoal.data import Dataset
 from shoal.data.sample import drawn_rows
+from shoal.decision import fit_decision, weighed
 from shoal.experiments.power_law import fit_with_draws, spanned
 from shoal.measurements import LawPoint, LearningCurve
 from shoal.metrics import Metric, score
@@ -78,8 +79,8 @@ def measure_learning_curve(
     runs = [_runs(dataset, recipe, rows, number, seed) for number in range(seeds)]
     steps = whole_segments(recipe, tables)
     _train(trainer, [run for of_seed in runs for run in of_seed], steps)
-    train = [[_error(trainer, of_seed[size], metric, "train", seed) for of_seed in runs] for size in range(len(rows))]
-    dev = [[_error(trainer, of_seed[size], metric, "dev", seed) for of_seed in runs] for size in range(len(rows))]
+    errors = [[_errors(trainer, of_seed[size], metric, seed) for of_seed in runs] for size in range(len(rows))]
+    train, dev = ([[each[part] for each in of_size] for of_size in errors] for part in (0, 1))
     return fitted(rows, train, dev, steps, seed)
 
 
@@ -167,13 +168,20 @@ def _train(trainer: Trainer, runs: Sequence[_Run], steps: int) -> None:
         advance(f"learning-curve-{first}", shoal, [run.network for run in some], steps, trainer.journal)
 
 
-def _error(trainer: Trainer, run: _Run, metric: Metric, part: Part, seed: int) -> float:
-    """Of a single network at its best, on the dev rows or on its own training rows; a sample of very many."""
+def _errors(trainer: Trainer, run: _Run, metric: Metric, seed: int) -> tuple[float, float]:
+    """Of a single network at its best, on its own training rows and on the dev rows; of very many rows on a sample."""
     dataset = trainer.dataset
-    rows = run.rows if part == "train" else np.arange(len(dataset.truth[part]))
-    rows = rows[drawn_rows(len(rows), MOST_ROWS_SCORED, np.random.default_rng(seed))]
-    outputs = trainer.outputs([run.network], part, rows)[0]
-    return float(metric.as_error(score(metric, dataset.truth[part][rows], outputs, dataset.weights[part][rows])))
+
+    def answered(part: Part) -> tuple[NDArray, NDArray, NDArray]:
+        rows = run.rows if part == "train" else np.arange(len(dataset.truth[part]))
+        rows = rows[drawn_rows(len(rows), MOST_ROWS_SCORED, np.random.default_rng(seed))]
+        return trainer.outputs([run.network], part, rows)[0], dataset.truth[part][rows], dataset.weights[part][rows]
+
+    train, dev = answered("train"), answered("dev")
+    decision = fit_decision(metric, *dev, dataset.class_shares.values(), seed=seed)
+    scores = (score(metric, truth, weighed(outputs, decision), weight) for outputs, truth, weight in (train, dev))
+    on_train, on_dev = (float(metric.as_error(each)) for each in scores)
+    return on_train, on_dev
 
 
 def _rows_to_save(value: float, draws: NDArray) -> tuple[float | None, float | None, float | None]:

@@ -27,12 +27,19 @@ class PartAnswers:
         judged: the answers whose mean error counts, each ``[rows, C]`` or ``[rows]``.
         members: of the networks that differ in their seeds only.
         weight: importance of each row ``[rows]``; all alike by default.
+        probable: the probabilities behind the first answer, where classes are not decided by the largest of them (see ``shoal.decision``).
     """
 
     truth: NDArray
     judged: Sequence[NDArray]
     members: Sequence[NDArray] = ()
     weight: NDArray | None = None
+    probable: NDArray | None = None
+
+    @property
+    def probability(self) -> NDArray:
+        """Of the classes by the first answer ``[rows, C]``."""
+        return self.judged[0] if self.probable is None else self.probable
 
 
 def error_without(metric: Metric, answers: PartAnswers, left_out: NDArray[np.bool_], *, seed: int) -> ErrorWithout | None:

@@ -18,15 +18,23 @@ PAIRS, EXAMPLES = 5, 10
 
 
 def measure_mistakes(
-    probability: NDArray, truth: NDArray, classes: tuple[str, ...], names, *, part: str = "dev", has_probabilities: bool = True
+    probability: NDArray,
+    truth: NDArray,
+    classes: tuple[str, ...],
+    names,
+    *,
+    decided: NDArray | None = None,
+    part: str = "dev",
+    has_probabilities: bool = True,
 ) -> Mistakes:
     """The most confused pairs of classes, and the surest mistakes.
 
     Args:
-        probability: of each class ``[rows, classes]``; the highest is the answer.
+        probability: of each class ``[rows, classes]``.
         truth: class index ``[rows]``.
         classes: what they are called.
         names: gives the names of rows, from their positions ``[n]``.
+        decided: class index that is answered ``[rows]``, by default the most probable one.
         part: whose rows these are.
         has_probabilities: whether the numbers are more than decisions; without, nothing is said about what was sure.
 
@@ -36,9 +44,9 @@ def measure_mistakes(
         >>> found.wrong, found.pairs[0].first, found.pairs[0].second, found.mistakes[0].name
         (1, 'c', 'b', 'row 3')
     """
-    said = probability.argmax(axis=1)
+    said: NDArray = probability.argmax(axis=1) if decided is None else decided
     wrong = np.flatnonzero(said != truth)
-    surest = probability.max(axis=1)
+    surest = np.take_along_axis(probability, said[:, None], axis=1)[:, 0]
     sure = surest >= SURE if has_probabilities else np.zeros(len(truth), bool)
     shown = [row for row in wrong[np.argsort(-surest[wrong], kind="stable")][:EXAMPLES] if sure[row]]
     mistakes = [

@@ -27,12 +27,15 @@ LARGEST_SIDE = 64
 LONGEST_VALUE = 40
 
 
-def wrong_rows(dataset: Dataset, answer: NDArray, *, part: Part = "dev", seed: int = 0) -> tuple[WrongRow, ...]:
+def wrong_rows(
+    dataset: Dataset, answer: NDArray, *, decided: NDArray | None = None, part: Part = "dev", seed: int = 0
+) -> tuple[WrongRow, ...]:
     """The wrong answers of which a classifier is surest; of a regression the predictions furthest off.
 
     Args:
         dataset: the rows.
         answer: probabilities ``[rows, classes]``, or values ``[rows]``, of all rows of the part.
+        decided: class index that is answered ``[rows]``, by default the most probable one.
         part: whose rows to look at.
         seed: draws the rows by which the columns are chosen.
 
@@ -44,7 +47,8 @@ def wrong_rows(dataset: Dataset, answer: NDArray, *, part: Part = "dev", seed: i
     if dataset.task == "multi_label":
         chosen, labels, judged = _wrong_labels(dataset, answer, truth)
     elif dataset.task == "classification":
-        said, sure = answer.argmax(axis=1), answer.max(axis=1)
+        said: NDArray = answer.argmax(axis=1) if decided is None else decided
+        sure = np.take_along_axis(answer, said[:, None], axis=1)[:, 0]
         wrong = np.flatnonzero(said != truth)
         chosen = wrong[np.argsort(-sure[wrong], kind="stable")][:ROWS]
         judged = [

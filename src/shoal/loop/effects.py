@@ -102,7 +102,7 @@ class Answers:
     """What the networks of one recipe (one per seed) say about the rows of one part.
 
     Args:
-        outputs: ``[seeds, rows, C]`` or ``[seeds, rows]``.
+        outputs: ``[seeds, rows, C]`` or ``[seeds, rows]``; of classes those by which they are decided.
         losses: ``[seeds, rows]``.
     """
 

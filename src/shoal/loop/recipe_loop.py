@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from shoal.data.sample import drawn_rows
+from shoal.decision import fit_decision, weighed
 from shoal.default_space import default_batch_size, default_epochs, picture_baseline
 from shoal.diagnose import Case, Errors, PartPrediction, findings, judge, measure
 from shoal.experiments.rate_range import measure_rate_range
@@ -279,7 +280,7 @@ class RecipeLoop:
         groups = [[Network(number, seed, recipe) for number, seed in enumerate(seeds)] for recipe in recipes]
         networks = [network for group in groups for network in group]
         self.trainer.train(name, networks, self._techniques, self._slots, probed)
-        return [Tried(group[0].recipe, group, {part: self._answers(group, part) for part in _PARTS}) for group in groups]
+        return [Tried(group[0].recipe, group, self._decided({part: self._answers(group, part) for part in _PARTS})) for group in groups]
 
     @cached_property
     def _techniques(self) -> tuple[str, ...]:
@@ -294,6 +295,13 @@ class RecipeLoop:
         outputs = self.trainer.outputs(networks, part, rows)
         scale = float(np.std(dataset.truth["train"])) if dataset.task == "regression" else 1.0
         return Answers(outputs, row_losses(dataset.task, outputs, dataset.truth[part][rows], scale))
+
+    def _decided(self, answers: dict[Part, Answers]) -> dict[Part, Answers]:
+        """The answers of one recipe with the decision between classes that its networks would be used with."""
+        rows, dataset = self.rows["dev"], self.trainer.dataset
+        known = dataset.truth["dev"][rows], dataset.weights["dev"][rows], dataset.class_shares.values()
+        decision = fit_decision(self.metric, answers["dev"].outputs.mean(axis=0), *known, seed=self.trainer.seed)
+        return {part: replace(each, outputs=weighed(each.outputs, decision)) for part, each in answers.items()}
 
     def errors_of(self, tried: Tried) -> Errors:
         """The errors of a recipe's networks on train and dev."""

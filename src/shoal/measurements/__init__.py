@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from shoal.interval import Interval
 from shoal.measurements.confusion import Confusion
 from shoal.measurements.data_faults import ColumnClue, DataFaults, Repeats, TargetShift, TwoSample
 from shoal.measurements.labels import LabelAnswers
@@ -67,6 +68,8 @@ class Measurements:
     """Of a classifier, by part: dev, and test where it was scored."""
     labels: dict[str, tuple[LabelAnswers, ...]] = field(default_factory=dict)
     """Of several labels, by part."""
+    most_probable: dict[str, Interval] = field(default_factory=dict)
+    """The score of the most probable class, by part, where another one is said (see ``shoal.decision``)."""
     reliability: dict[str, Reliability] = field(default_factory=dict)
     """Of a classifier's probabilities, by part."""
     residuals: dict[str, Residuals] = field(default_factory=dict)

@@ -34,6 +34,7 @@ def as_json(run: Run, folder: Path) -> dict[str, Any]:
         ],
         "verdict": asdict(run.verdict),
         "next_step": run.next_step,
+        "decision": _decision(run),
         "findings": [{"code": each.code, "title": each.title, "severity": each.severity} for each in found],
         "notes": list(run.notes),
         "recipe": run.recipe.to_dict(),
@@ -43,6 +44,15 @@ def as_json(run: Run, folder: Path) -> dict[str, Any]:
         "compilations": run.compilations,
         "stopped": run.stopped,
     }
+
+
+def _decision(run: Run) -> dict[str, Any] | None:
+    found = run.decision
+    if found is None:
+        return None
+    threshold = {"class": run.classes[found.rarer], "threshold": found.threshold} if len(run.classes) == 2 else {}
+    without = {part: _interval(each) for part, each in run.measured.most_probable.items()}
+    return {"exponent": found.exponent, "shares": dict(zip(run.classes, found.shares, strict=True)), **threshold, "most_probable": without}
 
 
 def _interval(interval: Interval | None) -> dict[str, float] | None:

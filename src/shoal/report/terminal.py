@@ -17,6 +17,7 @@ from shoal.report.ledger import ledger_summary
 from shoal.report.wording import (
     NOTHING,
     PARTS,
+    decision,
     difference,
     duration,
     found,
@@ -121,7 +122,8 @@ def _scores(run: Run) -> RenderableType:
         cells(Text(one_line(baseline.name)), [baseline.dev, baseline.test] if tested else [baseline.dev])
     train = run.scores.get("train", {}).get(run.metric)
     caption = f"95 % intervals.  On the training rows: {score_span(train, run.metric)}" if train else "95 % intervals."
-    return Group(table, Text(caption, "dim"))
+    said = [Text(one_line(sentence))] if (sentence := decision(run)) else []
+    return Group(table, Text(caption, "dim"), *said)
 
 
 def _recipe(run: Run) -> RenderableType:

@@ -28,6 +28,27 @@ def headline_part(run: Run) -> str:
     return "test" if "test" in run.scores else "dev"
 
 
+def decision(run: Run) -> str:
+    """How a class follows from the probabilities, in one sentence; empty where the most probable one is said.
+
+    Example:
+        >>> decision(run)  # doctest: +SKIP
+        'Threshold of yes: 0.31, fitted on dev for F1; the most probable class would have 71.2 % on test.'
+    """
+    found = run.decision
+    if found is None:
+        return ""
+    part, metric = headline_part(run), metric_name(run.metric)
+    without = run.measured.most_probable.get(part)
+    compared = "" if without is None else f"; the most probable class would have {score(without, run.metric)} on {part}"
+    if found.exponent == 0:
+        return f"The most probable class is said: fitted on dev for {metric}, no other answer is better."
+    if len(run.classes) == 2:
+        return f"Threshold of {run.classes[found.rarer]}: {found.threshold:.2g}, fitted on dev for {metric}{compared}."
+    rule = f"the largest probability / share ^ {found.exponent:.2g} (its share of the training rows)"
+    return f"The class that is said has {rule}, fitted on dev for {metric}{compared}."
+
+
 def error_name(run: Run) -> str:
     """What the verdict's errors are: the metric itself where smaller is better, else what it lacks to 1."""
     if run.metric == "accuracy":
