@@ -140,7 +140,7 @@ def train_references(dataset: Dataset, metric: Metric, budget: Budget, seed: int
         n_classes=len(dataset.classes),
         evaluate={part: dataset.inputs[part] for part in _SHOWN if part in dataset.inputs},
         seed=seed,
-        seconds=None if budget.seconds is None else min(max(REFERENCES_SHARE * budget.seconds, 2.0), 10.0),
+        seconds=None if budget.seconds is None else min(max(REFERENCES_SHARE * budget.seconds, 1.0), 10.0),
         listener=lambda name: stages.listener(Event("references", name)),
         picture=dataset.picture_shape,
     )

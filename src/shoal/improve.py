@@ -34,7 +34,7 @@ from shoal.losses import target_scaling
 from shoal.measurements.answers import Answers
 from shoal.metrics import Metric, check_metric, goal_problems
 from shoal.model import Model
-from shoal.plan import LOOP_SHARE, RETRAINS, curve_seconds, loop_is_out_of_reach, plan_loop
+from shoal.plan import LEAST_LOOP_SECONDS, LOOP_SHARE, RETRAINS, curve_seconds, loop_is_out_of_reach, plan_loop
 from shoal.plan import measure as measure_speed
 from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
@@ -708,7 +708,7 @@ def _recipe_loop(
     plan = folder.loop_plan() if folder else None
     if plan is None:
         speed = None
-        if tables.picture and budget.seconds is not None and _is_out_of_reach(trainer, begin, full, LOOP_SHARE * budget.seconds):
+        if budget.seconds is not None and _is_out_of_reach(trainer, begin, full, LOOP_SHARE * budget.seconds):
             speed = math.inf  # a step that takes for ever leaves no room for a change
         elif budget.seconds is not None:
             shoal = RecipeLoop(trainer, metric, LoopPlan(0, full, RETRAINS, 0.0, 0.0), begin).shoal()
@@ -725,6 +725,8 @@ def _recipe_loop(
 
 def _is_out_of_reach(trainer: Trainer, recipe: Recipe, epochs: float, seconds: float) -> bool:
     layout, (_, tables) = trainer.layout(recipe.shape, width_class(recipe), ()), trainer.prepared(recipe.shape)
+    if tables.picture is None:
+        return seconds <= LEAST_LOOP_SECONDS
     return loop_is_out_of_reach(seconds, epochs * tables.train_rows, layout.operations)
 
 

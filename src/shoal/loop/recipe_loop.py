@@ -19,7 +19,7 @@ from shoal.data.sample import drawn_rows
 from shoal.decision import fit_decision, weighed
 from shoal.default_space import default_batch_size, default_epochs, picture_baseline
 from shoal.diagnose import Case, Errors, PartPrediction, findings, judge, measure
-from shoal.experiments.rate_range import measure_rate_range
+from shoal.experiments.rate_range import RATES, STEPS, measure_rate_range
 from shoal.interval import Interval
 from shoal.loop.changes import REMEDIES, Change, Facts, against_bias, against_variance, suitable
 from shoal.loop.controls import random_change, techniques_of_loop
@@ -108,7 +108,7 @@ class RecipeLoop:
         self.begin, self.target_error, self.references = begin, target_error, references or {}
         self.entries: list[LedgerEntry] = []
         self._seen: set[Recipe] = {begin}
-        self._spent = self._cost(begin)
+        self._spent = self._cost(begin) + (0 if trainer.dataset.picture else RATES * STEPS)
         self._compiled = {(begin.shape, width_class(begin))}
         self._rng = np.random.default_rng([trainer.seed, _FIRST_SEED])
 
