@@ -18,6 +18,9 @@ from mkdocs.exceptions import PluginError
 ONLY_KEPT = os.environ.get("FIGURES") == "kept"
 """Whether figures that would have to be drawn are left out: a build that checks pages and links within seconds."""
 
+OF_FINDINGS = Path(__file__).parent / "findings" / "drawings"
+"""Those of the findings, which docs/findings.py draws: they come from runs of minutes."""
+
 FIGURE = re.compile(r'<p>\s*<img alt="(?P<caption>[^"]*)" src="figure:(?P<name>[\w-]+)" ?/?>\s*</p>')
 
 
@@ -46,10 +49,13 @@ def on_post_page(output: str, page: Any, config: Any) -> str:
 
     def drawn(found: re.Match[str]) -> str:
         name = found["name"]
-        if name not in cache.modules():
-            raise PluginError(f"{page.file.src_uri} shows the figure {name!r}, which no module of docs/figures draws")
-        if ONLY_KEPT and not cache.file_of(name).exists():
+        kept = OF_FINDINGS / f"{name}.html"
+        if not kept.is_file():
+            if name not in cache.modules():
+                raise PluginError(f"{page.file.src_uri} shows the figure {name!r}, which no module of docs/figures draws")
+            kept = cache.file_of(name)
+        if ONLY_KEPT and not kept.exists():
             return f"<p><em>{found['caption']} (not drawn)</em></p>"
-        return cache.file_of(name).read_text().replace("{{caption}}", html.escape(html.unescape(found["caption"])))
+        return kept.read_text().replace("{{caption}}", html.escape(html.unescape(found["caption"])))
 
     return FIGURE.sub(drawn, output)

@@ -130,3 +130,16 @@ def test_the_site_asks_no_other_host_for_anything(monkeypatch: pytest.MonkeyPatc
     assert "docs/own_assets.py" in (ROOT / "mkdocs.yml").read_text()
     for page in PAGES:
         assert not re.search(r"!\[[^\]]*\]\((?:https?:)?//", page.read_text()), page
+
+
+def test_options_and_intervals_stay_on_one_line_and_code_is_left_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(DOCS)
+    unbroken = importlib.import_module("unbroken").unbroken
+    assert "docs/unbroken.py" in (ROOT / "mkdocs.yml").read_text()
+    for text in ("<code>shoal predict --out</code>", "a two-sided test - of rows", '<a href="a--b">-</a>', "x (1 or 2)", "pages/test_a.py"):
+        assert re.sub(r"<span class=\"whole\">(--out)</span>", r"\1", unbroken(text)) == text
+    for whole in ("--target-error", "-h", "(+0.10 ± 0.024)"):
+        assert unbroken(f"<td>a {whole}, b</td>") == f'<td>a <span class="whole">{whole}</span>, b</td>'
+    for left in ("<pre><code>a --b (1 ± 2) test_with_a_name_that_is_long</code></pre>", "<math><mo>(1 ± 2)</mo></math>"):
+        assert unbroken(left) == left
+    assert unbroken("<code>test_with_a_name_that_is_long</code>").replace("<wbr>", "") == "<code>test_with_a_name_that_is_long</code>"

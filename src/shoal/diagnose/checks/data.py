@@ -166,7 +166,7 @@ def _of_columns(field: str, sentence: str) -> Callable[[Case, DataFaults], Outco
             return None
         shown = "; ".join(clue.text for clue in found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
         evidence = {clue.name: clue.strength if clue.others is None else [clue.strength, clue.others] for clue in found}
-        return Outcome(f"{shown[0].upper()}{shown[1:]}. {sentence}", evidence)
+        return Outcome(f"{shown}. {sentence}", evidence)  # it may begin with the name of a column, which stays as it is
 
     return look
 
