@@ -25,6 +25,14 @@ DESCENT = Recipe(
 
 DEEP = 8
 
+ENCODED = (
+    {"numeric_encoding": "piecewise"},
+    {"numeric_encoding": "periodic", "frequency_scale": 1.0},
+    {"input_scale_rate": 30.0},
+    {"numeric_encoding": "piecewise", "input_scale_rate": 30.0},
+    {"numeric_encoding": "periodic", "frequency_scale": 1.0, "input_scale_rate": 30.0},
+)
+
 
 @topic("input-normalisation", "example:breast-cancer")
 def _inputs(shelf: Shelf, seeds: int) -> str:
@@ -48,7 +56,7 @@ def _inputs(shelf: Shelf, seeds: int) -> str:
 def _inputs_adam(shelf: Shelf, seeds: int) -> str:
     base = Recipe(input_normalisation="standard", epochs=30, learning_rate=3e-3)
     others = [{"input_normalisation": name} for name in CHOICES["input_normalisation"] if name != "standard"]
-    trained = train(shelf, "california_housing", variants(base, *others, {"numeric_encoding": "piecewise"}), seeds)
+    trained = train(shelf, "california_housing", variants(base, *others, *ENCODED), seeds)
     return "\n\n".join([about(shelf, "california_housing", base, seeds=seeds), comparison(trained, columns("variances"))])
 
 
