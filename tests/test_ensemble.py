@@ -25,7 +25,7 @@ from shoal.trainer import Network, Trainer, own_seed
 
 CLASSES = [
     Recipe((8,), epochs=6.0),
-    Recipe((5, 3), "tanh", epochs=4.0, batch_size=16, input_normalisation="quantile"),
+    Recipe((5, 3), "tanh", epochs=4.0, batch_size=16, input_normalisation="quantile", input_scale_rate=10.0),
     Recipe((16,), epochs=5.0, numeric_encoding="piecewise", normalisation="batch"),
     Recipe((), epochs=3.0),
 ]

@@ -538,7 +538,11 @@ class Members(NamedTuple):
 
 def members(state: State, units: np.ndarray) -> Members:
     """The best networks of a shoal's states (as ``take`` gives them), ready to predict."""
-    return Members(state.best.parameters, state.best.statistics, units)
+    first, *others = state.best.parameters
+    if "scale" in first:  # learned factors of the inputs are one with the weights from here on: a model is of the same layout without
+        weights = first["scale"][..., None] * first["w"]
+        first = {name: values for name, values in first.items() if name != "scale"} | {"w": weights}
+    return Members((first, *others), state.best.statistics, units)
 
 
 @functools.lru_cache(maxsize=MOST_PROGRAMS)
