@@ -27,6 +27,9 @@ def formula(tex: str) -> str:
     plain = re.sub(r"\\[lr]Vert\b", r"\\|", tex.strip())
     written = convert(plain, display="block").replace('display="inline"', 'display="block"')
     written = re.sub(r"(?:<mo><mrow>)?<mo>(&#x0002B;|&#x02212;)</mo>(?:</mrow></mo>)?<mo>&#x0003D;</mo>", r"<mo>\1&#x0003D;</mo>", written)
+    # the converter takes a plus-minus for a letter; words count as space, and a minus between spaces would get none of its own
+    written = written.replace("<mi>&#x000B1;</mi>", "<mo>&#x000B1;</mo>")
+    written = re.sub(r"<mtext>([^<]*)</mtext>(?=<mo>)", r"<mi>\1</mi>", written)
     return written.replace("<math ", '<math class="formula" ', 1)
 
 

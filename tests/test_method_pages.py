@@ -215,6 +215,12 @@ def test_n_random_trials_hold_one_of_the_best_with_the_probability_of_the_course
     assert figures("figures.tuning").at_least_one(0.05, np.array([59]))[0] == pytest.approx(0.9515, abs=1e-3)
 
 
+def test_signs_between_words_and_plus_minus_are_operators(figures):
+    set_ = figures("formulas").formula
+    assert re.search(r"<mi>dev\W+error</mi><mo>&#x02212;</mo>", set_(r"\text{dev error} - \text{train error}"))
+    assert "<mo>&#x000B1;</mo>" in set_(r"p \pm 2")
+
+
 @pytest.mark.parametrize("block", [pytest.param(block, id=block.page) for block in BLOCKS if block.language == "math"])
 def test_a_formula_is_set_as_mathml(block: Block, figures):
     text = figures("formulas").block(block.text, "math", "formulas", {}, None)
