@@ -14,17 +14,27 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, log_loss
 
 import shoal
 from shoal import storage
+from shoal.data import load
 from shoal.decision import EXPONENTS, fit_decision, weighed
+from shoal.ensemble import report
+from shoal.ensemble_selection import select
 from shoal.errors import RunFolderError
+from shoal.loop import RecipeLoop
+from shoal.loop.effects import Answers
 from shoal.measurements.decision import Decision
 from shoal.metrics import METRICS, score
 from shoal.model import MODEL_FORMAT
-from shoal.references import Reference, decided
-from shoal.report import as_json, report_page, summary
+from shoal.records import LoopPlan
+from shoal.references import Reference, baselines, decided
+from shoal.report import as_json, report_page, summary, wording
 from shoal.saved_run import read_record
+from shoal.trainer import Trainer
+
+from .report.example_run import classification
 
 BALANCED, F1 = METRICS["balanced_accuracy"], METRICS["f1"]
 DIGIT = 8
+RUN = classification(trials=3, points=5)
 
 
 def gaussians(rows: int, shares, distance: float, seed: int = 0):
@@ -129,6 +139,30 @@ def test_references_have_decisions_of_their_own():
     (better,) = decided([reference], BALANCED, truth, None, shares)
     assert score(BALANCED, truth, better.decided("dev")) > score(BALANCED, truth, probability) + 0.1
     np.testing.assert_array_equal(better.predictions["dev"], probability)
+    assert baselines([better], {"dev": truth}, BALANCED)[0].dev.value == score(BALANCED, truth, better.decided("dev"))
+
+
+def test_what_an_ensemble_is_said_to_be_worth_has_the_decision_of_the_half_that_chose():
+    shares = (0.9, 0.1)
+    probability, truth = gaussians(2_000, shares, 1.0)
+    outputs, weights = np.stack([probability, np.flip(probability, 1)]), np.ones(len(truth))
+    selection = select(outputs, truth, weights, "log_loss")
+    told = report(outputs, truth, weights, F1, "log_loss", selection, numbers=[0, 1], class_shares=shares)
+    decision = fit_decision(F1, probability, truth, weights, shares)
+    assert told.chosen.value == score(F1, truth, weighed(probability, decision))
+    assert score(F1, truth, probability) + 0.05 < told.cross_fitted.value <= told.chosen.value + 0.01
+
+
+def test_the_recipe_loop_judges_networks_as_they_would_decide(tables):
+    """Networks that know Bayes' rule: by the most probable class their balanced accuracy would be hopeless."""
+    loop = RecipeLoop(Trainer(load(tables[0], target="digit"), 0), BALANCED, LoopPlan(0, 1.0, 2, 0.0, 0.0), shoal.Recipe(epochs=1.0))
+    answers, known = {}, {part: loop.trainer.dataset.truth[part][rows] for part, rows in loop.rows.items()}
+    for part, truth in known.items():
+        joint = norm.pdf(np.random.default_rng(0).normal(truth)[:, None] - [0, 1]) * [0.1, 0.9]
+        answers[part] = Answers(np.stack([joint / joint.sum(1, keepdims=True)] * 2), np.ones((2, len(truth))))
+    for part, found in loop._decided(answers).items():
+        reached, plain = (balanced_accuracy_score(known[part], each.outputs[0].argmax(1)) for each in (found, answers[part]))
+        assert reached > plain + 0.1
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +210,19 @@ def test_the_verdict_and_the_mistakes_are_those_of_the_decided_classes(run):
     assert record.verdict.gaps[1].size.value == pytest.approx(
         record.scores["train"]["balanced_accuracy"].value - record.scores["dev"]["balanced_accuracy"].value, abs=1e-9
     )
+    linear = record.baselines[1]  # on its most probable class it would be far behind: see the test of the references
+    assert linear.name == "linear" and linear.dev.value > 0.8
     assert record.measured.mistakes.wrong == round(record.scores["dev"]["error"].value * record.split.rows["dev"])
+
+
+def test_of_several_classes_the_rule_is_said():
+    decision = Decision("balanced_accuracy", (0.8, 0.15, 0.05), 0.85)
+    words = wording.decision(replace(RUN, metric="balanced_accuracy", classes=("a", "b", "c"), decision=decision))
+    assert words.startswith(
+        "The class that is said has the largest probability / share ^ 0.85 (its share of the training rows), fitted on dev"
+    )
+    assert wording.decision(RUN) == ""
+    assert "no other answer is better" in wording.decision(replace(RUN, decision=replace(decision, exponent=0.0)))
 
 
 def test_a_run_says_in_words_what_was_decided(run):

@@ -240,3 +240,11 @@ def test_a_metric_of_the_other_task_is_named_as_such():
 def test_predictions_that_cannot_be_scored_are_refused(truth, prediction, message):
     with pytest.raises(ValueError, match=message):
         score(METRICS["rmse"], np.array(truth), np.array(prediction))
+
+
+def test_a_hundred_models_are_drawn_together():
+    """Two classes to the power of a hundred patterns of answers are more than a whole number of 64 bits counts."""
+    truth = np.arange(60) % 2
+    prediction = np.eye(2)[truth]
+    draws = paired_bootstrap(METRICS["balanced_accuracy"], truth, [prediction] * 100, resamples=5, groups=[0] * 100)
+    assert draws.shape == (100, 5) and (draws == draws[0]).all() and (draws > 0.9).all()
