@@ -74,7 +74,7 @@ def descended(recipes: list[Recipe], slope: Callable[[Any, Any], Any], start: An
     def one(numbers: Numbers) -> Any:
         def step(age: Any, carry: tuple[Any, Any]) -> tuple[Any, Any]:
             alpha = learning_rate(numbers, age, jnp.float64(steps_per_epoch))
-            return optimisers.update(carry[0], slope(carry[0], age), carry[1], True, alpha, age, numbers, used)
+            return optimisers.update(carry[0], slope(carry[0], age), carry[1], True, 1.0, alpha, age, numbers, used)
 
         return jax.lax.fori_loop(0, steps, step, (jnp.asarray(start), optimisers.start(jnp.asarray(start), used)))[0]
 

@@ -138,7 +138,9 @@ def first_steps(corrected: bool, count: int = 60) -> np.ndarray:
     w = {"w": jnp.zeros(1)}
     moments, found = optimisers.start(w, used), [0.0]
     for age in range(count):
-        w, moments = optimisers.update(w, {"w": jnp.ones(1)}, moments, {"w": False}, jnp.float32(1), jnp.int32(age), numbers, used)
+        w, moments = optimisers.update(
+            w, {"w": jnp.ones(1)}, moments, {"w": False}, {"w": 1.0}, jnp.float32(1), jnp.int32(age), numbers, used
+        )
         found.append(float(w["w"][0]))
     return -np.diff(found)
 

@@ -29,7 +29,9 @@ def left_of_a_weight(recipe: Recipe, size: float) -> float:
     moments = optimisers.start(w, used)
     for age in range(STEPS):
         gradient = {"w": jnp.full(1, size * (-1) ** age) + recipe.l2 * w["w"]}
-        w, moments = optimisers.update(w, gradient, moments, {"w": True}, jnp.float32(recipe.learning_rate), jnp.int32(age), numbers, used)
+        w, moments = optimisers.update(
+            w, gradient, moments, {"w": True}, {"w": 1.0}, jnp.float32(recipe.learning_rate), jnp.int32(age), numbers, used
+        )
     return float(w["w"][0])
 
 

@@ -35,7 +35,7 @@ def descent(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     @jax.jit
     def step(w: Any, age: Any) -> Any:
-        return optimisers.update(w, jax.grad(cost)(w), optimisers.start(w, ()), {"w": False}, rate, age, numbers, ())[0]
+        return optimisers.update(w, jax.grad(cost)(w), optimisers.start(w, ()), {"w": False}, {"w": 1.0}, rate, age, numbers, ())[0]
 
     w, path = {"w": jnp.zeros(2)}, [np.zeros(2)]
     lowest, at_start = cost({"w": optimum}), cost(w)

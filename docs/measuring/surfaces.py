@@ -68,7 +68,7 @@ def paths(surface: Surface, recipes: Sequence[Recipe], count: int = MOST_STEPS) 
         def step(carry: Any, age: Any) -> Any:
             w, moments = carry
             gradient = jax.grad(lambda w: surface.cost(w["w"][0], w["w"][1]))(w)
-            w, moments = optimisers.update(w, gradient, moments, {"w": True}, numbers.learning_rate, age, numbers, used)
+            w, moments = optimisers.update(w, gradient, moments, {"w": True}, {"w": 1.0}, numbers.learning_rate, age, numbers, used)
             return (w, moments), w["w"]
 
         start = {"w": jnp.asarray(surface.start)}
