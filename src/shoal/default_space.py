@@ -13,13 +13,13 @@ from shoal.space import Family, Space
 
 _ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
     ({"hidden_layers": 3, "activation": "silu", "normalisation": "none", "numeric_encoding": "piecewise"}, 128),
+    ({"hidden_layers": 3, "activation": "silu", "normalisation": "none", "numeric_encoding": "periodic"}, 128),
+    ({"hidden_layers": 3, "activation": "silu", "normalisation": "batch", "numeric_encoding": "piecewise"}, 128),
     ({"hidden_layers": 3, "activation": "silu", "normalisation": "none", "numeric_encoding": "standard"}, 128),
-    ({"hidden_layers": 2, "activation": "silu", "normalisation": "none", "numeric_encoding": "piecewise"}, 256),
-    ({"hidden_layers": 2, "activation": "relu", "normalisation": "batch", "numeric_encoding": "piecewise"}, 128),
 )
 """Settings and most units, in the order in which a growing budget takes them up."""
 
-_WHY_THESE = "three layers with and without bins of the numeric columns, two wider ones, and two with batch norm: best first on many tables"
+_WHY_THESE = "three layers that see bins of the numeric columns, or learned waves of them; with batch norm; or the bare columns: best first"
 _PICTURE_ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
     ({"channels": (16, 32), "normalisation": "batch", "global_pooling": "none"}, 128),
     ({"channels": (32, 64), "normalisation": "batch", "global_pooling": "none"}, 128),
@@ -71,6 +71,7 @@ def default_space(
             replace(base, **translated(base, {**settings, UNITS: width})),
             width,
             (Range(UNITS, width // 4, width, "log_integer", _WHY_UNITS), *ranges),
+            begins_with_base=True,
             chosen=((ARCHITECTURE, settings),),
         )
         for settings, width in _ARCHITECTURES

@@ -110,12 +110,12 @@ DEFAULT_METHOD = Method()
 def families_within(budget: Budget, space: Space) -> tuple[Family, ...]:
     """As many families as the budget can pay the compilation of: about 4 s each on a CPU.
 
-    Of a space in which the first families alone are a sensible search, at most three and a fifth of the time; of any other space all, or
+    Of a space in which the first families alone are a sensible search, at most four and a fifth to a third of the time; of any other space all, or
     as many evenly chosen ones as a third of the time, or eight trials for each, pay for.
     """
     families, amount = space.families, budget.seconds or 0.0
     if space.by_promise:
-        most = budget.trials // _TRIALS_A_ROUND if budget.trials is not None else min(int(amount // 25), 3)
+        most = budget.trials // _TRIALS_A_ROUND if budget.trials is not None else min(int(amount // (25 if space.growing else 15)), 4)
         return families[: max(1, most)]
     most = budget.trials // 8 if budget.trials is not None else int(amount // 12)
     count = min(len(families), max(1, most))
@@ -230,20 +230,26 @@ class _Costs:
         ways = (_Way(retrains, used, epochs, rounds) for rounds in range(MOST_ROUNDS, 0, -1))
         return next(filter(self.fits, ways), _Way(retrains, used, epochs, 0))
 
-    def searched(self, retrains: int, shortest: float = 0.5) -> _Way:
-        """Over as many families as there is time for, in trainings of at least a share of the full one; with fewer rounds than halving pays
-        from on, or none, where there is too little for that."""
+    def searched(self, retrains: int) -> _Way:
+        """Over as many families as there is time for; no rounds where not even one shoal can be trained to a quarter of its length."""
         everything, full = range(len(self.families)), self.full
         if (twice := self.filled(retrains, everything, 2 * full)).rounds == MOST_ROUNDS:
             return twice
         for used in range(len(self.families), 0, -1):
-            for share in (each for each in (1.0, 0.7, 0.5) if each >= shortest):
-                if (way := self.filled(retrains, range(used), share * full)).rounds >= HALVING:
+            for epochs in (full, 0.7 * full, 0.5 * full):
+                if (way := self.filled(retrains, range(used), epochs)).rounds >= HALVING:
                     return way
         for epochs in (full, 0.7 * full, 0.5 * full, 0.25 * full):
             if (way := self.filled(retrains, range(1), epochs)).rounds:
                 return way
         return _Way(retrains, range(1), full, 0)
+
+    def in_full_length(self) -> _Way | None:
+        """As many families as can be compared in trainings of full length, in three shoals or more; none where there is no time for that."""
+        if (twice := self.filled(RETRAINS, range(len(self.families)), 2 * self.full)).rounds == MOST_ROUNDS:
+            return twice
+        ways = (self.filled(RETRAINS, range(used), self.full) for used in range(len(self.families), 0, -1))
+        return next((way for way in ways if way.rounds * len(way.used) >= HALVING), None)
 
     def of_one_shape(self, numbers: range) -> _Way:
         """The last of these families that has time for four seeds, or else for two, and how it is trained.
@@ -270,10 +276,12 @@ class _Costs:
 
     def best(self, growing: bool, sound: bool) -> _Way:
         """The way that the time is spent (see ``plan_seconds``)."""
-        way, count = self.searched(RETRAINS, 1.0 if sound else 0.5), len(self.families)
         if sound:
-            is_search = way.rounds >= HALVING and way.epochs >= self.full and (len(way.used) == count or not growing)
-            return way if is_search else self.of_one_shape(range(count if growing else 1))
+            way, count = self.in_full_length(), len(self.families)
+            if growing and way is not None and (len(way.used) < count or way.rounds < HALVING):
+                way = None  # larger networks come before a search
+            return way or self.of_one_shape(range(count if growing else 1))
+        way = self.searched(RETRAINS)
         for fewer in FEWER_RETRAINS:
             if way.rounds and way.epochs >= self.full / 2:
                 break
@@ -298,7 +306,8 @@ def plan_seconds(
     less than half; where that is not enough, the last family is given up; the least is one shoal trained as long as time allows.
 
     Where the families' bases are sound recipes, trials are trained in full length or not at all: the first base, trained as long as it
-    should be, is better than the best of many that were cut short. Of families of growing size the largest is taken that can be trained
+    should be, is better than the best of many that were cut short; and shapes differ more than recipes of one shape, so that a search is of
+    as many of them as there is time for. Of families of growing size the largest is taken that can be trained
     for half its length on four seeds, with a search where there is time for one and as it is where there is none; all of them where there
     is time to search all.
 
