@@ -269,7 +269,7 @@ def test_the_classifier_decides_for_its_metric(tables):
         for metric in ("error", "balanced_accuracy")
     )
     np.testing.assert_array_equal(plain.predict_proba(test), balanced.predict_proba(test))
-    assert plain.model_.decision is None
+    assert plain.model_.decision is None and balanced.model_.decision is not None
     said = balanced.predict(test)
     assert ((balanced.predict_proba(test)[:, 0] > balanced.model_.decision.threshold) == (said == "eight")).all()
     truth = tables[1]["digit"].to_numpy()
