@@ -1,4 +1,4 @@
-"""Writes docs/findings: a page for each finding, with a real example of the disease, its picture and its cure (needs chromium).
+"""Writes docs/findings: a page for each finding, with a real example of the disease, its picture and its cure.
 
 python docs/findings.py [CODE ...]
 
@@ -15,23 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 import polars as pl
+from finding_pictures import DRAWN
 from finding_words import WORDS
-from photographs import BLUE, GREY, VERMILION, line, photograph
-from plotly.subplots import make_subplots
 
 import shoal
 from shoal.data import read_table
 from shoal.diagnose import CHECKS, Check
 from shoal.recipe import Recipe
 from shoal.recipe_file import to_toml
-from shoal.records import Finding, Interval, Run
+from shoal.records import Finding, Run
 from shoal.report.wording import score_span
 from shoal.saved_run import read_record
 
 PAGES = Path(__file__).resolve().parent / "findings"
-IMAGES = Path(__file__).resolve().parent / "images" / "findings"
+DRAWINGS = PAGES / "drawings"
 SEEDS = 5
 SOUND: dict[str, Any] = {"hidden_units": (64, 64), "learning_rate": 3e-3, "batch_size": 64, "epochs": 30.0}
 
@@ -442,14 +440,15 @@ def page(check: Check) -> str:
         f"Made on purpose on `example:{example.data}`: {example.said}.",
         f"> **{found.code} {found.title}** ({found.severity}). {found.text}",
     ]
-    picture = DRAWN[example.picture](before, after, example)
-    photograph(picture, IMAGES / f"{check.code}.png", 420, top=50)
+    drawing = DRAWN[example.picture](before, after, (example.said, example.said_cure))
+    (DRAWINGS / f"{check.code}.html").write_text(drawing.html(check.code) + "\n")
     settings = _changed(before.recipe)
     shown = f"```toml\n{settings}\n```" if settings else ""
     still = finding_of(after, check.code)
-    gone = "The finding is gone" if still is None else f"The finding stays: {still.text}"
-    cure = f"{check.advice}\n\nHere: {example.said_cure}. {gone}; {_errors(before, after)}"
-    image = f"![{check.title}: before and after]({Path('../images/findings') / check.code}.png)"
+    told = _errors(before, after)
+    gone = f"The finding is gone; {told}" if still is None else f"The finding stays: {still.text} {told[0].upper()}{told[1:]}"
+    cure = f"{check.advice}\n\nHere: {example.said_cure}. {gone}"
+    image = f"![{check.title}: before and after](figure:{check.code})"
     body = ["## A real example", *said, *filter(None, [shown]), image, "## What to do", cure]
     return "\n\n".join([*parts, *body]) + "\n"
 
@@ -474,95 +473,6 @@ def _errors(before: Run, after: Run) -> str:
     return f"the dev {before.metric} goes from {said(before)} to {said(after)}."
 
 
-def _curves(before: Run, after: Run, example: Example) -> go.Figure:
-    figure = make_subplots(1, 2, subplot_titles=[example.said, example.said_cure], horizontal_spacing=0.08)
-    for column, run in enumerate((before, after), 1):
-        for number, trial in enumerate(run.trials):
-            for name, values, colour, dash in (
-                ("train", trial.trace.train_loss, BLUE, "solid"),
-                ("dev", trial.trace.dev_loss, VERMILION, "dash"),
-            ):
-                legend = {"name": f"{name} loss", "showlegend": number == 0 and column == 1, "legendgroup": name}
-                figure.add_scatter(x=trial.trace.epochs, y=values, line=line(colour, dash, 1.6), mode="lines", row=1, col=column, **legend)
-    figure.update_xaxes(title="epoch")
-    figure.update_yaxes(title="loss", type="log", col=1)
-    return figure.update_yaxes(type="log", col=2)
-
-
-def _error_bars(before: Run, after: Run, example: Example) -> go.Figure:
-    figure = go.Figure()
-    for name, run, colour in ((example.said, before, VERMILION), (example.said_cure, after, BLUE)):
-        parts = [part for part in ("train", "train_dev", "dev", "test") if part in run.scores]
-        spans: list[Interval] = [run.scores[part][run.metric] for part in parts]
-        figure.add_scatter(
-            x=parts,
-            y=[span.value for span in spans],
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [s.high - s.value for s in spans],
-                "arrayminus": [s.value - s.low for s in spans],
-            },
-            mode="markers",
-            marker={"color": colour, "size": 10},
-            name=name,
-        )
-    return figure.update_yaxes(title=before.metric, rangemode="tozero")
-
-
-def _rates(before: Run, after: Run, example: Example) -> go.Figure:
-    figure = go.Figure()
-    rates = before.measured.rate_range
-    assert rates is not None
-    figure.add_scatter(x=rates.rates, y=rates.losses, mode="lines+markers", line=line(BLUE), name=f"loss after {rates.steps} steps")
-    figure.add_vrect(x0=rates.lowest, x1=rates.highest, fillcolor=BLUE, opacity=0.1, line_width=0)
-    known = [loss for loss in rates.losses if loss is not None and loss < 1e3]
-    for value, name, colour in ((rates.used, example.said, VERMILION), (after.recipe.learning_rate, example.said_cure, GREY)):
-        figure.add_scatter(x=[value, value], y=[min(known), max(known)], mode="lines", line=line(colour, "dash"), name=name)
-    figure.update_xaxes(title="learning rate", type="log", exponentformat="power")
-    return figure.update_yaxes(title="loss", type="log")
-
-
-def _by_rows(before: Run, after: Run, example: Example) -> go.Figure:
-    figure = go.Figure()
-    for name, run, colour in ((example.said, before, VERMILION), (example.said_cure, after, BLUE)):
-        curve = run.measured.learning_curve
-        assert curve is not None
-        for seed in range(len(curve.dev[0])):
-            errors = [size[seed] for size in curve.dev]
-            figure.add_scatter(x=curve.rows, y=errors, mode="markers", marker={"color": colour}, name=name, showlegend=seed == 0)
-    figure.update_xaxes(title="training rows", type="log")
-    return figure.update_yaxes(title=f"dev {before.metric}", type="log")
-
-
-def _by_layer(name: str, title: str, log: bool) -> Callable[[Run, Run, Example], go.Figure]:
-    def draw(before: Run, after: Run, example: Example) -> go.Figure:
-        figure = go.Figure()
-        for said, run, colour, dash in ((example.said, before, VERMILION, "solid"), (example.said_cure, after, BLUE, "dash")):
-            for number, signals in enumerate(run.measured.signals):
-                moment = 0 if log else -1
-                hidden = getattr(signals, name)[moment][:-1]
-                layers = list(range(1, len(hidden) + 1))
-                legend = {"name": said, "showlegend": number == 0, "legendgroup": said}
-                figure.add_scatter(x=layers, y=hidden, mode="lines+markers", line=line(colour, dash), **legend)
-        figure.update_xaxes(title="hidden layer", dtick=1)
-        return figure.update_yaxes(title=title, type="log" if log else "linear", rangemode="tozero" if not log else "normal")
-
-    return draw
-
-
-DRAWN: dict[str, Callable[[Run, Run, Example], go.Figure]] = {
-    "curves": _curves,
-    "errors": _error_bars,
-    "rates": _rates,
-    "rows": _by_rows,
-    "backward": _by_layer("backward", "gradient at the start", True),
-    "dead": _by_layer("dead", "dead units at the end", False),
-    "saturated": _by_layer("saturated", "saturated answers at the end", False),
-    "alike": _by_layer("alike", "units like another", False),
-}
-
-
 def index() -> str:
     """The page that lists them all."""
     kinds = {"1": "Errors and scores", "2": "Training", "3": "Rows and columns", "4": "Signals through the layers", "5": "More rows"}
@@ -580,7 +490,7 @@ def index() -> str:
 def main() -> None:
     """Write the pages that were asked for, or all of them."""
     PAGES.mkdir(exist_ok=True)
-    IMAGES.mkdir(parents=True, exist_ok=True)
+    DRAWINGS.mkdir(exist_ok=True)
     wanted = sys.argv[1:] or [check.code for check in CHECKS]
     failed = []
     for check in CHECKS:

@@ -110,8 +110,8 @@ DEFAULT_METHOD = Method()
 def families_within(budget: Budget, space: Space) -> tuple[Family, ...]:
     """As many families as the budget can pay the compilation of: about 4 s each on a CPU.
 
-    Of a space in which the first families alone are a sensible search, at most four and a fifth to a third of the time; of any other space all, or
-    as many evenly chosen ones as a third of the time, or eight trials for each, pay for.
+    Of a space in which the first families alone are a sensible search, at most four and a fifth to a third of the time; of any other
+    space all, or as many evenly chosen ones as a third of the time, or eight trials for each, pay for.
     """
     families, amount = space.families, budget.seconds or 0.0
     if space.by_promise:

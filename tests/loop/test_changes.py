@@ -25,7 +25,7 @@ def test_high_bias_asks_for_a_bigger_network_longer_training_and_another_archite
     proposed = suitable(against_bias(Recipe(), FACTS), Recipe(), FACTS)
     assert [*proposed[0].settings.values()] == [(128, 128)]
     assert proposed[1].settings == {"epochs": 100.0}
-    assert {"numeric_encoding", "learning_rate", "normalisation"} <= set(settings(proposed))
+    assert {"numeric_encoding", "input_scale_rate", "learning_rate", "normalisation"} <= set(settings(proposed))
     assert any(len(change.settings.get("hidden_units", ())) == 3 for change in proposed)
 
 
@@ -37,7 +37,7 @@ def test_a_network_held_back_by_its_regularisers_is_set_free_first():
 
 def test_high_variance_asks_for_regularisation_and_a_smaller_network():
     proposed = suitable(against_variance(Recipe(), FACTS), Recipe(), FACTS)
-    assert {"keep_prob", "weight_decay", "mixup", "label_smoothing", "input_noise"} <= set(settings(proposed))
+    assert {"keep_prob", "input_scale_rate", "weight_decay", "mixup", "label_smoothing", "input_noise"} <= set(settings(proposed))
     assert any(change.settings.get("hidden_units") == (32, 32) for change in proposed)
 
 

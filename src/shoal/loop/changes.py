@@ -112,7 +112,7 @@ def against_bias(recipe: Recipe, facts: Facts) -> Iterator[Change]:
             "Another architecture may suit the data better. Piecewise-linear inputs let the first layer bend at the columns' own "
             "quantiles, which numeric tables often need.",
         )
-    yield from _scaled_inputs(recipe, facts)
+    yield from _factors_of_inputs(recipe, facts)
     yield from _rates(recipe, facts)
     if len(units) < MAX_HIDDEN_LAYERS:
         yield Change(
@@ -133,7 +133,7 @@ def against_bias(recipe: Recipe, facts: Facts) -> Iterator[Change]:
         )
 
 
-def _scaled_inputs(recipe: Recipe, facts: Facts) -> Iterator[Change]:
+def _factors_of_inputs(recipe: Recipe, facts: Facts) -> Iterator[Change]:
     if facts.picture is None and not recipe.input_scale_rate:
         yield Change(
             {"input_scale_rate": INPUT_SCALE_RATE},
@@ -152,7 +152,7 @@ def against_variance(recipe: Recipe, facts: Facts) -> Iterator[Change]:
         yield _dropout(0.5)
     elif has_dropout and isinstance(recipe.keep_prob, float) and recipe.keep_prob > 0.45:
         yield _dropout(round(max(0.4, recipe.keep_prob - 0.2), 2))
-    yield from _scaled_inputs(recipe, facts)
+    yield from _factors_of_inputs(recipe, facts)
     if recipe.optimiser == "adamw":
         yield Change(
             {"weight_decay": max(0.03, min(10 * recipe.weight_decay, 3.0))},
