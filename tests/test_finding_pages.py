@@ -26,5 +26,8 @@ def test_a_page_says_what_the_check_says_and_shows_it(check):
     assert f"| Source | {check.source} |" in page
     assert f"> **{check.code} {check.title}**" in page
     assert check.advice in page
-    picture = re.search(r"!\[.+\]\((.+\.png)\)", page)
-    assert picture is not None and (FINDINGS / picture[1]).resolve().stat().st_size > 5_000
+    assert f"(figure:{check.code})" in page
+    picture = (FINDINGS / "drawings" / f"{check.code}.html").read_text()
+    assert picture.startswith('<figure class="drawn"') and "<path" in picture and "{{caption}}" in picture
+    # its colours are the page's, in light and dark
+    assert "var(--figure-ink)" in picture and not re.search("#(?:0072b2|d55e00)", picture, re.IGNORECASE)

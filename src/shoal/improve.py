@@ -504,7 +504,8 @@ def _load(
 ) -> Dataset:
     """The data set; whatever is wrong with the options and the data is reported together."""
     names = ("target", "task", "dev", "test", "drop", "group", "time", "stratify", "seed", "dev_size", "test_size")
-    known = {name: options[name] for name in names} | {"picture_size": options.get("picture_size")}  # which older runs do not name
+    known: dict[str, Any] = {name: options[name] for name in names}
+    known["picture_size"] = options.get("picture_size")  # which older runs do not name
     try:
         dataset = data.load(source, y=y, sample_weight=sample_weight, listener=listener, **known)
         check_metric(options["metric"], dataset.task)

@@ -245,7 +245,7 @@ class _Costs:
         return _Way(retrains, range(1), full, 0)
 
     def in_full_length(self) -> _Way | None:
-        """As many families as can be compared in trainings of full length, in three shoals or more; none where there is no time for that."""
+        """As many families as can be compared in trainings of full length, in three shoals or more; none where there is too little time."""
         if (twice := self.filled(RETRAINS, range(len(self.families)), 2 * self.full)).rounds == MOST_ROUNDS:
             return twice
         ways = (self.filled(RETRAINS, range(used), self.full) for used in range(len(self.families), 0, -1))

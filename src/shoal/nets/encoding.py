@@ -21,6 +21,7 @@ layer's bias could stand for, makes ``x = 0`` (the mean, a missing value, paddin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -96,13 +97,12 @@ def periodic_shapes(encoded: int) -> dict[str, tuple[int, ...]]:
     return {"frequency": (encoded, FREQUENCIES), "mix": (encoded, FREQUENCIES * PERIODIC), "phase": (encoded, FREQUENCIES)}
 
 
-def begin_periodic(streams: tuple[Array, Array, Array], encoded: int, frequency_scale: Array, dtype: Any) -> dict[str, Array]:
+def begin_periodic(streams: Sequence[Array], encoded: int, frequency_scale: Array, dtype: Any) -> dict[str, Array]:
     """Their values before the first step, drawn from three streams of noise."""
-    shapes = periodic_shapes(encoded)
     return {
-        "frequency": frequency_scale.astype(dtype) * noise.normal(streams[0], *shapes["frequency"], dtype),
-        "mix": (2 * noise.uniform(noise.bits(streams[1], *shapes["mix"]), dtype) - 1) / FREQUENCIES**0.5,
-        "phase": noise.uniform(noise.bits(streams[2], *shapes["phase"]), dtype),
+        "frequency": frequency_scale.astype(dtype) * noise.normal(streams[0], encoded, FREQUENCIES, dtype),
+        "mix": (2 * noise.uniform(noise.bits(streams[1], encoded, FREQUENCIES * PERIODIC), dtype) - 1) / FREQUENCIES**0.5,
+        "phase": noise.uniform(noise.bits(streams[2], encoded, FREQUENCIES), dtype),
     }
 
 
