@@ -30,6 +30,7 @@ _PICTURE_ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
 _WHY_THESE_FOR_PICTURES = "two blocks of convolutions with batch norm, twice as many filters, and a third block: the cheapest first"
 INPUT_SCALE_RATE = 30.0
 """How many times as fast as the weights the factors of inputs learn, unless a search finds better."""
+_WAVES = (Range("frequency_scale", 0.1, 1.0, "log", "from a wave in ten standard deviations of a column to one in each"),)
 _WHY_UNITS = "from a quarter of the widest, which fits the shoal"
 
 
@@ -70,7 +71,11 @@ def default_space(
         Family(
             replace(base, **translated(base, {**settings, UNITS: width})),
             width,
-            (Range(UNITS, width // 4, width, "log_integer", _WHY_UNITS), *ranges),
+            (
+                Range(UNITS, width // 4, width, "log_integer", _WHY_UNITS),
+                *ranges,
+                *(_WAVES if settings["numeric_encoding"] == "periodic" else ()),
+            ),
             begins_with_base=True,
             chosen=((ARCHITECTURE, settings),),
         )
