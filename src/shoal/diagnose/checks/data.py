@@ -166,7 +166,9 @@ def _of_columns(field: str, sentence: str) -> Callable[[Case, DataFaults], Outco
             return None
         shown = "; ".join(clue.text for clue in found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
         evidence = {clue.name: clue.strength if clue.others is None else [clue.strength, clue.others] for clue in found}
-        return Outcome(f"{shown}. {sentence}", evidence)  # it may begin with the name of a column, which stays as it is
+        # the name of a column stays as it is
+        began = shown if shown.startswith(found[0].name) else shown[0].upper() + shown[1:]
+        return Outcome(f"{began}. {sentence}", evidence)
 
     return look
 
