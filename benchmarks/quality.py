@@ -174,7 +174,7 @@ def main() -> None:
                 errors[name][model] = [each["error"] for each in found]
             if name in losses and peer != "realmlp":
                 losses[name][model] = [each["log_loss"] for each in found]
-        told = ", ".join(f"{each['error']:.4f} ({each['seconds']:.0f} s, {each['trials']} trials)" for each in runs["shoal"])
+        told = ", ".join(f"{each['error']:.4f} ({each['seconds']:.0f} s, {each['trials'] or 'no'} trials)" for each in runs["shoal"])
         print(f"{name:<20}{told}", flush=True)
     models = ["shoal", *PEERS["peers"]]
     is_met = judged(shown(errors, models, "error rate, or 1 - R2"), seconds, "error")

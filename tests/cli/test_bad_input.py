@@ -54,7 +54,7 @@ CASES: dict[str, tuple[str | bytes, list[str], str]] = {
     "two files": (GOOD, ["other.csv"], r"DATA is one file or folder; received also 'other\.csv'"),
     "test rows given and done without": (GOOD, ["--test", "test.csv", "--no-test"], r"both --test and --no-test\. Leave one"),
     "test rows done without and counted": (GOOD, ["--no-test", "--test-size", "9"], r"both --no-test and --test-size\. Leave one"),
-    "part sizes that are none": (GOOD, ["--dev-size", "few", "--test-size", "-1"], r"the dev part .*received 'few'.*received -1\.0"),
+    "part sizes that are none": (GOOD, ["--dev-size", "few", "--test-size", "-1"], r"(?s)the dev part .*received 'few'.*received -1\.0"),
     "a size of pictures that is none": (GOOD, ["--picture-size", "large"], r"a height and a width .*received 'large'"),
     "quiet and verbose": (GOOD, ["--verbose"], r"both --quiet and --verbose\. Leave one"),
     "run's folder exists": (GOOD, ["--out", "folder"], r"--out is a new folder; received folder, which exists\. Choose another name"),

@@ -160,7 +160,7 @@ REFUSED: dict[str, tuple[list[str], list[str]]] = {
         ["max_depth is a value that", "criterion is a value that", "--set has the form NAME=VALUE"],
     ),
     "a column": (["--model", TREE, "--group", "shop"], ["received 'shop'"]),
-    "two tests": (["--model", TREE, "--no-test", "--open-test"], ["the test rows are given or done without"]),
+    "two tests": (["--model", TREE, "--no-test", "--open-test"], ["the test rows are given, split off or done without"]),
     "two targets": (["--model", TREE, "--target", "size"], ["on one target; received 'kind', 'size'"]),
     "everything": (
         ["--model", "sklearn:tree.Tre", "--set", "x", "--nonsense", "--target", "size"],
