@@ -164,10 +164,11 @@ def _of_columns(field: str, sentence: str) -> Callable[[Case, DataFaults], Outco
         found: tuple[ColumnClue, ...] = getattr(faults, field)
         if not found:
             return None
+        first = found[0].name
         shown = "; ".join(clue.text for clue in found[:3]) + (f"; and {len(found) - 3} more" if len(found) > 3 else "")
         evidence = {clue.name: clue.strength if clue.others is None else [clue.strength, clue.others] for clue in found}
         # the name of a column stays as it is
-        began = shown if shown.startswith(found[0].name) else shown[0].upper() + shown[1:]
+        began = shown if shown.startswith(first) else shown[0].upper() + shown[1:]
         return Outcome(f"{began}. {sentence}", evidence)
 
     return look
