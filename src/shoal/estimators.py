@@ -31,7 +31,6 @@ from shoal.data.pictures.reading import Wanted
 from shoal.data.read import read_source, wanted_like
 from shoal.data.split import check_rows, part_size, shuffled, stratified
 from shoal.data.target import ClassTarget
-from shoal.ensemble import decided
 from shoal.errors import DataError, OptionError, Problem
 from shoal.metrics import check_metric
 from shoal.plan import Budget
@@ -127,9 +126,8 @@ class _ShoalEstimator(BaseEstimator):
             if problems := list(unsuited(recipe, self._task, len(dataset.classes), dataset.picture_shape)):
                 raise OptionError(*problems)
             budget, space = Budget("one recipe", trials=1), Space.single(recipe)
-        trainer = Trainer(replace(dataset, weights=weights), seed)
-        trained = train_best(trainer, budget, metric=metric, stages=stages, space=space)
-        self._keep(replace(trained, model=decided(trainer, trained.model, metric)), frame.columns)
+        trained = train_best(Trainer(replace(dataset, weights=weights), seed), budget, metric=metric, stages=stages, space=space)
+        self._keep(trained, frame.columns)
         return self
 
     def _keep(self, trained: Trained, columns: Sequence[str]) -> None:

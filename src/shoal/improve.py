@@ -24,7 +24,6 @@ from shoal.assessment import assess, train_references
 from shoal.data import Dataset
 from shoal.default_space import around
 from shoal.effort import Effort, saved_space
-from shoal.ensemble import decided
 from shoal.errors import InputError, OptionError, Problem, RunFolderError
 from shoal.live_record import LiveRecord
 from shoal.live_recording import LiveRecording
@@ -606,7 +605,6 @@ def _trained(
         probed=True,
         stop=stop,
     )
-    trained = replace(trained, model=decided(trainer, trained.model, metric))
     early = _stopped(trained, "test" in dataset.inputs) if stop.due else ""
     answered = None
     if effort.job != "train":
@@ -725,9 +723,10 @@ def _recipe_loop(
 
 
 def _is_out_of_reach(trainer: Trainer, recipe: Recipe, epochs: float, seconds: float) -> bool:
-    layout, (_, tables) = trainer.layout(recipe.shape, width_class(recipe), ()), trainer.prepared(recipe.shape)
+    _, tables = trainer.prepared(recipe.shape)
     if tables.picture is None:
         return seconds <= LEAST_LOOP_SECONDS
+    layout = trainer.layout(recipe.shape, width_class(recipe), ())
     return loop_is_out_of_reach(seconds, epochs * tables.train_rows, layout.operations)
 
 

@@ -11,7 +11,7 @@ from shoal import devices
 from shoal.data import Dataset
 from shoal.default_space import default_space
 from shoal.effort import Final
-from shoal.ensemble import calibrated, ensemble_of, model_of
+from shoal.ensemble import calibrated, decided, ensemble_of, model_of
 from shoal.experiments.two_sample import reference_codes
 from shoal.measurements.ensemble import EnsembleReport
 from shoal.metrics import Metric
@@ -258,7 +258,7 @@ def train_best(
 
 
 def final_model(trainer: Trainer, searched: Searched, metric: Metric, final: Final) -> tuple[Model, EnsembleReport | None]:
-    """The model of a finished search, and how an ensemble was chosen where one was.
+    """The model of a finished search, calibrated and with its decision, and how an ensemble was chosen where one was.
 
     Args:
         trainer: of the data set.
@@ -267,8 +267,10 @@ def final_model(trainer: Trainer, searched: Searched, metric: Metric, final: Fin
         final: as for ``train_best``.
     """
     if final == "greedy":
-        return ensemble_of(trainer, searched.finished, metric, trainer.seed, default=searched.winners)
+        model, chosen = ensemble_of(trainer, searched.finished, metric, trainer.seed, default=searched.winners)
+        return decided(trainer, model, metric), chosen
     model = model_of(trainer, searched.winners, scores=[network.score for network in searched.winners])
     model = replace(model, reference=reference_codes(trainer.prepared(searched.recipe.shape)[0], trainer.seed))
     model = model.single() if final == "single" else model
-    return calibrated(trainer, model) if searched.recipe.calibration == "temperature" else model, None
+    model = calibrated(trainer, model) if searched.recipe.calibration == "temperature" else model
+    return decided(trainer, model, metric), None
