@@ -230,10 +230,15 @@ class _Costs:
         ways = (_Way(retrains, used, epochs, rounds) for rounds in range(MOST_ROUNDS, 0, -1))
         return next(filter(self.fits, ways), _Way(retrains, used, epochs, 0))
 
+    def with_plenty_of_time(self, retrains: int) -> _Way | None:
+        """As much as is of use, over all families and in trainings of twice the length; none where that takes too long."""
+        way = self.filled(retrains, range(len(self.families)), 2 * self.full)
+        return way if way.rounds == MOST_ROUNDS else None
+
     def searched(self, retrains: int) -> _Way:
         """Over as many families as there is time for; no rounds where not even one shoal can be trained to a quarter of its length."""
-        everything, full = range(len(self.families)), self.full
-        if (twice := self.filled(retrains, everything, 2 * full)).rounds == MOST_ROUNDS:
+        full = self.full
+        if twice := self.with_plenty_of_time(retrains):
             return twice
         for used in range(len(self.families), 0, -1):
             for epochs in (full, 0.7 * full, 0.5 * full):
@@ -246,7 +251,7 @@ class _Costs:
 
     def in_full_length(self) -> _Way | None:
         """As many families as can be compared in trainings of full length, in three shoals or more; none where there is too little time."""
-        if (twice := self.filled(RETRAINS, range(len(self.families)), 2 * self.full)).rounds == MOST_ROUNDS:
+        if twice := self.with_plenty_of_time(RETRAINS):
             return twice
         ways = (self.filled(RETRAINS, range(used), self.full) for used in range(len(self.families), 0, -1))
         return next((way for way in ways if way.rounds * len(way.used) >= HALVING), None)
@@ -394,7 +399,7 @@ def plan_loop(
     compilations = 0.0 if is_picture else LEAST_LOOP_SECONDS  # of the first recipe's program and the range test's
     allowance = max(0.0, seconds - compilations) / network_step_seconds
     length = allowance / (wanted * a_round)
-    if length < (fewest if is_picture else fewest / 2) or allowance <= 0:
+    if length < (fewest if is_picture else fewest / 2):
         return _loop_plan(0, longest, steps_per_epoch, seeds, allowance, 0.0)
     length = min(longest, max(length, fewest))
     return _loop_plan(rounds, length, steps_per_epoch, seeds, allowance, _COMPILATION_SECONDS / network_step_seconds)

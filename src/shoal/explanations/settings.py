@@ -73,6 +73,10 @@ def _no_convolutions(recipe: Recipe) -> str:
     return "" if recipe.channels else "channels is empty"
 
 
+def _from_zeros(recipe: Recipe) -> str:
+    return "initialisation is zeros" if recipe.initialisation == "zeros" else ""
+
+
 def _unless(name: str, *needed: str) -> Callable[[Recipe], str]:
     return lambda recipe: "" if getattr(recipe, name) in needed else f"{name} is {getattr(recipe, name)}"
 
@@ -161,12 +165,12 @@ SETTINGS: dict[str, Setting] = {
     "initialisation_gain": Setting(
         START, "3.3", "the size of the initial weights", "A factor on the initial weights.",
         lambda recipe: f"initial weights are {recipe.initialisation_gain:.4g} times as large", off=1.0,
-        unused=lambda recipe: "initialisation is zeros" if recipe.initialisation == "zeros" else "",
+        unused=_from_zeros,
     ),
     "output_gain": Setting(
         START, "3.3", "the size of the output layer's initial weights", "A further factor on the initial weights of the output layer.",
         lambda recipe: f"initial weights of the output layer are {recipe.output_gain:.4g} times as large", off=1.0,
-        unused=lambda recipe: "initialisation is zeros" if recipe.initialisation == "zeros" else "",
+        unused=_from_zeros,
     ),
     "batch_size": Setting(
         OPTIMISATION, "4.1", "examples in a mini-batch", 'Examples in a mini-batch; "all" is batch gradient descent.',

@@ -216,7 +216,7 @@ def initialise(
         if "orthogonal" in layout.techniques:
             w = jnp.where(initialisation.is_orthogonal(numbers.initialisation), initialisation.orthogonal(w), w)
         is_output = layer == layout.hidden
-        gain = (numbers.gain * numbers.output_gain if is_output else numbers.gain).astype(dtype)
+        gain = _gain(layout, layer, numbers).astype(dtype)
         w = w * initialisation.deviation(numbers.initialisation, gain, n_in, n_out, is_output).astype(dtype)
         exists = own[layer].astype(dtype)
         parameters.append({"w": w, **{name: exists if name == "gamma" else jnp.zeros_like(exists) for name in names}})
@@ -232,6 +232,11 @@ def initialise(
     return tuple(parameters), tuple(statistics)
 
 
+def _gain(layout: Layout, layer: int, numbers: Numbers) -> Any:
+    """The factor on the initial weights of a layer."""
+    return numbers.gain * numbers.output_gain if layer == layout.hidden else numbers.gain
+
+
 def _scaled_by_layer(layout: Layout, parameters: Parameters, numbers: Numbers, a: Array) -> list[dict[str, Array]]:
     """Each layer's weights divided by the standard deviation of its ``Z[l]``, in order (LSUV; one division is exact, since Z is linear)."""
     scaled, present, a = [], jnp.ones(len(a), a.dtype), _entering(layout, a, parameters[0])
@@ -242,8 +247,7 @@ def _scaled_by_layer(layout: Layout, parameters: Parameters, numbers: Numbers, a
         count = z.size // weights["w"].shape[1] * units
         mean = z.sum() / count
         variance = jnp.where(is_own, jnp.square(z - mean), 0.0).sum() / count
-        gain = numbers.gain if layer < layout.hidden else numbers.gain * numbers.output_gain
-        factor = gain.astype(z.dtype) * jax.lax.rsqrt(jnp.maximum(variance, 1e-12))
+        factor = _gain(layout, layer, numbers).astype(z.dtype) * jax.lax.rsqrt(jnp.maximum(variance, 1e-12))
         weights = weights | {"w": weights["w"] * jnp.where(initialisation.is_lsuv(numbers.initialisation), factor, 1.0)}
         scaled.append(weights)
         if layer < layout.hidden:
