@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from shoal import noise
-from shoal.nets.encoding import BINS, FREQUENCIES, PERIODIC, begin_periodic, encode, encode_periodic, encoded_columns, fit
+from shoal.nets.encoding import BINS, FREQUENCIES, PERIODIC, begin_periodic, cosine, encode, encode_periodic, encoded_columns, fit
 
 VALUES = np.random.default_rng(0).exponential(size=(500, 1)).astype(np.float32)
 EDGES = np.quantile(VALUES[:, 0], np.linspace(0, 1, BINS + 1)).astype(np.float32).astype(float)
@@ -84,6 +84,13 @@ def test_nothing_becomes_nothing_in_a_periodic_encoding_and_neither_depends_on_h
     assert not np.asarray(encode_periodic(jnp.zeros((4, 2)), few)).any()
     for name, array in few.items():
         np.testing.assert_array_equal(array, many[name][:2])
+
+
+def test_the_cosine_of_turns_and_its_slope_are_numpys():
+    turns = np.linspace(-30, 30, 10_001, dtype=np.float32)
+    slope = jax.vmap(jax.grad(cosine))(turns)
+    np.testing.assert_allclose(cosine(turns), np.cos(2 * np.pi * turns.astype(float)), atol=1e-6)
+    np.testing.assert_allclose(slope, -2 * np.pi * np.sin(2 * np.pi * turns.astype(float)), atol=1e-5)
 
 
 def test_a_periodic_encoding_begins_as_its_authors_begin_it():

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.polynomial import Chebyshev, Polynomial
 
 from shoal import noise
 
@@ -108,10 +109,30 @@ def begin_periodic(streams: Sequence[Array], encoded: int, frequency_scale: Arra
 
 def encode_periodic(x: Array, learned: dict[str, Array]) -> Array:
     """The further inputs ``[rows, encoded * PERIODIC]`` of one network, of columns ``x [rows, encoded]``."""
-    turns = 2 * jnp.pi * (x[:, :, None] * learned["frequency"] + learned["phase"])
-    waves = jnp.cos(turns) - jnp.cos(2 * jnp.pi * learned["phase"])
+    waves = cosine(x[:, :, None] * learned["frequency"] + learned["phase"]) - cosine(learned["phase"])
     mix = learned["mix"].reshape(-1, FREQUENCIES, PERIODIC)
     return jnp.einsum("rcf,cfj->rcj", waves, mix).reshape(len(x), -1)
+
+
+def cosine(turns: Array) -> Array:
+    """``cos(2 pi turns)`` to 1e-6, as a polynomial: on a CPU several times as fast as the library's, which serves angles of any size.
+
+    Example:
+        >>> cosine(jnp.array([0.0, 0.125, 1.5, -3.0])).round(4)
+        Array([ 1.    ,  0.7071, -1.    ,  1.    ], dtype=float32)
+    """
+    within = turns - jnp.round(turns)
+    square = within * within
+    result = jnp.full_like(square, _COSINE[-1])
+    for coefficient in _COSINE[-2::-1]:
+        result = result * square + coefficient
+    return result
+
+
+_COSINE = (
+    Chebyshev.interpolate(lambda square: np.cos(2 * np.pi * np.sqrt(square)), 7, domain=[0, 0.25]).convert(kind=Polynomial).coef.tolist()
+)
+"""Of the powers of the square of a turn, from half a turn back to half a turn ahead; itself exact to 1e-9."""
 
 
 def _edges(values: np.ndarray) -> np.ndarray | None:
