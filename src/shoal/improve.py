@@ -583,7 +583,9 @@ def _trained(
     if effort.job == "improve":
         loop = _recipe_loop(trainer, effort, metric, options, references, stages, folder)
         ledger = loop.run()
-        space = around(space_for(trainer, metric), ledger.begin, ledger.result, width_class(ledger.result))
+        space = space_for(trainer, metric)
+        if effort.begin is not None or ledger.result != ledger.begin:
+            space = around(space, ledger.begin, ledger.result, width_class(ledger.result))
     recording = None
     if effort.job != "train":
         space = space or space_for(trainer, metric)

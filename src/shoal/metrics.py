@@ -22,6 +22,7 @@ Sample weights enter the rates through Kish's effective number of rows ``(sum w)
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -293,18 +294,18 @@ def paired_bootstrap(
         >>> bool(np.all(first == second))
         True
     """
-    rng = np.random.default_rng(seed)
     checked = [_checked(metric, truth, prediction, weight) for prediction in predictions]
     truth, _, weight = checked[0]
     predictions = [prediction for _, prediction, _ in checked]
     if metric.terms is None:
-        return _rate_draws(metric, truth, predictions, weight, resamples, rng, range(len(predictions)) if groups is None else groups)
+        alike, rng = range(len(predictions)) if groups is None else groups, np.random.default_rng(seed)
+        return _rate_draws(metric, truth, predictions, weight, resamples, rng, alike)
     terms = [metric.terms(truth, prediction, weight) for prediction in predictions]
-    sums = _mean_draws(np.concatenate(terms, axis=1), resamples, rng)
+    sums = _mean_draws(np.concatenate(terms, axis=1), resamples, seed)
     draws = np.stack([metric.combine(each) for each in np.split(sums, len(predictions), axis=1)])
     if metric.counts == "ranks":
         areas = np.array([metric.combine(each.sum(axis=0)) for each in terms])
-        draws += _half_a_rank(truth, predictions[0].shape[1], areas, resamples, rng)
+        draws += _half_a_rank(truth, predictions[0].shape[1], areas, resamples, np.random.default_rng((seed, 2)))
     return np.clip(draws, metric.low, metric.high)
 
 
@@ -451,13 +452,13 @@ def _rate_draws(
     return np.stack([metric.combine(shares @ _class_sums(seen[0], predicted, classes)) for predicted in seen[1:]])
 
 
-def _mean_draws(terms: Floats, resamples: int, rng: np.random.Generator) -> Floats:
+def _mean_draws(terms: Floats, resamples: int, seed: int) -> Floats:
     """Means ``[resamples, K]`` of the terms ``[rows, K]`` of resampled examples."""
     rows, width = terms.shape
     if rows <= ROWS_RESAMPLED:
-        chunk = max(1, CHUNK // rows)
-        sizes = [min(chunk, resamples - start) for start in range(0, resamples, chunk)]
-        return np.concatenate([_resampled_sums(terms, size, rng) for size in sizes]) / rows
+        counts, chunk = _counts(rows, resamples, seed), max(1, CHUNK // rows)
+        return np.concatenate([counts[start : start + chunk].astype(float) @ terms for start in range(0, resamples, chunk)]) / rows
+    rng = np.random.default_rng(seed)
     mean, spread = terms.mean(axis=0), terms.std(axis=0)
     # In units of each term's own spread: squared errors and weights can differ by many orders of magnitude.
     scaled = (terms - mean) / np.where(spread > 0, spread, 1.0)
@@ -466,10 +467,16 @@ def _mean_draws(terms: Floats, resamples: int, rng: np.random.Generator) -> Floa
     return mean + standard * spread / np.sqrt(rows)
 
 
-def _resampled_sums(terms: Floats, resamples: int, rng: np.random.Generator) -> Floats:
-    rows = len(terms)
-    drawn = rng.integers(rows, size=(resamples, rows)) + np.arange(resamples)[:, None] * rows
-    return np.bincount(drawn.ravel(), minlength=resamples * rows).reshape(resamples, rows) @ terms
+@functools.lru_cache(maxsize=4)
+def _counts(rows: int, resamples: int, seed: int) -> NDArray[np.uint16]:
+    """How often each example is in each resample ``[resamples, rows]``; kept, since a run scores many models on the same rows."""
+    rng, chunk = np.random.default_rng(seed), max(1, CHUNK // rows)
+    counts = np.empty((resamples, rows), np.uint16)
+    for start in range(0, resamples, chunk):
+        some = counts[start : start + chunk]
+        drawn = rng.integers(rows, size=some.shape) + np.arange(len(some))[:, None] * rows
+        some[:] = np.bincount(drawn.ravel(), minlength=some.size).reshape(some.shape)
+    return counts
 
 
 def _half_a_rank(truth: NDArray, classes: int, areas: Floats, resamples: int, rng: np.random.Generator) -> Floats:

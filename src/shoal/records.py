@@ -255,6 +255,8 @@ class Plan:
     """What each rung should take, and last the retraining; empty where the budget was given in trials."""
     first_family: int = 0
     """Families of the space that come before those that are searched: smaller networks than time allows."""
+    first_recipes: bool = False
+    """Whether the families' first recipes are compared on the winner's seeds, of which the best goes on, and none is drawn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from shoal.errors import DataError, Problem
 from shoal.halving import HALVING, Bracket, Climber, brackets
 from shoal.losses import NOT_LEARNED
 from shoal.measurements import Signals
-from shoal.plan import rung_seconds
+from shoal.plan import planned_seconds
 from shoal.population import Members, Shoal
 from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
@@ -94,13 +94,15 @@ class Search:
         self.journal, self.listener, self.metric, self.earlier, self.probed = journal, listener, metric, earlier, probed
         self._slots_trained = self._slots_filled = 0
         self._recording, self._published, self._keeps_weights = recording, set[int](), keeps_weights
-        self._seconds_left = sum(rung_seconds(plan.shoals, plan.retrains, plan.halving, plan.sampler))
+        self._seconds_left = planned_seconds(plan)
         self._last = len(plan.rungs) - 1
         self._jobs = 0
         self._stop, self._alive = stop or Stop(), frozenset[int]()
 
     def run(self) -> Searched:
         """Search, then train the winner again; where it is asked to stop, what is known by then."""
+        if self.plan.first_recipes:
+            return self._best_of_first_recipes()
         trials = self._compare()
         if self._stop.due:
             return self._so_far(trials)
@@ -111,6 +113,49 @@ class Search:
         winner, retrained = self._retrain(finalists)
         if winner is None:
             return self._so_far(trials)
+        return self._ended(compared, winner, retrained)
+
+    def _best_of_first_recipes(self) -> Searched:
+        """Train every family's first recipe on the winner's seeds to the first rung, and the best of them to the end."""
+        seeds = self.plan.retrains
+        groups = [self._fresh(family.base, place, place * seeds) for place, family in enumerate(self.space.families)]
+        networks = [network for group in groups for network in group]
+        self._alive = frozenset(network.number for network in networks)
+        for group in groups:
+            self._train_all(group, 0, "search", networks)
+            self._stop.possible |= any(math.isfinite(network.score) for network in group)
+            if self._stop.due:
+                return self._so_far(networks)
+        _ranked(networks)  # some network has a score
+        best = min(groups, key=lambda group: float(np.mean([network.score for network in group])))
+        others = [network for network in networks if network not in best]
+        for network in others:
+            network.state = None  # its record stays
+        self._alive = frozenset(network.number for network in best)
+        if not self._train_all(best, self._last, "retrain", best):
+            return self._so_far(networks)
+        return self._ended(others, best[0], best)
+
+    def _train_all(self, group: Sequence[Network], rung: int, purpose: Purpose, among: Sequence[Network]) -> bool:
+        """Train networks of one family to a rung, shoal by shoal; false where the search was asked to stop before the last one.
+
+        Args:
+            group: the networks.
+            rung: where to.
+            purpose: of the training.
+            among: all networks that the listener is told about.
+        """
+        slots = self.plan.shoals[group[0].family].slots
+        for begin in range(0, len(group), slots):
+            shoal = group[begin : begin + slots]
+            self._train_shoal(shoal, rung, purpose)
+            self._report(purpose, rung, len(among), among, shoal)
+            if self._stop.due and begin + slots < len(group):
+                return False
+        return True
+
+    def _ended(self, compared: Sequence[Network], winner: Network, retrained: Sequence[Network]) -> Searched:
+        """The outcome of a search that came to its end."""
         records = [network.record(self._last, "search") for network in compared]
         records += [network.record(self._last, "retrain") for network in retrained]
         of_winner = [network for network in _ranked(retrained) if network.recipe == winner.recipe]
@@ -123,7 +168,7 @@ class Search:
     def _so_far(self, networks: Sequence[Network]) -> Searched:
         """The outcome of a search that was asked to stop: the best trial's own network is all there is of a winner."""
         trained = [network for network in networks if network.steps]
-        best = _ranked(trained)[0]
+        best = next(network for network in _ranked(trained) if network.state is not None)
         records = tuple(network.record(self._last, "search") for network in trained)
         finished = tuple(network for network in trained if self._is_final(network) and math.isfinite(network.score))
         used = self._slots_filled / self._slots_trained
@@ -191,6 +236,10 @@ class Search:
         """Whether a trial was trained as long as it could be."""
         return (network.rung == self._last and network.steps > 0) or network.stopped or network.diverged
 
+    def _fresh(self, recipe: Recipe, family: int, number: int) -> list[Network]:
+        """A recipe's networks on fresh seeds, numbered from ``number`` on."""
+        return [Network(number + seed, own_seed(self.seed, 10**6 + seed), recipe, family) for seed in range(self.plan.retrains)]
+
     def _report(self, purpose: Purpose, rung: int, alive: int, networks: Sequence[Network], trained: Sequence[Network]) -> None:
         best = min((network.score for network in networks), default=math.inf)
         done = sum(network.rung >= rung and network.steps > 0 for network in networks)
@@ -235,18 +284,9 @@ class Search:
             if runner.family == first.family and runner.recipe not in recipes and len(recipes) < room:
                 recipes.append(runner.recipe)
         number = self.plan.trials
-        fresh = [
-            Network(number + i * seeds + j, own_seed(self.seed, 10**6 + j), recipe, first.family)
-            for i, recipe in enumerate(recipes)
-            for j in range(seeds)
-        ]
-        slots = self.plan.shoals[first.family].slots
-        for begin in range(0, len(fresh), slots):
-            group = fresh[begin : begin + slots]
-            self._train_shoal(group, self._last, "retrain")
-            self._report("retrain", self._last, len(fresh), fresh, group)
-            if self._stop.due and begin + slots < len(fresh):
-                return None, fresh
+        fresh = [network for i, recipe in enumerate(recipes) for network in self._fresh(recipe, first.family, number + i * seeds)]
+        if not self._train_all(fresh, self._last, "retrain", fresh):
+            return None, fresh
 
         def mean_score(recipe: Recipe) -> float:
             return float(np.mean([runner.score for runner in fresh if runner.recipe == recipe]))

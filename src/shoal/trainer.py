@@ -136,6 +136,9 @@ def advance(job: str, shoal: Shoal, networks: Sequence[Network], end: int, journ
         state = shoal.put(join([network.state for network in networks if network.state is not None])) if begin else shoal.start(numbers)
         segment = segment_steps(shoal.steps_per_epoch)
         moments, probes, pieces = [], [], []
+        if probed and begin:  # what went before was not measured, of which the start says most
+            moments.append(0)
+            probes.append(shoal.probe(shoal.start(numbers), numbers, 0))
         for first, last in pairwise(_moments(begin, end, segment, MOMENTS if probed else 1)):
             if probed:
                 moments.append(first)

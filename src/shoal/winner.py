@@ -162,6 +162,7 @@ def make_plan(
     method: Method = DEFAULT_METHOD,
     reserve: float = 0.0,
     retrains: int = RETRAINS,
+    first_recipes: bool = True,
 ) -> tuple[Plan, Shoals]:
     """What a budget buys, and the shoals that were measured for it.
 
@@ -173,20 +174,23 @@ def make_plan(
         method: what draws the trials and how they are stopped.
         reserve: seconds of a budget in time that are left for what comes after.
         retrains: fresh seeds on which the winner is trained.
+        first_recipes: whether those of the families may be compared where there is no time for a search.
     """
     families = families_within(budget, space)
     shoals = Shoals(trainer, families, [slots_needed(budget, retrains, len(families), method.sampler)] * len(families))
     made = [shoals[number] for number in range(len(families))]
     slots, steps_per_epoch = [shoal.slots for shoal in made], [shoal.steps_per_epoch for shoal in made]
-    if budget.trials is not None:
+    if budget.seconds is None:
         return plan_trials(budget, families, slots, steps_per_epoch, retrains, method), shoals
     stages.enter("compiling and measuring", f"{len(families)} shape{'s' * (len(families) > 1)} of network")
+    begun = stages.total
     shoals.compile_ahead()
     compiling = [shoals.compile_seconds(number) for number in range(len(families))]
+    besides = stages.total - begun if budget.is_short else 0.0
     speeds = [Speed(measure_speed(made[number], family.base), compiling[number]) for number, family in enumerate(families)]
-    left = (budget.seconds or 0.0) - stages.total - reserve
-    plan = plan_seconds(budget, left, families, slots, speeds, steps_per_epoch, method, space.growing, space.by_promise)
-    return plan, shoals.of_plan(plan)
+    left = budget.seconds + besides - stages.total - reserve
+    facts = families, slots, speeds, steps_per_epoch, method
+    return (plan := plan_seconds(budget, left, *facts, space.growing, space.by_promise, first_recipes)), shoals.of_plan(plan)
 
 
 def train_best(
@@ -230,10 +234,13 @@ def train_best(
     stages.enter("starting JAX", f"{len(devices.start())} device(s)")
     space = space or space_for(trainer, metric)
     if plan is None:
-        plan, shoals = make_plan(trainer, budget, space, stages=stages, method=method, reserve=reserve, retrains=retrains)
+        plan, shoals = make_plan(
+            trainer, budget, space, stages=stages, method=method, reserve=reserve, retrains=retrains, first_recipes=not earlier
+        )
         keep_plan(plan)
     else:
-        families = families_within(budget, space)[plan.first_family :]
+        families = space.families if space.by_promise else families_within(budget, space)
+        families = families[plan.first_family : plan.first_family + len(plan.shoals)]
         shoals = Shoals(trainer, families, [shoal.slots for shoal in plan.shoals])
     epochs = plan.rungs[-1] / shoals[0].steps_per_epoch
     space = replace(space, families=tuple(with_length(family, epochs) for family in shoals.families[: len(plan.shoals)]))
