@@ -10,6 +10,8 @@ from shoal.errors import OptionError
 from shoal.halving import HALVING
 from shoal.plan import (
     FEWER_RETRAINS,
+    LEAST_SECONDS_TO_COMPARE,
+    MOST_COMPARED,
     MOST_ROUNDS,
     RETRAINS,
     Budget,
@@ -19,6 +21,7 @@ from shoal.plan import (
     plan_loop,
     plan_seconds,
     plan_trials,
+    planned_seconds,
     segment_steps,
     with_length,
 )
@@ -78,7 +81,7 @@ def test_segments_fit_the_buffer_and_are_an_epoch_where_that_fits(steps_per_epoc
     assert segment == steps_per_epoch if steps_per_epoch <= BUFFER_STEPS else segment > BUFFER_STEPS / 2
 
 
-def planned_seconds(plan, speeds):
+def seconds_of_search(plan, speeds):
     """The search as it is described: a third of the shoals goes on at each rung, each shape keeping its share; one retraining."""
     shoals = [math.ceil(shoal.trials / shoal.slots) for shoal in plan.shoals]
     step_seconds = [speed.step for speed in speeds]
@@ -111,7 +114,7 @@ def test_a_planned_search_never_takes_longer_than_the_time_left_where_even_the_s
     fewest = math.ceil(100 / segment) * segment  # about a hundred steps: less would compare nothing
     smallest = (1 + math.ceil(min(FEWER_RETRAINS) / at["slots"][0])) * at["speeds"][0].step * fewest
     if smallest <= 0.8 * at["seconds_left"]:
-        assert planned_seconds(plan, at["speeds"]) <= at["seconds_left"]
+        assert seconds_of_search(plan, at["speeds"]) <= at["seconds_left"]
 
 
 @given(circumstances())
@@ -144,6 +147,38 @@ def test_of_growing_families_all_are_searched_or_the_largest_that_can_be_trained
         assert least * (full * at["steps_per_epoch"][number] / 2 + segment) > 0.85 * at["seconds_left"] or plan.retrains == 2
 
 
+@given(circumstances())
+def test_first_recipes_are_compared_where_there_is_no_time_for_a_search(at):
+    """By the dearest shape: whichever is the best, the plan is kept."""
+    plan = plan_seconds(Budget.parse("20s"), **at, sound=True)
+    full, slots, per_epoch = FAMILIES[0].base.epochs, at["slots"], at["steps_per_epoch"][0]
+    one = plan_seconds(Budget.parse("20s"), **at, sound=True, compares_first_recipes=False)
+    assert not one.first_recipes
+    if not plan.first_recipes:
+        assert plan == one
+        return
+    assert 2 <= len(plan.shoals) <= MOST_COMPARED and plan.first_family == 0
+    assert [shoal.trials for shoal in plan.shoals] == [RETRAINS] * len(plan.shoals) and plan.trials == RETRAINS * len(plan.shoals)
+    first, last = plan.rungs
+    turns = [math.ceil(RETRAINS / slot) * speed.step for slot, speed in zip(slots, at["speeds"], strict=True)][: len(plan.shoals)]
+    spent = sum(turns) * first + max(turns) * (last - first)
+    assert spent == pytest.approx(sum(plan.rung_seconds)) == pytest.approx(planned_seconds(plan))
+    assert spent <= 0.85 * at["seconds_left"] * 1.001
+    segment = segment_steps(per_epoch)
+    assert last >= 0.7 * full * per_epoch - segment and last / 8 <= first < last / 8 + segment
+    assert "the first recipes of" in plan.reason
+
+
+def test_a_short_budget_takes_up_the_shapes_whose_first_recipes_it_compares():
+    least = LEAST_SECONDS_TO_COMPARE
+    for seconds, shapes in ((0.9 * least, 1), (least, 3), (45, 3)):
+        budget = Budget.parse(seconds)
+        assert len(families_within(budget, SPACE)) == shapes and budget.is_short
+    assert not Budget.parse("60s").is_short and not Budget.parse("10trials").is_short
+    growing = Space(FAMILIES[0].base, (), tuple(FAMILIES), by_promise=True, growing=True)
+    assert len(families_within(Budget.parse(least), growing)) == 1
+
+
 def test_a_network_too_dear_to_compare_is_trained_as_it_is():
     at = {"seconds_left": 200.0, "families": FAMILIES[:2], "slots": [2, 2], "steps_per_epoch": [400, 400]}
     full = FAMILIES[0].base.epochs
@@ -174,9 +209,9 @@ def test_a_plans_shoals_are_full_in_the_order_of_the_families_and_no_more_than_t
 
 @given(circumstances(), st.floats(1, 20))
 def test_more_time_never_means_less_search(at, factor):
-    less = planned_seconds(plan_seconds(Budget.parse("1h"), **at), at["speeds"])
+    less = seconds_of_search(plan_seconds(Budget.parse("1h"), **at), at["speeds"])
     more_time = {**at, "seconds_left": at["seconds_left"] * factor}
-    more = planned_seconds(plan_seconds(Budget.parse("1h"), **more_time), at["speeds"])
+    more = seconds_of_search(plan_seconds(Budget.parse("1h"), **more_time), at["speeds"])
     assert (
         less > at["seconds_left"] or more >= 0.4 * less
     )  # a shape less, trained with halving, may take a little less time than two without

@@ -9,7 +9,7 @@ import pytest
 from shoal.errors import DataError
 from shoal.halving import HALVING
 from shoal.parameters import Range
-from shoal.plan import RETRAINS, Budget, Method, plan_trials
+from shoal.plan import RETRAINS, Budget, Method, Speed, plan_seconds, plan_trials
 from shoal.population import Shoal, Tables, predict
 from shoal.progress import Stop
 from shoal.recipe import Recipe
@@ -212,7 +212,7 @@ def test_a_search_that_is_stopped_ends_with_the_best_trial_so_far_and_goes_on_to
 
     def listener(event):
         heard.append(event)
-        stop.asked = len(heard) == jobs
+        stop.asked = len(heard) >= jobs
 
     stopped = searched(journal=FolderJournal(folder), listener=listener, stop=stop)
     assert stopped.stopped and len(heard) == jobs == len((tmp_path / "trials").read_bytes().splitlines())
@@ -254,6 +254,55 @@ def test_a_single_trial_is_trained_on_the_fresh_seeds_at_once(searched):
     result = searched(FAMILIES[:1], plan_trials(Budget.parse("1trial"), FAMILIES[:1], [SLOTS], [EPOCH]))
     assert not of(result, "search") and len(of(result, "retrain")) == RETRAINS > SLOTS
     assert {trial.recipe for trial in result.trials} == {result.recipe}
+
+
+SPEEDS = [Speed(1e-3, 1.0)] * 2
+FIRST_RECIPES = plan_seconds(Budget.parse("10s"), 0.15, FAMILIES, [SLOTS] * 2, SPEEDS, [EPOCH] * 2, sound=True)
+
+
+def test_first_recipes_are_compared_on_the_winners_seeds_and_the_best_goes_on_as_if_alone(searched):
+    assert FIRST_RECIPES.first_recipes and FIRST_RECIPES.rungs == (2 * EPOCH, 9 * EPOCH)
+    result = searched(plan=FIRST_RECIPES)
+    others, winners = of(result, "search"), of(result, "retrain")
+    assert len(others) == len(winners) == RETRAINS > SLOTS
+    assert [trial.seed for trial in others] == [trial.seed for trial in winners]
+    assert {trial.recipe for trial in others} != {trial.recipe for trial in winners} == {result.recipe}
+    assert all((trial.status, trial.steps) == ("stopped at a rung", 2 * EPOCH) for trial in others)
+
+    def at_first(trials):
+        return np.mean([min(loss for step, loss in zip(t.trace.steps, t.trace.dev_loss, strict=True) if step <= 2 * EPOCH) for t in trials])
+
+    assert at_first(winners) < at_first(others)
+    family = [replace(FAMILIES[result.family], begins_with_base=True)]
+    alone = searched(family, plan_trials(Budget.parse("1trial"), family, [SLOTS], [EPOCH]))
+    for one, other in zip(jax.tree.leaves(result.networks), jax.tree.leaves(alone.networks), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("jobs", range(1, 6))
+def test_a_comparison_of_first_recipes_that_is_killed_or_stopped_goes_on_to_the_same_result(searched, tmp_path, jobs):
+    whole = searched(plan=FIRST_RECIPES)
+    with pytest.raises(Killed):
+        searched(plan=FIRST_RECIPES, journal=Mortal(RunFolder(tmp_path), jobs, True))
+    assert_identical(searched(plan=FIRST_RECIPES, journal=FolderJournal(RunFolder(tmp_path))), whole)
+    (tmp_path / "stopped").mkdir()
+    stopping, stop, heard = RunFolder(tmp_path / "stopped"), Stop(), []
+
+    def listener(event):
+        heard.append(event)
+        stop.asked = len(heard) >= jobs
+
+    stopped = searched(plan=FIRST_RECIPES, journal=FolderJournal(stopping), listener=listener, stop=stop)
+    assert stopped.stopped and len(stopped.winners) == 1
+    assert stopped.recipe == FAMILIES[stopped.family].base
+    assert_identical(searched(plan=FIRST_RECIPES, journal=FolderJournal(stopping)), whole)
+
+
+def test_first_recipes_of_which_all_diverge_say_so(searched):
+    hopeless = {"activation": "relu", "optimiser": "gradient_descent", "learning_rate": 1e37}
+    families = [replace(family, base=replace(family.base, **hopeless)) for family in FAMILIES]
+    with pytest.raises(DataError, match="without diverging"):
+        searched(families, FIRST_RECIPES)
 
 
 def test_shoals_are_as_full_as_the_trials_of_each_family_and_rung_can_make_them(usual):

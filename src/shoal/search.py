@@ -123,7 +123,6 @@ class Search:
         self._alive = frozenset(network.number for network in networks)
         for group in groups:
             self._train_all(group, 0, "search", networks)
-            self._stop.possible |= any(math.isfinite(network.score) for network in group)
             if self._stop.due:
                 return self._so_far(networks)
         _ranked(networks)  # some network has a score
@@ -149,6 +148,7 @@ class Search:
         for begin in range(0, len(group), slots):
             shoal = group[begin : begin + slots]
             self._train_shoal(shoal, rung, purpose)
+            self._stop.possible |= any(math.isfinite(network.score) for network in shoal)
             self._report(purpose, rung, len(among), among, shoal)
             if self._stop.due and begin + slots < len(group):
                 return False

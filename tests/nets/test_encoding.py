@@ -89,7 +89,7 @@ def test_nothing_becomes_nothing_in_a_periodic_encoding_and_neither_depends_on_h
 def test_the_cosine_of_turns_and_its_slope_are_numpys():
     turns = np.linspace(-30, 30, 10_001, dtype=np.float32)
     slope = jax.vmap(jax.grad(cosine))(turns)
-    np.testing.assert_allclose(cosine(turns), np.cos(2 * np.pi * turns.astype(float)), atol=1e-6)
+    np.testing.assert_allclose(cosine(jnp.asarray(turns)), np.cos(2 * np.pi * turns.astype(float)), atol=1e-6)
     np.testing.assert_allclose(slope, -2 * np.pi * np.sin(2 * np.pi * turns.astype(float)), atol=1e-5)
 
 
