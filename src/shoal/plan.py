@@ -554,6 +554,7 @@ def _shoal_plan(family: Family, slots: int, trials: int, rungs: tuple[int, ...],
         rungs,
         None if speed is None else speed.compile,
         shape.convolutions.channels if shape.convolutions else (),
+        family.base.numeric_encoding,
     )
 
 

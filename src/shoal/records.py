@@ -233,6 +233,8 @@ class ShoalPlan:
     """Measured seconds until its program was there: compiled, or read from the cache."""
     channels: tuple[int, ...] = ()
     """Filters of each block of convolutions, which come before the hidden layers."""
+    numeric_encoding: str = "standard"
+    """What numeric columns become."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from shoal.progress import Event
-from shoal.report import Progress, as_json, show_text, summary
+from shoal.records import Plan, ShoalPlan
+from shoal.report import Progress, as_json, plan_text, show_text, summary
 
 from .example_run import HOSTILE, classification, hostile, regression
 
@@ -139,3 +140,29 @@ def test_progress_goes_to_standard_error(capsys):
         progress(Event("read", "adult.csv"))
     out, err = capsys.readouterr()
     assert out == "" and "adult.csv" in err
+
+
+SHAPES = tuple(
+    ShoalPlan(3, 128, "silu", "none", 128, 8, 8, 0.001, (500, 4000), 1.2, numeric_encoding=each) for each in ("piecewise", "periodic")
+)
+PLANS = {
+    "trials": Plan("30s", SHAPES, (500, 4000), 16, 8, "why", "sobol", "async", (1.0, 2.0, 4.0)),
+    "first recipes": Plan("10s", SHAPES, (500, 4000), 16, 8, "why", "sobol", "async", (1.0, 0.0, 3.5), first_recipes=True),
+    "one recipe": Plan("5s", SHAPES[:1], (4000,), 1, 8, "why", "sobol", "async", (0.0, 4.0)),
+}
+SAID = {
+    "trials": ("16 trials drawn by sobol, rungs: async", "7.0 s: rung 1: 1.0 s, rung 2: 2.0 s, retraining: 4.0 s"),
+    "first recipes": (
+        "first recipes of 2 shapes are compared (caviar), each on 8 seeds",
+        "4.5 s: comparing: 1.0 s, the best to its end: 3.5 s",
+    ),
+    "one recipe": ("one recipe on 8 seeds, watched over (panda)", "4.0 s: training: 4.0 s"),
+}
+
+
+@pytest.mark.parametrize("kind", PLANS)
+def test_a_plan_says_what_is_trained_in_which_shapes_and_what_the_time_goes_to(kind):
+    said = printed(plan_text(PLANS[kind]), width=200)
+    assert all(each in said for each in SAID[kind]), said
+    assert said.count("drawn by") == (kind == "trials")
+    assert all(f"3 x 128 silu, {shape.numeric_encoding} encoding, batch 128" in said for shape in PLANS[kind].shoals)

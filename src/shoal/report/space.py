@@ -57,22 +57,41 @@ def plan_text(plan: Plan) -> RenderableType:
     for each in plan.shoals:
         batch = "all rows" if each.batch_size == 0 else str(each.batch_size)
         norm = "" if each.normalisation == "none" else f", {each.normalisation} norm"
+        encoding = "" if each.numeric_encoding == "standard" else f", {each.numeric_encoding} encoding"
         filters = f"{', '.join(map(str, each.channels))} filters, " if each.channels else ""
         shapes.add_row(
-            f"{filters}{each.hidden_layers} x {each.width} {each.activation}{norm}, batch {batch}",
+            f"{filters}{each.hidden_layers} x {each.width} {each.activation}{norm}{encoding}, batch {batch}",
             f"{each.trials:,}",
             str(each.slots),
             "?" if each.step_seconds is None else f"{1000 * each.step_seconds:.2f}",
             "?" if each.compile_seconds is None else duration(each.compile_seconds),
             " / ".join(f"{rung:,}" for rung in each.rungs),
         )
-    way = "many networks at once (caviar)" if plan.trials >= 8 else "one network watched over (panda)"
-    head = Text.assemble(("Plan  ", "bold cyan"), f"{plan.trials:,} trials drawn by {plan.sampler}, rungs: {plan.halving}; {way}; ")
-    head.append(f"the winner again on {plan.retrains} fresh seeds.")
-    lines: list[RenderableType] = [head, Text(), shapes, Text()]
+    lines: list[RenderableType] = [Text.assemble(("Plan  ", "bold cyan"), _way(plan)), Text(), shapes, Text()]
     if plan.rung_seconds:
-        *rungs, retraining = plan.rung_seconds
-        spent = ", ".join(f"rung {number + 1}: {duration(seconds)}" for number, seconds in enumerate(rungs))
-        lines.append(Text(f"Should take {duration(sum(plan.rung_seconds))}: {spent}, retraining: {duration(retraining)}."))
+        spent = ", ".join(f"{what}: {duration(seconds)}" for what, seconds in _spent(plan))
+        lines.append(Text(f"Should take {duration(sum(plan.rung_seconds))}: {spent}."))
     lines.append(Text(plan.reason, "dim"))
     return Group(*lines)
+
+
+def _way(plan: Plan) -> str:
+    """What is trained, and how much of it."""
+    if plan.first_recipes:
+        compared = f"the first recipes of {len(plan.shoals)} shapes are compared (caviar), each on {plan.retrains} seeds"
+        return f"{compared}; the best of them is trained to its end."
+    if plan.trials == 1:
+        return f"one recipe on {plan.retrains} seeds, watched over (panda)."
+    way = "many networks at once (caviar)" if plan.trials >= 8 else "few networks watched over (panda)"
+    drawn = f"{plan.trials:,} trials drawn by {plan.sampler}, rungs: {plan.halving}; {way}"
+    return f"{drawn}; the winner again on {plan.retrains} fresh seeds."
+
+
+def _spent(plan: Plan) -> list[tuple[str, float]]:
+    """What the time goes to."""
+    *rungs, retraining = plan.rung_seconds
+    if plan.first_recipes:
+        return [("comparing", rungs[0]), ("the best to its end", retraining)]
+    if plan.trials == 1:
+        return [("training", retraining)]
+    return [*((f"rung {number + 1}", seconds) for number, seconds in enumerate(rungs)), ("retraining", retraining)]
