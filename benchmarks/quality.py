@@ -1,20 +1,22 @@
 """Test error and log loss of ``shoal improve`` on ten fixed splits, beside the figures of other models in peers.json.
 
-    python benchmarks/quality.py [--budget 15s] [--seeds 3] [--set adult] [--rerun lightgbm,catboost,realmlp] [--save results.json]
+    python benchmarks/quality.py [--budget 10s] [--seeds 3] [--set adult] [--rerun lightgbm,catboost,realmlp] [--save results.json]
     python benchmarks/quality.py --others [--options="--final greedy"]
+    python benchmarks/quality.py --large [--budget 90s] [--set skin]
 
 Each set is given to the command line as a user would, with its own dev and test files; error (or 1 - R2) and log loss are computed here
 from the predictions of ``shoal predict``, not taken from the run. Shown are means over seeds with the half width of their 95 % t
 interval. ``--rerun`` runs peers again (see ``quality_peers.py``); the others' figures are those of peers.json, one seed each. For the log
 loss, RealMLP is run as its authors advise for it. ``--others`` takes the tables on which no peer was measured: those by whose test rows
-ways of training may be chosen, which those of the ten must not be. The seconds are the whole command's: start, compilation and report
-included.
+ways of training may be chosen, which those of the ten must not be. ``--large`` takes all rows of large tables, runs scikit-learn's boosting
+beside shoal, and looks at time and memory, too. The seconds are the whole command's: start, compilation and report included.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -26,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from real_data import MEASURED_BY_PEERS, OTHERS, Table, fixed_split
+from real_data import LARGE, MEASURED_BY_PEERS, OTHERS, Table, fixed_split
 
 from shoal.metrics import mean_interval
 
@@ -34,21 +36,23 @@ HERE = Path(__file__).parent
 PEERS = json.loads((HERE / "peers.json").read_text())
 COMMAND = str(Path(sys.executable).with_name("shoal"))
 PEERS_PYTHON = HERE.parent / ".bench-venv" / "bin" / "python"
-RERUN = {"mlp": "MLP (scikit-learn)", "boosting": "boosting (scikit-learn)", "lightgbm": "LightGBM", "catboost": "CatBoost"}
+BOOSTING = "boosting (scikit-learn)"
+RERUN = {"mlp": "MLP (scikit-learn)", "boosting": BOOSTING, "lightgbm": "LightGBM", "catboost": "CatBoost"}
 RERUN |= {"realmlp": "RealMLP", "realmlp-log-loss": "RealMLP"}
 """Peers of ``quality_peers.py``, by their names in the table."""
 NEURAL = ("MLP (scikit-learn)", "AutoGluon network", "RealMLP", "TabM")
 WORST_AGAINST_REALMLP, WORST_AGAINST_CATBOOST, SECONDS = 1.03, 1.02, 150.0
 CLOSE_TO_CATBOOST = ("adult", "california_housing")
+SECONDS_OF_LARGE, GIB_OF_LARGE = 120.0, 4.0
 SMALLEST_PROBABILITY = 1e-7
 
 Figures = dict[str, dict[str, list[float]]]
 """``figures[set][model]``: one value per seed."""
 
 
-def written(table: Table, folder: Path) -> Path:
+def written(table: Table, folder: Path, *, whole: bool = False) -> Path:
     """The fixed split as files, for commands."""
-    for part, frame in fixed_split(table).items():
+    for part, frame in fixed_split(table, whole=whole).items():
         frame.write_csv(folder / f"{part}.csv")
     (folder / "task.json").write_text(json.dumps({"target": table.target, "task": table.task}))
     return folder
@@ -60,12 +64,25 @@ def improved(table: Table, folder: Path, budget: str, seed: int, more: Sequence[
     command = [COMMAND, "improve", folder / "train.csv", "--target", table.target, "--task", table.task, "--dev", folder / "dev.csv"]
     command += ["--test", folder / "test.csv", "--budget", budget, "--seed", str(seed), "--out", run, "--json", "--quiet", *more]
     begun = time.perf_counter()
-    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    told, gib = measured(command)
     seconds = time.perf_counter() - begun
     asked = ["--proba"] if table.task == "classification" else []
     subprocess.run([COMMAND, "predict", run, folder / "test.csv", "--out", predictions, *asked], capture_output=True, check=True)
     truth, predicted = (pl.read_csv(path, infer_schema_length=0) for path in (folder / "test.csv", predictions))
-    return {"seconds": seconds, "trials": told["trials"], **scores(truth[table.target].str.strip_chars().to_numpy(), predicted, table.task)}
+    of_model = scores(truth[table.target].str.strip_chars().to_numpy(), predicted, table.task)
+    return {"seconds": seconds, "gib": gib, "trials": told["trials"], **of_model}
+
+
+def measured(command: Sequence[Any]) -> tuple[dict[str, Any], float]:
+    """What a command prints as JSON, and the most memory that it took, in GiB."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    told = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return json.loads(told), usage.ru_maxrss / 2**20
 
 
 def scores(truth: np.ndarray, predicted: pl.DataFrame, task: str) -> dict[str, float]:
@@ -76,7 +93,9 @@ def scores(truth: np.ndarray, predicted: pl.DataFrame, task: str) -> dict[str, f
         return {"error": float(np.square(y - answers.astype(float)).sum() / np.square(y - y.mean()).sum())}
     names = [name for name in predicted.columns if name.startswith("p_")]
     probabilities = predicted.select(names).cast(pl.Float64).to_numpy()
-    of_truth = probabilities[np.arange(len(truth)), [names.index(f"p_{each}") for each in truth]]
+    columns = {name.removeprefix("p_"): probabilities[:, place] for place, name in enumerate(names)}
+    nothing = np.zeros(len(truth))  # for a class that no training row has
+    of_truth = np.array([columns.get(each, nothing)[row] for row, each in enumerate(truth)])
     return {"error": float(np.mean(truth != answers)), "log_loss": float(-np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)).mean())}
 
 
@@ -140,12 +159,32 @@ def recorded(figure: str, name: str) -> dict[str, list[float]]:
     return {peer: [pair[0]] for peer, pair in zip(PEERS["peers"], PEERS["figures"].get(name, ()), strict=False) if pair}
 
 
+def large(names: Iterable[str], budget: str, seeds: int, more: Sequence[str]) -> bool:
+    """Shoal and boosting on all rows of large tables; whether each goal is met, said line by line."""
+    all_met = True
+    for name in names:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = written(LARGE[name], Path(scratch), whole=True)
+            runs = [improved(LARGE[name], folder, budget, seed, more) for seed in range(seeds)]
+            boosting = [rerun("boosting", folder, seed) for seed in range(seeds)]
+        error, of_boosting = (float(np.mean([each["error"] for each in found])) for found in (runs, boosting))
+        seconds, gib = max(each["seconds"] for each in runs), max(each["gib"] for each in runs)
+        is_met = error < of_boosting and seconds <= SECONDS_OF_LARGE and gib <= GIB_OF_LARGE
+        all_met &= is_met
+        of_seeds = ", ".join(f"{each['error']:.5f} ({each['trials'] or 'no'} trials)" for each in runs)
+        slowest = max(each["seconds"] for each in boosting)
+        print(f"{'ok' if is_met else 'MISSED':<8}{name:<14}{of_seeds}; {seconds:.0f} s, {gib:.1f} GiB;", end=" ")
+        print(f"boosting {of_boosting:.5f}, {slowest:.0f} s", flush=True)
+    return all_met
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Test error and log loss of shoal on fixed splits, beside its peers.")
-    parser.add_argument("--budget", default="15s")
+    parser.add_argument("--budget", help="10s by default; 90s for large tables")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--set", action="append", dest="sets", choices=tuple(MEASURED_BY_PEERS | OTHERS), help="may be repeated")
+    parser.add_argument("--set", action="append", dest="sets", choices=tuple(MEASURED_BY_PEERS | OTHERS | LARGE), help="may be repeated")
     parser.add_argument("--others", action="store_true", help="the tables on which no peer was measured")
+    parser.add_argument("--large", action="store_true", help="all rows of large tables, beside scikit-learn's boosting")
     parser.add_argument("--options", default="", help="further ones of shoal improve")
     parser.add_argument("--rerun", default="", help=f"peers to run again, comma-separated: {', '.join(RERUN)}")
     parser.add_argument("--save", type=Path, help="write every figure as JSON")
@@ -154,6 +193,8 @@ def main() -> None:
     if unknown := set(peers) - set(RERUN):
         parser.error(f"peers are {', '.join(RERUN)}; got {', '.join(sorted(unknown))}")
 
+    if options.large:
+        sys.exit(int(not large(options.sets or LARGE, options.budget or "90s", options.seeds, options.options.split())))
     print(f"shoal on {platform.machine()}, {platform.python_version()}; recorded peers: {PEERS['machine']}")
     errors: Figures = {}
     losses: Figures = {}
@@ -165,7 +206,9 @@ def main() -> None:
             losses[name] = recorded("log_loss", name)
         with tempfile.TemporaryDirectory() as scratch:
             folder = written(table, Path(scratch))
-            runs = {"shoal": [improved(table, folder, options.budget, seed, options.options.split()) for seed in range(options.seeds)]}
+            runs = {
+                "shoal": [improved(table, folder, options.budget or "10s", seed, options.options.split()) for seed in range(options.seeds)]
+            }
             runs |= {peer: [rerun(peer, folder, seed) for seed in range(options.seeds)] for peer in peers}
         seconds[name] = [each["seconds"] for each in runs["shoal"]]
         for peer, found in runs.items():

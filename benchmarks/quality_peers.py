@@ -45,6 +45,7 @@ class Split:
         if self.is_classification:
             encoder = LabelEncoder().fit(np.concatenate([each.astype(str) for each in self.y.values()]))
             self.y = {part: encoder.transform(each.astype(str)) for part, each in self.y.items()}
+            self.classes = len(encoder.classes_)
         for name in self.categories:
             levels = pd.CategoricalDtype(sorted(tables["train"][name].dropna().astype(str).unique()))
             for part, each in tables.items():
@@ -119,7 +120,11 @@ def realmlp_log_loss(split: Split, seed: int, threads: int) -> Any:
 
 
 def predicted(model: Any, x: pd.DataFrame, split: Split) -> np.ndarray:
-    return model.predict_proba(x) if split.is_classification else np.asarray(model.predict(x)).ravel()
+    if not split.is_classification:
+        return np.asarray(model.predict(x)).ravel()
+    outputs = np.zeros((len(x), split.classes))  # a class that no training row has is given no chance
+    outputs[:, np.asarray(model.classes_).astype(int)] = model.predict_proba(x)
+    return outputs
 
 
 PEERS = {

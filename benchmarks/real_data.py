@@ -52,13 +52,27 @@ OTHERS = {
 }
 """Tables that no peer was measured on, for choosing settings."""
 
+LARGE = {
+    "kddcup99": Table("kddcup99_10pct", "label", "classification"),
+    "beijing_air": Table("beijing_air_12sites", "PM2.5", "regression", ("No",)),
+    "skin": Table("skin", "class", "classification"),
+    "shuttle": Table("shuttle", "Class", "classification"),
+}
+"""Tables of 58,000 to 494,000 rows, of which all are used."""
 
-def fixed_split(table: Table) -> dict[str, pl.DataFrame]:
-    """The rows on which the peers were measured: 60 / 20 / 20 % by a seeded permutation, of which training takes at most 10,000 and the
-    others 5,000 each."""
+
+def fixed_split(table: Table, *, whole: bool = False) -> dict[str, pl.DataFrame]:
+    """60 / 20 / 20 % of the rows by a seeded permutation.
+
+    Args:
+        table: the table.
+        whole: whether all rows are used, or those on which the peers were measured: at most 10,000 to train and 5,000 in each other part.
+    """
     frame = read_table(DATA / f"{table.file}.csv.gz")
     frame = frame.filter(pl.col(table.target).is_not_null() & (pl.col(table.target).cast(str) != "NA")).drop(table.drop, strict=False)
     order = np.random.default_rng(0).permutation(frame.height)
     a, b = int(0.6 * frame.height), int(0.8 * frame.height)
-    rows = {"train": order[:a][:MOST_TRAIN_ROWS], "dev": order[a:b][:MOST_ROWS], "test": order[b:][:MOST_ROWS]}
+    rows = {"train": order[:a], "dev": order[a:b], "test": order[b:]}
+    if not whole:
+        rows = {part: chosen[: MOST_TRAIN_ROWS if part == "train" else MOST_ROWS] for part, chosen in rows.items()}
     return {part: frame[chosen] for part, chosen in rows.items()}
