@@ -261,16 +261,21 @@ FIRST_RECIPES = plan_seconds(Budget.parse("10s"), 0.15, FAMILIES, [SLOTS] * 2, S
 
 
 def test_first_recipes_are_compared_on_the_winners_seeds_and_the_best_goes_on_as_if_alone(searched):
-    assert FIRST_RECIPES.first_recipes and FIRST_RECIPES.rungs == (2 * EPOCH, 9 * EPOCH)
+    assert FIRST_RECIPES.first_recipes and FIRST_RECIPES.rungs[-1] == 9 * EPOCH
     result = searched(plan=FIRST_RECIPES)
     others, winners = of(result, "search"), of(result, "retrain")
     assert len(others) == len(winners) == RETRAINS > SLOTS
     assert [trial.seed for trial in others] == [trial.seed for trial in winners]
     assert {trial.recipe for trial in others} != {trial.recipe for trial in winners} == {result.recipe}
-    assert all((trial.status, trial.steps) == ("stopped at a rung", 2 * EPOCH) for trial in others)
+    assert all((trial.status, trial.steps) == ("stopped at a rung", FIRST_RECIPES.rungs[0]) for trial in others)
 
     def at_first(trials):
-        return np.mean([min(loss for step, loss in zip(t.trace.steps, t.trace.dev_loss, strict=True) if step <= 2 * EPOCH) for t in trials])
+        return np.mean(
+            [
+                min(loss for step, loss in zip(t.trace.steps, t.trace.dev_loss, strict=True) if step <= FIRST_RECIPES.rungs[0])
+                for t in trials
+            ]
+        )
 
     assert at_first(winners) < at_first(others)
     family = [replace(FAMILIES[result.family], begins_with_base=True)]

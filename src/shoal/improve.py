@@ -34,12 +34,12 @@ from shoal.measurements.answers import Answers
 from shoal.metrics import Metric, check_metric, goal_problems
 from shoal.model import Model
 from shoal.plan import LEAST_LOOP_SECONDS, LOOP_SHARE, RETRAINS, curve_seconds, loop_is_out_of_reach, plan_loop
-from shoal.plan import measure as measure_speed
 from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
 from shoal.recording import Recording, earlier_recipes
 from shoal.records import LoopPlan, Plan, Run, Trial
 from shoal.references import Reference
+from shoal.rehearsal import measure_speed
 from shoal.report import run_html, write_report
 from shoal.run_folder import FolderJournal, RunFolder, cannot_create, checkpoint_seconds
 from shoal.sampler_comparison import samplers_answered, samplers_seconds

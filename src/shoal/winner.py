@@ -28,12 +28,12 @@ from shoal.plan import (
     slots_needed,
     with_length,
 )
-from shoal.plan import measure as measure_speed
 from shoal.population import Shoal, slots_within
 from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
 from shoal.recording import Recording
 from shoal.records import Plan
+from shoal.rehearsal import enough_epochs, looked_steps, measure_speed
 from shoal.search import Search, Searched
 from shoal.space import Family, Space
 from shoal.trainer import MEMORY, Trainer
@@ -136,6 +136,8 @@ class Shoals:
         return self._made[number]
 
 
+MOST_TO_LOOK = 0.15
+"""Of the time left, for finding out how long a training is of use."""
 COMPILING = 2
 """Programs that are compiled at a time, each by one core."""
 
@@ -188,9 +190,19 @@ def make_plan(
     compiling = [shoals.compile_seconds(number) for number in range(len(families))]
     besides = stages.total - begun if budget.is_short else 0.0
     speeds = [Speed(measure_speed(made[number], family.base), compiling[number]) for number, family in enumerate(families)]
-    left = budget.seconds + besides - stages.total - reserve
+    until = budget.seconds + besides - reserve
+    full = families[0].base.epochs
+    looks = space.by_promise and not space.growing and trainer.dataset.picture is None
+    looked = speeds[0].step * looked_steps(families[0].base, steps_per_epoch[0])
+    enough = enough_epochs(made[0], families[0].base) if looks and looked <= MOST_TO_LOOK * (until - stages.total) else full
+    if enough < full:
+        families = tuple(with_length(family, enough) for family in families)
     facts = families, slots, speeds, steps_per_epoch, method
-    return (plan := plan_seconds(budget, left, *facts, space.growing, space.by_promise, first_recipes)), shoals.of_plan(plan)
+    growing, sound = space.growing, space.by_promise
+    plan = plan_seconds(budget, until - stages.total, *facts, growing, sound, first_recipes, lengthens=enough == full)
+    if enough < full:
+        plan = replace(plan, reason=f"{plan.reason} A training has {enough:.3g} instead of {full:.3g} epochs: the dev loss rose early.")
+    return plan, shoals.of_plan(plan)
 
 
 def train_best(

@@ -1,0 +1,68 @@
+"""What a moment of training says before a plan is made: what a step costs, and how long a training is of use."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+
+from shoal.population import Shoal, segment_steps
+from shoal.recipe import Recipe
+
+LOOKED_AT = 1 / 8
+"""The share of a full training that is looked at."""
+PASSED = 3 / 4
+"""The best evaluation has passed where it lies on average before this share of the look."""
+LONGER = 3.0
+"""A training is then so many times as long as it took to get there: its learning rate decays in between, and the best evaluation comes
+at about its end."""
+_FEWEST_EVALUATIONS = 4
+_FEWEST_STEPS = 100
+_MEASURED_STEPS = 24
+_MEASUREMENTS = 3  # of which the shortest counts: what else the machine does only makes them longer
+
+
+def measure_speed(shoal: Shoal, recipe: Recipe) -> float:
+    """Seconds per step of the whole shoal, evaluation included; the networks trained for it are thrown away."""
+    numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
+    state = shoal.start(numbers)
+    state, _ = shoal.advance(state, numbers, 0, 1, 1)  # compiles, or reads from the cache, and pages everything in
+    seconds = dict.fromkeys((1, _MEASURED_STEPS), math.inf)
+    for steps in _MEASUREMENTS * tuple(seconds):
+        started = time.perf_counter()
+        state, _ = shoal.advance(state, numbers, 0, steps, 1)
+        seconds[steps] = min(seconds[steps], time.perf_counter() - started)
+    step = (seconds[_MEASURED_STEPS] - seconds[1]) / (_MEASURED_STEPS - 1)
+    return step + max(seconds[1] - step, 0.0) / segment_steps(shoal.steps_per_epoch)
+
+
+def looked_steps(recipe: Recipe, steps_per_epoch: int) -> int:
+    """Steps of the look at a recipe's training; 0 where too few evaluations would lie in it to say anything."""
+    segment = segment_steps(steps_per_epoch)
+    evaluations = math.ceil(LOOKED_AT * round(recipe.epochs * steps_per_epoch / segment))
+    return evaluations * segment if evaluations >= _FEWEST_EVALUATIONS else 0
+
+
+def enough_epochs(shoal: Shoal, recipe: Recipe) -> float:
+    """Epochs of training that are of use: the recipe's, or fewer where its networks begin to overfit early in them.
+
+    An eighth of the training is looked at, in as many networks as there is room for. Where the lowest dev loss lies well before its end,
+    what follows could only be thrown away, and the learning rate would still be high at the best evaluation. A training of twice the
+    length that it took to get there decays it, and takes a fraction of the time.
+
+    Args:
+        shoal: of the recipe's shape; its networks are thrown away.
+        recipe: the recipe.
+    """
+    steps = looked_steps(recipe, shoal.steps_per_epoch)
+    if not steps:
+        return recipe.epochs
+    segment = segment_steps(shoal.steps_per_epoch)
+    numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
+    state, _ = shoal.advance(shoal.start(numbers), numbers, 0, segment, steps // segment)
+    best = float(np.mean(np.asarray(state.best.age)))
+    if np.asarray(state.diverged).any() or best >= PASSED * steps:
+        return recipe.epochs
+    wanted = max(LONGER * best, _FEWEST_STEPS)
+    return min(recipe.epochs, math.ceil(wanted / segment) * segment / shoal.steps_per_epoch)
