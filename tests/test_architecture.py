@@ -28,6 +28,7 @@ ROWS = (
         *(
             "samplers",
             "halving",
+            "rehearsal",
             "plan",
             "effort",
             "ensemble",

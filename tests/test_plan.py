@@ -1,6 +1,7 @@
 """Budgets and plans: what they accept, and that a plan keeps within the time it was given."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from shoal.errors import OptionError
 from shoal.halving import HALVING
 from shoal.plan import (
     FEWER_RETRAINS,
+    JOB_SECONDS,
     LEAST_SECONDS_TO_COMPARE,
     MOST_COMPARED,
     MOST_ROUNDS,
@@ -88,10 +90,10 @@ def seconds_of_search(plan, speeds):
     mean = sum(count * seconds for count, seconds in zip(shoals, step_seconds, strict=False)) / sum(shoals)
     total, previous = 0.0, 0
     for number, rung in enumerate(plan.rungs):
-        total += math.ceil(sum(shoals) / HALVING**number) * (rung - previous) * mean
+        total += math.ceil(sum(shoals) / HALVING**number) * ((rung - previous) * mean + JOB_SECONDS)
         previous = rung
-    retrained = max(math.ceil(plan.retrains / shoal.slots) * seconds for shoal, seconds in zip(plan.shoals, step_seconds, strict=False))
-    return total + retrained * plan.rungs[-1]
+    jobs = [math.ceil(plan.retrains / shoal.slots) for shoal in plan.shoals]
+    return total + max(count * (JOB_SECONDS + seconds * plan.rungs[-1]) for count, seconds in zip(jobs, step_seconds, strict=False))
 
 
 @st.composite
@@ -160,8 +162,9 @@ def test_first_recipes_are_compared_where_there_is_no_time_for_a_search(at):
     assert 2 <= len(plan.shoals) <= MOST_COMPARED and plan.first_family == 0
     assert [shoal.trials for shoal in plan.shoals] == [RETRAINS] * len(plan.shoals) and plan.trials == RETRAINS * len(plan.shoals)
     first, last = plan.rungs
-    turns = [math.ceil(RETRAINS / slot) * speed.step for slot, speed in zip(slots, at["speeds"], strict=True)][: len(plan.shoals)]
-    spent = sum(turns) * first + max(turns) * (last - first)
+    jobs = [(math.ceil(RETRAINS / slot), speed.step) for slot, speed in zip(slots, at["speeds"], strict=True)][: len(plan.shoals)]
+    spent = sum(count * (JOB_SECONDS + step * first) for count, step in jobs)
+    spent += max(count * (JOB_SECONDS + step * (last - first)) for count, step in jobs)
     assert spent == pytest.approx(sum(plan.rung_seconds)) == pytest.approx(planned_seconds(plan))
     assert spent <= 0.85 * at["seconds_left"] * 1.001
     segment = segment_steps(per_epoch)
@@ -177,6 +180,22 @@ def test_a_short_budget_takes_up_the_shapes_whose_first_recipes_it_compares():
     assert not Budget.parse("60s").is_short and not Budget.parse("10trials").is_short
     growing = Space(FAMILIES[0].base, (), tuple(FAMILIES), by_promise=True, growing=True)
     assert len(families_within(Budget.parse(least), growing)) == 1
+
+
+@given(circumstances())
+def test_a_search_that_is_not_asked_for_is_left_out_of_a_short_budget_where_first_recipes_can_be_compared(at):
+    short, long = (plan_seconds(Budget.parse(text), **at, sound=True, searches=False) for text in ("20s", "60s"))
+    asked = plan_seconds(Budget.parse("20s"), **at, sound=True)
+    assert short.first_recipes or short == asked
+    assert short.first_recipes >= asked.first_recipes and replace(long, budget="20s") == asked
+
+
+@given(circumstances())
+def test_trainings_found_long_enough_are_not_made_longer(at):
+    at |= {"seconds_left": 1e6, "speeds": [Speed(1e-4, 1.0)] * len(at["families"])}
+    usual, enough = (plan_seconds(Budget.parse("1h"), **at, sound=True, lengthens=each) for each in (True, False))
+    segment = segment_steps(at["steps_per_epoch"][0])
+    assert abs(usual.rungs[-1] - 2 * enough.rungs[-1]) <= segment
 
 
 def test_a_network_too_dear_to_compare_is_trained_as_it_is():

@@ -256,8 +256,8 @@ def test_a_single_trial_is_trained_on_the_fresh_seeds_at_once(searched):
     assert {trial.recipe for trial in result.trials} == {result.recipe}
 
 
-SPEEDS = [Speed(1e-3, 1.0)] * 2
-FIRST_RECIPES = plan_seconds(Budget.parse("10s"), 0.15, FAMILIES, [SLOTS] * 2, SPEEDS, [EPOCH] * 2, sound=True)
+SPEEDS = [Speed(0.1, 1.0)] * 2
+FIRST_RECIPES = plan_seconds(Budget.parse("10s"), 15.0, FAMILIES, [SLOTS] * 2, SPEEDS, [EPOCH] * 2, sound=True)
 
 
 def test_first_recipes_are_compared_on_the_winners_seeds_and_the_best_goes_on_as_if_alone(searched):

@@ -605,6 +605,7 @@ def _trained(
         earlier=effort.earlier,
         recording=recording,
         probed=True,
+        searches=effort.job == "search" or effort.final == "greedy",
         stop=stop,
     )
     early = _stopped(trained, "test" in dataset.inputs) if stop.due else ""

@@ -44,8 +44,8 @@ LOOP_SHARE = 0.3
 
 MOST_COMPARED = 3
 COMPARED_AT = 1 / 8
-"""First recipes of so many families are compared after this share of a full training, or later where there is time. On sixteen real
-tables the one that led there on eight seeds was in the end better than the first family by 2.2 % in error, one that led after half of it by 2.5 %."""
+"""First recipes of so many families are compared after this share of a full training, or later where there is time. ``docs/defaults.md``
+has what that was worth on real tables."""
 
 CURVE_SHARE = 0.1
 """Of a budget in time of at least ``FEWEST_SECONDS_FOR_A_CURVE``, for the learning curve."""
@@ -65,6 +65,8 @@ LEAST_LOOP_SECONDS = 2 * _COMPILATION_SECONDS
 """A recipe loop that may take less than this is not begun."""
 LEAST_SECONDS_TO_COMPARE = 8.0
 """With a smaller budget in time one recipe is trained, since it is all that there is time for."""
+JOB_SECONDS = 0.035
+"""A job besides its steps: its networks begin or are put back, are read, and kept in a checkpoint."""
 _LENGTHS_OF_FIRST_RECIPES = ((1.0, 1.0), (1.0, 0.5), (1.0, 0.25), (1.0, COMPARED_AT), (0.85, COMPARED_AT), (0.7, COMPARED_AT))
 _TRAINING_SHARE = 0.85  # of the time left after measuring; the rest is for scoring, saving and a machine that slows down
 _FEWEST_STEPS = 100
@@ -303,11 +305,11 @@ class _Costs:
         steps = self.full * per_epoch * max(self.available, 0.0) / whole
         return _Way(retrains, range(1), max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / per_epoch, rounds)
 
-    def best(self, growing: bool, sound: bool, short: bool) -> _Way:
+    def best(self, growing: bool, sound: bool, searches: bool) -> _Way:
         """The way that the time is spent (see ``plan_seconds``)."""
         if sound:
             compared = self.of_first_recipes() if self.compares_first_recipes and not growing else None
-            if short and compared:
+            if compared and not searches:
                 return compared
             way, count = self.in_full_length(), len(self.families)
             if growing and way is not None and (len(way.used) < count or way.rounds < HALVING):
@@ -333,6 +335,7 @@ def plan_seconds(
     sound: bool = False,
     compares_first_recipes: bool = True,
     lengthens: bool = True,
+    searches: bool = True,
 ) -> Plan:
     """The plan that the time left pays for, by the measured cost of a step.
 
@@ -341,10 +344,10 @@ def plan_seconds(
 
     Where the families' bases are sound recipes, trials are trained in full length or not at all: the first base, trained as long as it
     should be, is better than the best of many that were cut short; and shapes differ more than recipes of one shape, so that a search is of
-    as many of them as there is time for. Where there is no time for a search, the first recipes of the shapes are trained for an
-    eighth of their length, on the winner's seeds, and the best of them goes on. Of families of growing size the largest is taken that can
-    be trained for half its length on four seeds, with a search where there is time for one and as it is where there is none; all of them
-    where there is time to search all.
+    as many of them as there is time for. Where there is no time for a search, or none is wanted, the first recipes of the shapes are
+    trained on the winner's seeds, for an eighth of their length or longer, and the best of them goes on. Of families of growing size the
+    largest is taken that can be trained for half its length on four seeds, with a search where there is time for one and as it is where
+    there is none; all of them where there is time to search all.
 
     Args:
         budget: as the user gave it.
@@ -358,10 +361,11 @@ def plan_seconds(
         sound: whether the families' bases are good recipes as they are (see ``Space.by_promise``).
         compares_first_recipes: whether first recipes may be compared where there is no time for a search.
         lengthens: whether trainings of twice the length are of use where there is plenty of time.
+        searches: whether a search comes first wherever there is time for one, or only with a budget that is not short.
     """
     available = seconds_left * _TRAINING_SHARE
     costs = _Costs(families, slots, speeds, steps_per_epoch, method, available, compares_first_recipes, lengthens)
-    way = costs.best(growing, sound or growing, budget.is_short)
+    way = costs.best(growing, sound or growing, searches or not budget.is_short)
     chosen, spent = tuple(costs.shoals(way)), tuple(costs.seconds(way))
     rungs, trials, expected = chosen[0].rungs, sum(shoal.trials for shoal in chosen), sum(spent)
     length = f"{rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch[way.used[0]]:.3g} epochs)"
@@ -412,19 +416,24 @@ def rung_seconds(shoals: Sequence[ShoalPlan], retrains: int, halving: Rungs, sam
     for count, first in brackets(halving, sum(rounds), rungs):
         for rung in range(first, rungs):
             turns = math.ceil(count / HALVING ** (rung - first)) * (more if rung > first else 1.0)
-            costs = [(shoal.rungs[rung] - (shoal.rungs[rung - 1] if rung > first else 0)) * (shoal.step_seconds or 0.0) for shoal in shoals]
+            costs = [_job_seconds(shoal, shoal.rungs[rung - 1] if rung > first else 0, shoal.rungs[rung]) for shoal in shoals]
             evenly = sum(cost * own for cost, own in zip(costs, rounds, strict=True)) / sum(rounds)
             learned = (1.0 if rung > first else 1 - COARSE_SHARE) if learns else 0.0
             seconds[rung] += turns * (learned * max(costs) + (1 - learned) * evenly)
-    retraining = max(math.ceil(retrains / shoal.slots) * (shoal.step_seconds or 0.0) * shoal.rungs[-1] for shoal in shoals)
+    retraining = max(math.ceil(retrains / shoal.slots) * _job_seconds(shoal, 0, shoal.rungs[-1]) for shoal in shoals)
     return [*seconds, retraining]
+
+
+def _job_seconds(shoal: ShoalPlan, begin: int, end: int) -> float:
+    """What training a shoal's networks from one step to another should take."""
+    return 0.0 if shoal.step_seconds is None else JOB_SECONDS + shoal.step_seconds * (end - begin)
 
 
 def _seconds_of_first_recipes(shoals: Sequence[ShoalPlan], seeds: int) -> list[float]:
     """What comparing first recipes should take, then nothing, and the rest of the training of the dearest."""
-    turns = [math.ceil(seeds / shoal.slots) * (shoal.step_seconds or 0.0) for shoal in shoals]
-    first = sum(turn * shoal.rungs[0] for turn, shoal in zip(turns, shoals, strict=True))
-    return [first, 0.0, max(turn * (shoal.rungs[-1] - shoal.rungs[0]) for turn, shoal in zip(turns, shoals, strict=True))]
+    turns = [math.ceil(seeds / shoal.slots) for shoal in shoals]
+    first = sum(turn * _job_seconds(shoal, 0, shoal.rungs[0]) for turn, shoal in zip(turns, shoals, strict=True))
+    return [first, 0.0, max(turn * _job_seconds(shoal, *shoal.rungs) for turn, shoal in zip(turns, shoals, strict=True))]
 
 
 def planned_seconds(plan: Plan) -> float:

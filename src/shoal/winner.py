@@ -165,6 +165,7 @@ def make_plan(
     reserve: float = 0.0,
     retrains: int = RETRAINS,
     first_recipes: bool = True,
+    searches: bool = True,
 ) -> tuple[Plan, Shoals]:
     """What a budget buys, and the shoals that were measured for it.
 
@@ -177,6 +178,7 @@ def make_plan(
         reserve: seconds of a budget in time that are left for what comes after.
         retrains: fresh seeds on which the winner is trained.
         first_recipes: whether those of the families may be compared where there is no time for a search.
+        searches: whether a search comes first with a short budget, too, where there is time for one.
     """
     families = families_within(budget, space)
     shoals = Shoals(trainer, families, [slots_needed(budget, retrains, len(families), method.sampler)] * len(families))
@@ -199,7 +201,7 @@ def make_plan(
         families = tuple(with_length(family, enough) for family in families)
     facts = families, slots, speeds, steps_per_epoch, method
     growing, sound = space.growing, space.by_promise
-    plan = plan_seconds(budget, until - stages.total, *facts, growing, sound, first_recipes, lengthens=enough == full)
+    plan = plan_seconds(budget, until - stages.total, *facts, growing, sound, first_recipes, lengthens=enough == full, searches=searches)
     if enough < full:
         plan = replace(plan, reason=f"{plan.reason} A training has {enough:.3g} instead of {full:.3g} epochs: the dev loss rose early.")
     return plan, shoals.of_plan(plan)
@@ -221,6 +223,7 @@ def train_best(
     earlier: Sequence[Recipe] = (),
     recording: Recording | None = None,
     probed: bool = False,
+    searches: bool = True,
     stop: Stop | None = None,
 ) -> Trained:
     """Search a space for a data set, and train the winner on fresh seeds.
@@ -241,13 +244,22 @@ def train_best(
         earlier: recipes that are tried first.
         recording: where trials are written to as they come to their end.
         probed: whether the signals through its layers are measured, for a diagnosis.
+        searches: whether a search comes before a comparison of first recipes with a short budget, too.
         stop: asks the search to end early; the model is then the best trial's own network.
     """
     stages.enter("starting JAX", f"{len(devices.start())} device(s)")
     space = space or space_for(trainer, metric)
     if plan is None:
         plan, shoals = make_plan(
-            trainer, budget, space, stages=stages, method=method, reserve=reserve, retrains=retrains, first_recipes=not earlier
+            trainer,
+            budget,
+            space,
+            stages=stages,
+            method=method,
+            reserve=reserve,
+            retrains=retrains,
+            first_recipes=not earlier,
+            searches=searches,
         )
         keep_plan(plan)
     else:

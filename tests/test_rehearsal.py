@@ -1,0 +1,64 @@
+"""How long a training is of use is found out from its beginning."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shoal import rehearsal
+from shoal.nets.network import Layout
+from shoal.population import Shoal, Tables
+from shoal.recipe import Recipe, techniques_of
+from shoal.rehearsal import LONGER, LOOKED_AT, enough_epochs, looked_steps, measure_speed
+from shoal.training import Batch
+
+ROWS, COLUMNS, BATCH, EPOCH = 160, 8, 16, 10
+RECIPE = Recipe((32,), batch_size=BATCH, epochs=80.0, learning_rate=0.01, optimiser="adam")
+SEGMENTS = 10  # evaluations in the look at 80 epochs
+
+
+def part(rows, seed, learnable):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, COLUMNS)).astype(np.float32)
+    target = (x.sum(1) > 0) if learnable else rng.random(rows) > 0.5
+    return Batch(x, target.astype(np.int32), np.ones(rows, np.float32))
+
+
+def shoal_of(learnable, slots=4):
+    tables = Tables.load(part(ROWS, 0, learnable), part(400, 1, learnable))
+    return Shoal(Layout(RECIPE.shape, 32, COLUMNS, 0, 1, "sigmoid", techniques_of([RECIPE])), slots, tables, seed=0)
+
+
+@pytest.fixture(scope="module")
+def noise():
+    return shoal_of(False)
+
+
+def test_where_networks_overfit_early_a_training_is_three_times_as_long_as_it_took_to_their_best(noise):
+    numbers = noise.numbers([RECIPE] * 4, range(4))
+    _, trace = noise.advance(noise.start(numbers), numbers, 0, EPOCH, SEGMENTS)
+    best = (np.argmin(trace.dev_loss, axis=0) + 1) * EPOCH  # of each network, by the losses of its dev rows
+    assert best.mean() < 0.5 * SEGMENTS * EPOCH
+    wanted = max(100, LONGER * best.mean())
+    assert enough_epochs(noise, RECIPE) == math.ceil(wanted / EPOCH) < RECIPE.epochs
+
+
+def test_where_the_dev_loss_still_falls_a_training_keeps_its_length():
+    assert enough_epochs(shoal_of(True), replace(RECIPE, learning_rate=0.001)) == RECIPE.epochs
+
+
+def test_a_training_of_few_evaluations_is_not_looked_at(noise, monkeypatch):
+    assert looked_steps(RECIPE, EPOCH) == SEGMENTS * EPOCH == math.ceil(LOOKED_AT * RECIPE.epochs * EPOCH)
+    short = replace(RECIPE, epochs=20.0)
+    assert looked_steps(short, EPOCH) == 0
+    monkeypatch.setattr(rehearsal.Shoal, "advance", None)
+    assert enough_epochs(noise, short) == 20.0
+
+
+def test_networks_that_diverge_say_nothing_about_the_length(noise):
+    assert enough_epochs(noise, replace(RECIPE, optimiser="gradient_descent", learning_rate=1e38)) == RECIPE.epochs
+
+
+def test_the_speed_is_measured_in_seconds_a_step(noise):
+    assert 1e-6 < measure_speed(noise, RECIPE) < 1
