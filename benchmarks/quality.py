@@ -1,6 +1,6 @@
 """Test error and log loss of ``shoal improve`` on ten fixed splits, beside the figures of other models in peers.json.
 
-    python benchmarks/quality.py [--budget 10s] [--seeds 3] [--set adult] [--rerun lightgbm,catboost,realmlp] [--save results.json]
+    python benchmarks/quality.py [--budget 12s] [--seeds 3] [--set adult] [--rerun lightgbm,catboost,realmlp] [--save results.json]
     python benchmarks/quality.py --others [--options="--final greedy"]
     python benchmarks/quality.py --large [--budget 90s] [--set skin]
 
@@ -180,7 +180,7 @@ def large(names: Iterable[str], budget: str, seeds: int, more: Sequence[str]) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Test error and log loss of shoal on fixed splits, beside its peers.")
-    parser.add_argument("--budget", help="10s by default; 90s for large tables")
+    parser.add_argument("--budget", help="12s by default; 90s for large tables")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--set", action="append", dest="sets", choices=tuple(MEASURED_BY_PEERS | OTHERS | LARGE), help="may be repeated")
     parser.add_argument("--others", action="store_true", help="the tables on which no peer was measured")
@@ -207,7 +207,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = written(table, Path(scratch))
             runs = {
-                "shoal": [improved(table, folder, options.budget or "10s", seed, options.options.split()) for seed in range(options.seeds)]
+                "shoal": [improved(table, folder, options.budget or "12s", seed, options.options.split()) for seed in range(options.seeds)]
             }
             runs |= {peer: [rerun(peer, folder, seed) for seed in range(options.seeds)] for peer in peers}
         seconds[name] = [each["seconds"] for each in runs["shoal"]]
