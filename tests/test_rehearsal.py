@@ -38,14 +38,29 @@ def noise():
 def test_where_networks_overfit_early_a_training_is_three_times_as_long_as_it_took_to_their_best(noise):
     numbers = noise.numbers([RECIPE] * 4, range(4))
     _, trace = noise.advance(noise.start(numbers), numbers, 0, EPOCH, SEGMENTS)
-    best = (np.argmin(trace.dev_loss, axis=0) + 1) * EPOCH  # of each network, by the losses of its dev rows
-    assert best.mean() < 0.5 * SEGMENTS * EPOCH
-    wanted = max(100, LONGER * best.mean())
+    best = (np.argmin(np.mean(trace.dev_loss, axis=1)) + 1) * EPOCH
+    assert best < 0.5 * SEGMENTS * EPOCH
+    wanted = max(100, LONGER * best)
     assert enough_epochs(noise, RECIPE) == math.ceil(wanted / EPOCH) < RECIPE.epochs
 
 
 def test_where_the_dev_loss_still_falls_a_training_keeps_its_length():
     assert enough_epochs(shoal_of(True), replace(RECIPE, learning_rate=0.001)) == RECIPE.epochs
+
+
+def test_a_dev_loss_that_only_jumps_does_not_shorten_a_training(noise, monkeypatch):
+    """The lowest of many jumps lies anywhere, and the last loss is above it; a later one is about as low."""
+    losses = 1 + 0.02 * np.random.default_rng(0).normal(size=(SEGMENTS, 4))
+    losses[3] -= 0.2
+    losses[8] -= 0.19
+
+    def advance(self, state, numbers, *steps):
+        return state, type("Trace", (), {"dev_loss": losses})
+
+    monkeypatch.setattr(rehearsal.Shoal, "advance", advance)
+    assert losses.mean(1).argmin() == 3 and (losses[-1] > losses[3]).all() and enough_epochs(noise, RECIPE) == RECIPE.epochs
+    losses[4:] += 0.5
+    assert enough_epochs(noise, RECIPE) == 12
 
 
 def test_a_training_of_few_evaluations_is_not_looked_at(noise, monkeypatch):

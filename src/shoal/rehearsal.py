@@ -13,7 +13,7 @@ from shoal.recipe import Recipe
 LOOKED_AT = 1 / 8
 """The share of a full training that is looked at."""
 PASSED = 3 / 4
-"""The best evaluation has passed where it lies on average before this share of the look."""
+"""The best evaluation has passed where it lies before this share of the look."""
 LONGER = 3.0
 """A training is then so many times as long as it took to get there: its learning rate decays in between, and the best evaluation comes
 at about its end."""
@@ -47,9 +47,10 @@ def looked_steps(recipe: Recipe, steps_per_epoch: int) -> int:
 def enough_epochs(shoal: Shoal, recipe: Recipe) -> float:
     """Epochs of training that are of use: the recipe's, or fewer where its networks begin to overfit early in them.
 
-    An eighth of the training is looked at, in as many networks as there is room for. Where the lowest dev loss lies well before its end,
-    what follows could only be thrown away, and the learning rate would still be high at the best evaluation. A training of twice the
-    length that it took to get there decays it, and takes a fraction of the time.
+    An eighth of the training is looked at, in as many networks as there is room for. Where their mean dev loss is lowest well before its
+    end, and the lowest of its last quarter lies higher by more than chance (two standard errors), what follows could only be thrown away,
+    and the learning rate would still be high at the best evaluation. A training of three times the length that it took to get there decays
+    it, and takes a fraction of the time.
 
     Args:
         shoal: of the recipe's shape; its networks are thrown away.
@@ -60,9 +61,13 @@ def enough_epochs(shoal: Shoal, recipe: Recipe) -> float:
         return recipe.epochs
     segment = segment_steps(shoal.steps_per_epoch)
     numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
-    state, _ = shoal.advance(shoal.start(numbers), numbers, 0, segment, steps // segment)
-    best = float(np.mean(np.asarray(state.best.age)))
-    if np.asarray(state.diverged).any() or best >= PASSED * steps:
+    _, trace = shoal.advance(shoal.start(numbers), numbers, 0, segment, steps // segment)
+    losses = np.asarray(trace.dev_loss, np.float64)
+    mean = losses.mean(1)
+    lowest, late = int(mean.argmin()), int(len(mean) * PASSED)
+    rise = losses[late + int(mean[late:].argmin())] - losses[lowest]
+    best = (lowest + 1) * segment
+    if best >= PASSED * steps or not rise.mean() > 2 * rise.std(ddof=min(1, len(rise) - 1)) / math.sqrt(len(rise)):
         return recipe.epochs
     wanted = max(LONGER * best, _FEWEST_STEPS)
     return min(recipe.epochs, math.ceil(wanted / segment) * segment / shoal.steps_per_epoch)
