@@ -136,7 +136,7 @@ class Shoals:
         return self._made[number]
 
 
-MOST_TO_LOOK = 0.15
+MOST_TO_LOOK = 0.2
 """Of the time left, for finding out how long a training is of use."""
 COMPILING = 2
 """Programs that are compiled at a time, each by one core."""
