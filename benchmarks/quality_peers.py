@@ -45,7 +45,7 @@ class Split:
         if self.is_classification:
             encoder = LabelEncoder().fit(np.concatenate([each.astype(str) for each in self.y.values()]))
             self.y = {part: encoder.transform(each.astype(str)) for part, each in self.y.items()}
-            self.classes = len(encoder.classes_)
+            self.classes = len(np.asarray(encoder.classes_))
         for name in self.categories:
             levels = pd.CategoricalDtype(sorted(tables["train"][name].dropna().astype(str).unique()))
             for part, each in tables.items():

@@ -374,7 +374,7 @@ def plan_seconds(
         reason = (
             f"the first recipes of {len(way.used)} shapes of network on {way.retrains} seeds each, for {rungs[0]:,} steps, and the best of "
         )
-        reason += f"them for {length}: {no_time}; it "
+        reason += f"them for {length}: {no_time if searches else 'a short budget does without a search'}; it "
     elif way.rounds:
         reason = f"{trials} trials in {len(way.used)} shape{'s' * (len(way.used) > 1)} of network, up to {length} each, "
     else:

@@ -1,6 +1,7 @@
 """All answers together: one record that survives JSON, a reason for everything that cannot be told, in seconds."""
 
 import time
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -54,6 +55,14 @@ def test_hardly_any_trials_have_reasons_only(trials):
     assert record.winner is record.importance is record.gain is None
     assert {"winner", "luck", "smallest", "gain", "importance", "interactions", "edges"} <= set(record.unknown)
     assert all(reason and reason[0].islower() for reason in record.unknown.values())
+
+
+def test_first_recipes_that_were_compared_say_nothing_of_a_search(found):
+    trials, space, plan = search(valley, 128)
+    record = answers(trials, space, replace(plan, first_recipes=True), inputs=20)
+    assert record.winner == found[0].winner and not record.top and not record.edges
+    assert set(record.unknown) == {"luck", "smallest", "best_so_far", "gain", "importance", "interactions", "architecture", "edges"}
+    assert {getattr(record, name) for name in record.unknown} == {None, ()}
 
 
 def test_trials_that_all_diverged_have_reasons_only():

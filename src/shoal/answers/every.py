@@ -21,6 +21,9 @@ from shoal.space import Space
 
 T = TypeVar("T")
 
+OF_DRAWN_TRIALS = ("luck", "smallest", "best_so_far", "gain", "importance", "interactions", "architecture", "edges")
+"""Answers that first recipes, compared without a search, do not give."""
+
 
 def answers(
     trials: Sequence[Trial],
@@ -65,6 +68,9 @@ def answers(
         return outcome
 
     best = told("winner", winner(trials, plan, count, recipe))
+    if plan.first_recipes:
+        nothing_drawn = f"no recipe was drawn: the first ones of {len(plan.shoals)} shapes of network were compared"
+        return Answers(winner=best, unknown=unknown | dict.fromkeys(OF_DRAWN_TRIALS, nothing_drawn))
     no_winner = "the winner is not known on fresh seeds"
     number = len(searched(trials))
     compared = compare(trials, space, plan)
