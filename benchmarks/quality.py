@@ -93,9 +93,9 @@ def scores(truth: np.ndarray, predicted: pl.DataFrame, task: str) -> dict[str, f
         return {"error": float(np.square(y - answers.astype(float)).sum() / np.square(y - y.mean()).sum())}
     names = [name for name in predicted.columns if name.startswith("p_")]
     probabilities = predicted.select(names).cast(pl.Float64).to_numpy()
-    columns = {name.removeprefix("p_"): probabilities[:, place] for place, name in enumerate(names)}
-    nothing = np.zeros(len(truth))  # for a class that no training row has
-    of_truth = np.array([columns.get(each, nothing)[row] for row, each in enumerate(truth)])
+    probabilities = np.column_stack([probabilities, np.zeros(len(truth))])  # the last is for a class that no training row has
+    places = {name.removeprefix("p_"): place for place, name in enumerate(names)}
+    of_truth = probabilities[np.arange(len(truth)), [places.get(each, -1) for each in truth]]
     return {"error": float(np.mean(truth != answers)), "log_loss": float(-np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)).mean())}
 
 
@@ -193,8 +193,9 @@ def main() -> None:
     if unknown := set(peers) - set(RERUN):
         parser.error(f"peers are {', '.join(RERUN)}; got {', '.join(sorted(unknown))}")
 
+    budget, more = options.budget or ("90s" if options.large else "12s"), options.options.split()
     if options.large:
-        sys.exit(int(not large(options.sets or LARGE, options.budget or "90s", options.seeds, options.options.split())))
+        sys.exit(int(not large(options.sets or LARGE, budget, options.seeds, more)))
     print(f"shoal on {platform.machine()}, {platform.python_version()}; recorded peers: {PEERS['machine']}")
     errors: Figures = {}
     losses: Figures = {}
@@ -206,9 +207,7 @@ def main() -> None:
             losses[name] = recorded("log_loss", name)
         with tempfile.TemporaryDirectory() as scratch:
             folder = written(table, Path(scratch))
-            runs = {
-                "shoal": [improved(table, folder, options.budget or "12s", seed, options.options.split()) for seed in range(options.seeds)]
-            }
+            runs = {"shoal": [improved(table, folder, budget, seed, more) for seed in range(options.seeds)]}
             runs |= {peer: [rerun(peer, folder, seed) for seed in range(options.seeds)] for peer in peers}
         seconds[name] = [each["seconds"] for each in runs["shoal"]]
         for peer, found in runs.items():

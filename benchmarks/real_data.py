@@ -54,9 +54,9 @@ OTHERS = {
 
 LARGE = {
     "kddcup99": Table("kddcup99_10pct", "label", "classification"),
-    "beijing_air": Table("beijing_air_12sites", "PM2.5", "regression", ("No",)),
+    "beijing_air": OTHERS["beijing_air"],
     "skin": Table("skin", "class", "classification"),
-    "shuttle": Table("shuttle", "Class", "classification"),
+    "shuttle": OTHERS["shuttle"],
 }
 """Tables of 58,000 to 494,000 rows, of which all are used."""
 

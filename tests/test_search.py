@@ -212,7 +212,7 @@ def test_a_search_that_is_stopped_ends_with_the_best_trial_so_far_and_goes_on_to
 
     def listener(event):
         heard.append(event)
-        stop.asked = len(heard) >= jobs
+        stop.asked = len(heard) == jobs
 
     stopped = searched(journal=FolderJournal(folder), listener=listener, stop=stop)
     assert stopped.stopped and len(heard) == jobs == len((tmp_path / "trials").read_bytes().splitlines())

@@ -19,8 +19,9 @@ import numpy as np
 from shoal import devices
 from shoal.errors import OptionError, Problem
 from shoal.halving import HALVING, Rungs, brackets
-from shoal.population import segment_steps
+from shoal.population import segment_steps, segments_of
 from shoal.records import LoopPlan, Plan, ShoalPlan
+from shoal.rehearsal import FEWEST_STEPS
 from shoal.samplers import MODELS
 from shoal.samplers.coarse_to_fine import COARSE_SHARE
 from shoal.space import Family, Space
@@ -69,7 +70,6 @@ JOB_SECONDS = 0.035
 """A job besides its steps: its networks begin or are put back, are read, and kept in a checkpoint."""
 _LENGTHS_OF_FIRST_RECIPES = ((1.0, 1.0), (1.0, 0.5), (1.0, 0.25), (1.0, COMPARED_AT), (0.85, COMPARED_AT), (0.7, COMPARED_AT))
 _TRAINING_SHARE = 0.85  # of the time left after measuring; the rest is for scoring, saving and a machine that slows down
-_FEWEST_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +303,7 @@ class _Costs:
         segment, per_epoch = segment_steps(self.steps_per_epoch[0]), self.steps_per_epoch[0]
         whole = sum(self.seconds(_Way(retrains, range(1), self.full, rounds)))
         steps = self.full * per_epoch * max(self.available, 0.0) / whole
-        return _Way(retrains, range(1), max(_FEWEST_STEPS, math.floor(steps / segment) * segment) / per_epoch, rounds)
+        return _Way(retrains, range(1), max(FEWEST_STEPS, math.floor(steps / segment) * segment) / per_epoch, rounds)
 
     def best(self, growing: bool, sound: bool, searches: bool) -> _Way:
         """The way that the time is spent (see ``plan_seconds``)."""
@@ -365,7 +365,8 @@ def plan_seconds(
     """
     available = seconds_left * _TRAINING_SHARE
     costs = _Costs(families, slots, speeds, steps_per_epoch, method, available, compares_first_recipes, lengthens)
-    way = costs.best(growing, sound or growing, searches or not budget.is_short)
+    searches = searches or not budget.is_short
+    way = costs.best(growing, sound or growing, searches)
     chosen, spent = tuple(costs.shoals(way)), tuple(costs.seconds(way))
     rungs, trials, expected = chosen[0].rungs, sum(shoal.trials for shoal in chosen), sum(spent)
     length = f"{rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch[way.used[0]]:.3g} epochs)"
@@ -583,4 +584,4 @@ def _two_rungs(way: _Way, steps_per_epoch: Sequence[int]) -> list[tuple[int, ...
 
 def _lengths(epochs: float, steps_per_epoch: Sequence[int]) -> list[tuple[int, int]]:
     """Each family's steps in a segment, and segments in a training."""
-    return [(segment_steps(steps), max(1, round(epochs * steps / segment_steps(steps)))) for steps in steps_per_epoch]
+    return [(segment_steps(steps), segments_of(epochs, steps)) for steps in steps_per_epoch]

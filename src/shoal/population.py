@@ -192,6 +192,11 @@ def segment_steps(steps_per_epoch: int) -> int:
     return math.ceil(steps_per_epoch / math.ceil(steps_per_epoch / BUFFER_STEPS))
 
 
+def segments_of(epochs: float, steps_per_epoch: int) -> int:
+    """Segments of a training of so many epochs: the nearest whole number, at least one."""
+    return max(1, round(epochs * steps_per_epoch / segment_steps(steps_per_epoch)))
+
+
 class Shoal:
     """The compiled programs of one layout and number of slots, working on one pair of tables.
 

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from shoal.population import Shoal, segment_steps
+from shoal.population import Shoal, segment_steps, segments_of
 from shoal.recipe import Recipe
 
 LOOKED_AT = 1 / 8
@@ -17,8 +17,9 @@ PASSED = 3 / 4
 LONGER = 3.0
 """A training is then so many times as long as it took to get there: its learning rate decays in between, and the best evaluation comes
 at about its end."""
+FEWEST_STEPS = 100
+"""Of any training: fewer would compare nothing."""
 _FEWEST_EVALUATIONS = 4
-_FEWEST_STEPS = 100
 _MEASURED_STEPS = 24
 _MEASUREMENTS = 3  # of which the shortest counts: what else the machine does only makes them longer
 
@@ -39,12 +40,11 @@ def measure_speed(shoal: Shoal, recipe: Recipe) -> float:
 
 def looked_steps(recipe: Recipe, steps_per_epoch: int) -> int:
     """Steps of the look at a recipe's training; 0 where too few evaluations would lie in it to say anything."""
-    segment = segment_steps(steps_per_epoch)
-    evaluations = math.ceil(LOOKED_AT * round(recipe.epochs * steps_per_epoch / segment))
-    return evaluations * segment if evaluations >= _FEWEST_EVALUATIONS else 0
+    evaluations = math.ceil(LOOKED_AT * segments_of(recipe.epochs, steps_per_epoch))
+    return evaluations * segment_steps(steps_per_epoch) if evaluations >= _FEWEST_EVALUATIONS else 0
 
 
-def enough_epochs(shoal: Shoal, recipe: Recipe) -> float:
+def enough_epochs(shoal: Shoal, recipe: Recipe, most_steps: float = math.inf) -> float:
     """Epochs of training that are of use: the recipe's, or fewer where its networks begin to overfit early in them.
 
     An eighth of the training is looked at, in as many networks as there is room for. Where their mean dev loss is lowest well before its
@@ -55,9 +55,10 @@ def enough_epochs(shoal: Shoal, recipe: Recipe) -> float:
     Args:
         shoal: of the recipe's shape; its networks are thrown away.
         recipe: the recipe.
+        most_steps: of the look; where it would take more, the recipe keeps its length.
     """
     steps = looked_steps(recipe, shoal.steps_per_epoch)
-    if not steps:
+    if not steps or steps > most_steps:
         return recipe.epochs
     segment = segment_steps(shoal.steps_per_epoch)
     numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
@@ -71,5 +72,5 @@ def enough_epochs(shoal: Shoal, recipe: Recipe) -> float:
     best = (lowest + 1) * segment
     if not rise.mean() > 2 * rise.std(ddof=min(1, len(rise) - 1)) / math.sqrt(len(rise)):
         return recipe.epochs
-    wanted = max(LONGER * best, _FEWEST_STEPS)
+    wanted = max(LONGER * best, FEWEST_STEPS)
     return min(recipe.epochs, math.ceil(wanted / segment) * segment / shoal.steps_per_epoch)

@@ -23,7 +23,7 @@ from shoal.measurements import Signals
 from shoal.model import Model
 from shoal.nets.network import Layout
 from shoal.nets.pixels import Pixels, normalised
-from shoal.population import Members, Shoal, Tables, join, members, segment_steps, slots_within, take
+from shoal.population import Members, Shoal, Tables, join, members, segment_steps, segments_of, slots_within, take
 from shoal.probes import signals
 from shoal.recipe import Recipe, Shape, techniques_of
 from shoal.records import Part, Trace, Trial, TrialStatus
@@ -280,8 +280,7 @@ def width_class(recipe: Recipe) -> int:
 def whole_segments(recipe: Recipe, tables: Tables) -> int:
     """The steps of a recipe's full training, as a whole number of segments."""
     steps_per_epoch = tables.steps_per_epoch(tables.batch_size(recipe.shape))
-    segment = segment_steps(steps_per_epoch)
-    return max(1, round(recipe.epochs * steps_per_epoch / segment)) * segment
+    return segments_of(recipe.epochs, steps_per_epoch) * segment_steps(steps_per_epoch)
 
 
 def _result(job: str, state: State, traces: list[Trace], probed: list[Signals]) -> JobResult:

@@ -33,7 +33,7 @@ from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
 from shoal.recording import Recording
 from shoal.records import Plan
-from shoal.rehearsal import enough_epochs, looked_steps, measure_speed
+from shoal.rehearsal import enough_epochs, measure_speed
 from shoal.search import Search, Searched
 from shoal.space import Family, Space
 from shoal.trainer import MEMORY, Trainer
@@ -193,12 +193,10 @@ def make_plan(
     besides = stages.total - begun if budget.is_short else 0.0
     speeds = [Speed(measure_speed(made[number], family.base), compiling[number]) for number, family in enumerate(families)]
     until = budget.seconds + besides - reserve
-    full = families[0].base.epochs
-    looks = space.by_promise and not space.growing and trainer.dataset.picture is None
-    looked = speeds[0].step * looked_steps(families[0].base, steps_per_epoch[0])
-    enough = enough_epochs(made[0], families[0].base) if looks and looked <= MOST_TO_LOOK * (until - stages.total) else full
-    if enough < full:
-        families = tuple(with_length(family, enough) for family in families)
+    enough = full = families[0].base.epochs
+    if space.by_promise and not space.growing and trainer.dataset.picture is None:
+        enough = enough_epochs(made[0], families[0].base, MOST_TO_LOOK * (until - stages.total) / max(speeds[0].step, 1e-9))
+        families = tuple(with_length(family, enough) for family in families) if enough < full else families
     facts = families, slots, speeds, steps_per_epoch, method
     growing, sound = space.growing, space.by_promise
     plan = plan_seconds(budget, until - stages.total, *facts, growing, sound, first_recipes, lengthens=enough == full, searches=searches)

@@ -130,9 +130,10 @@ def _recipe(run: Run) -> RenderableType:
     searched = sum(trial.purpose == "search" for trial in run.trials)
     retrained = sum(trial.purpose == "retrain" and trial.recipe == run.recipe for trial in run.trials)
     programs = f"{run.compilations} program{'' if run.compilations == 1 else 's'} compiled"
-    found = f"best of {searched} trials, retrained" if searched else "the recipe, trained"
-    found = f"best of the first recipes of {len(run.plan.shoals)} shapes, each" if run.plan.first_recipes else found
-    seeds = f"{found} on {retrained} {'' if run.plan.first_recipes else 'fresh '}seed{'' if retrained == 1 else 's'}"
+    own = f"{retrained} fresh seed{'' if retrained == 1 else 's'}"
+    seeds = f"best of {searched} trials, retrained on {own}" if searched else f"the recipe, trained on {own}"
+    if run.plan.first_recipes:
+        seeds = f"best of the first recipes of {len(run.plan.shoals)} shapes, each on {retrained} seeds"
     if run.stopped and not retrained:
         seeds = f"best of {searched} trials so far, on its own seed"
     effort = f"{seeds}; {duration(run.seconds)}, {programs}"
