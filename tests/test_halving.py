@@ -180,6 +180,15 @@ def test_a_search_that_waits_takes_the_shoals_that_its_plan_counts(rounds, slots
     assert taken == [round(seconds / (1 + JOB_SECONDS)) for seconds in planned]
 
 
+def test_a_plan_counts_trials_and_not_shoals_where_shapes_have_different_slots():
+    """133 of 400 go on: half counted as of the shape of 8 slots, half evenly: 80 of it (10 jobs) and 53 of the other (1.7)."""
+    shoals = [ShoalPlan(1, 8, "relu", "none", 32, slots, 10 * slots, 1.0, (1, 3, 9)) for slots in (8, 32)]
+    first, second, third, retraining = rung_seconds(shoals, 1, "async")
+    assert first == pytest.approx(20 * (1 + JOB_SECONDS)) and retraining == pytest.approx(9 + JOB_SECONDS)
+    assert second == pytest.approx(12 * (2 + JOB_SECONDS))
+    assert third == pytest.approx(4 * (6 + JOB_SECONDS))  # 44: 22 and 4.4 of it, 17.8 of the other: 3.9 jobs
+
+
 def test_brackets_begin_where_the_ones_before_have_left_and_never_touch_their_trials():
     known, reached = [], []
     sampler = Listed([0] * 40)

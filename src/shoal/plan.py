@@ -32,6 +32,9 @@ MOST_ROUNDS = 27
 FINER = 1.5
 """How many more shoals go on to the rungs above the first with a sampler that learns, whose later trials are better; from real searches."""
 
+OF_THE_DEAREST = 0.5
+"""The share of the trials going on that is taken to be of the dearest shape, by a sampler that does not learn; from real searches."""
+
 MOST_HALVINGS = 3
 """The first rung is at least a 27th of the full training: on less of it ranks say little."""
 
@@ -401,28 +404,50 @@ def plan_seconds(
 
 
 def rung_seconds(shoals: Sequence[ShoalPlan], retrains: int, halving: Rungs, sampler: str = "sobol") -> list[float]:
-    """What each rung should take if every shape keeps its share of the shoals, and last the retraining of the dearest shape.
+    """What each rung should take, and last the retraining of the dearest shape.
 
-    A sampler that learns draws about half of the trials where the best ones were. Which shape that is nobody knows; the dearest one is
-    taken to be it, since large networks mostly win. And where trials go on without waiting for the better ones that are drawn later,
-    ``FINER`` times as many go on.
+    Of which shapes the trials are that go on nobody knows. Half of them are taken to be of the dearest, since large networks mostly win,
+    the others of all shapes alike. A sampler that learns draws about half of its trials where the best ones were, and all who go on are
+    taken to be of the dearest shape; ``FINER`` times as many where they go on without waiting for the better ones that are drawn later.
 
     A shape of which no speed was measured counts as free. A shoal of fewer slots than fresh seeds is retrained more than once.
     """
     learns = sampler == "coarse-to-fine" or sampler in MODELS
     more = FINER if halving == "async" and learns else 1.0
-    rungs = len(shoals[0].rungs)
+    rungs, trials = len(shoals[0].rungs), sum(shoal.trials for shoal in shoals)
     rounds = [math.ceil(shoal.trials / shoal.slots) for shoal in shoals]
     seconds = [0.0] * rungs
     for count, first in brackets(halving, sum(rounds), rungs):
-        for rung in range(first, rungs):
-            turns = math.ceil(count / HALVING ** (rung - first)) * (more if rung > first else 1.0)
-            costs = [_job_seconds(shoal, shoal.rungs[rung - 1] if rung > first else 0, shoal.rungs[rung]) for shoal in shoals]
-            evenly = sum(cost * own for cost, own in zip(costs, rounds, strict=True)) / sum(rounds)
-            learned = (1.0 if rung > first else 1 - COARSE_SHARE) if learns else 0.0
-            seconds[rung] += turns * (learned * max(costs) + (1 - learned) * evenly)
+        costs = [_job_seconds(shoal, 0, shoal.rungs[first]) for shoal in shoals]
+        evenly = sum(cost * own for cost, own in zip(costs, rounds, strict=True)) / sum(rounds)
+        learned = 1 - COARSE_SHARE if learns else 0.0
+        seconds[first] += count * (learned * max(costs) + (1 - learned) * evenly)
+        drawn = [count / sum(rounds) * (learned * trials + (1 - learned) * shoal.trials) for shoal in shoals]
+        for rung in range(first + 1, rungs):
+            going_on = count / sum(rounds) * trials / HALVING ** (rung - first) * more
+            seconds[rung] += _seconds_to_go_on(shoals, rung, going_on, drawn, 1.0 if learns else OF_THE_DEAREST)
     retraining = max(math.ceil(retrains / shoal.slots) * _job_seconds(shoal, 0, shoal.rungs[-1]) for shoal in shoals)
     return [*seconds, retraining]
+
+
+def _seconds_to_go_on(shoals: Sequence[ShoalPlan], rung: int, trials: float, drawn: Sequence[float], of_the_dearest: float) -> float:
+    """What it takes to train so many trials from the rung below, in whole jobs.
+
+    Args:
+        shoals: the shapes.
+        rung: where they go.
+        trials: how many go on.
+        drawn: how many of each shape there may be.
+        of_the_dearest: the share of them that are of the shape that is dearest per network, and then of the next, as far as there are any.
+    """
+    costs = [_job_seconds(shoal, shoal.rungs[rung - 1], shoal.rungs[rung]) for shoal in shoals]
+    left, evenly = of_the_dearest * trials, (1 - of_the_dearest) * trials / sum(drawn)
+    seconds = jobs = 0.0
+    for cost, shoal, most in sorted(zip(costs, shoals, drawn, strict=True), key=lambda each: -each[0] / each[1].slots):
+        of_it = min(left, (1 - evenly) * most)
+        own = (of_it + evenly * most) / shoal.slots
+        left, jobs, seconds = left - of_it, jobs + own, seconds + own * cost
+    return seconds * math.ceil(jobs - 1e-9) / jobs
 
 
 def _job_seconds(shoal: ShoalPlan, begin: int, end: int) -> float:
