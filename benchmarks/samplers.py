@@ -28,7 +28,7 @@ from shoal.samplers import make_sampler
 
 DEFAULT = "coarse-to-fine"
 SAMPLERS = ("grid", "random", "sobol", "halton", "coarse-to-fine", "tpe", "cma-es", "gp")
-MOST_REPLAYS = {"tpe": {32: 100, 128: 40, 512: 6}, "cma-es": {32: 100, 128: 40, 512: 10}, "gp": {32: 6, 128: 0, 512: 0}}
+MOST_REPLAYS = {"tpe": {32: 100, 128: 40, 512: 40}, "cma-es": {32: 100, 128: 40, 512: 40}, "gp": {32: 40, 128: 20, 512: 0}}
 """Of samplers that take long."""
 SLOTS = 8
 BEST = 0.1

@@ -62,6 +62,22 @@ def test_repeated_quantiles_make_fewer_bins_and_no_infinite_slopes():
     assert (np.diff(encoded.sum(1)) > 0).all()
 
 
+def test_where_one_value_has_most_of_the_rows_the_bins_lie_at_quantiles_of_the_others():
+    """Quantiles of all rows would leave two bins for what varies: like the capital gains of a census, which are mostly 0."""
+    others = np.random.default_rng(2).exponential(size=900)
+    x = np.concatenate([np.zeros(9100), others])[:, None].astype(np.float32)
+    edges = np.concatenate([[0], np.quantile(others.astype(np.float32), np.linspace(0, 1, BINS))])
+    for value in (0.0, 0.01, 0.5, 2.0, 9.0):
+        np.testing.assert_allclose(encode(jnp.array([[value]], jnp.float32), fit(x))[0, :BINS], one_by_one(value, edges), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("others", "bins"), [(20, 0), (70, 3), (100, 4)])
+def test_no_bin_of_rare_values_holds_fewer_than_32_rows(others, bins):
+    """Of 20 the column is left as it is; a bin more leads from the frequent value to the lowest of the others."""
+    x = np.concatenate([np.zeros(5000), np.linspace(1, 2, others)])[:, None].astype(np.float32)
+    assert fit(x).used().sum() == bins
+
+
 def begun(encoded, frequency_scale=0.3):
     streams = tuple(noise.stream(7, number) for number in range(3))
     return jax.tree.map(np.asarray, begin_periodic(streams, encoded, jnp.float32(frequency_scale), jnp.float32))

@@ -1,7 +1,8 @@
 """Encodings of numeric inputs, computed inside the compiled step: piecewise-linear, or by cosines that are learned.
 
 **Piecewise-linear.** Source: Gorishniy, Rubachev and Babenko (2022), "On Embeddings for Numerical Features in Tabular Deep Learning".
-An input with bin edges ``b_0 < ... < b_T`` (quantiles of the training rows) becomes ``T`` further inputs::
+An input with bin edges ``b_0 < ... < b_T`` (quantiles of the training rows; where one value has most of the rows, it and quantiles of the
+others) becomes ``T`` further inputs::
 
     e_t = (x - b_(t-1)) / (b_t - b_(t-1)),   at least 0 except for t = 1,   at most 1 except for t = T
 
@@ -37,6 +38,9 @@ FREQUENCIES, PERIODIC = 16, 4
 BINS = 16
 FEWEST_VALUES = 8
 """An input with fewer different values (a flag, a level) is left as it is."""
+
+FEWEST_ROWS_OF_A_BIN = 32
+"""Where one value has most of the rows, of the bins of the others."""
 
 ROWS_FOR_QUANTILES = 50_000
 COLUMN_MULTIPLE = 4
@@ -136,9 +140,24 @@ _COSINE = (
 
 
 def _edges(values: np.ndarray) -> np.ndarray | None:
+    """The edges of a column's bins, or ``None`` where it is left as it is.
+
+    Where one value has so many of the rows that hardly a quantile lies elsewhere (an amount that is mostly 0), it has an edge of its own,
+    and the bins lie at the quantiles of the other rows.
+    """
     if len(np.unique(values[:1000])) < FEWEST_VALUES and len(np.unique(values)) < FEWEST_VALUES:
         return None
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)).astype(np.float32))
-    # Edges closer than float32 can tell apart would make slopes that overflow.
-    edges = edges[np.concatenate([[True], np.diff(edges) > 1e-5])]
+    edges = _apart(np.quantile(values, np.linspace(0, 1, BINS + 1)))
+    if len(edges) <= 3:
+        each, rows = np.unique(values, return_counts=True)
+        most_frequent = each[rows.argmax()]
+        others = values[values != most_frequent]
+        bins = min(BINS - 1, len(others) // FEWEST_ROWS_OF_A_BIN)
+        edges = _apart(np.append(np.quantile(others, np.linspace(0, 1, bins + 1)), most_frequent)) if bins else edges
     return edges if len(edges) > 2 else None
+
+
+def _apart(values: np.ndarray) -> np.ndarray:
+    """Values in order, without those closer than float32 can tell apart, between which slopes would overflow."""
+    edges = np.unique(values.astype(np.float32))
+    return edges[np.concatenate([[True], np.diff(edges) > 1e-5])]
