@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from shoal.diagnose.gaps import Errors
+from shoal.interval import number
 from shoal.measurements import Measurements
 from shoal.recipe import Recipe
 from shoal.records import Interval, Trial, Verdict
@@ -67,6 +68,16 @@ class Check:
     advice: str
     look: Callable[[Case], Outcome | None]
     """``None`` where the run is healthy in this respect."""
+
+
+def about(value: float) -> str:
+    """A number with two digits, large ones without an exponent.
+
+    Example:
+        >>> about(0.0783), about(7634.2)
+        ('0.078', '7,600')
+    """
+    return number(float(f"{value:.2g}"), digits=3)
 
 
 def plain(size: Interval) -> list[float]:

@@ -56,7 +56,7 @@ def _no_test(case: Case) -> Outcome | None:
     if not case.dev_chooses:
         return Outcome("The dev rows had no say in this model, so that its dev score is not optimistic.", {}, "not applicable")
     tried = sum(trial.purpose == "search" for trial in case.trials)
-    chosen = f"the best of {tried:,} trials on these rows" if tried else "chosen on these rows"
+    chosen = f"the best of {tried:,} trials on these rows" if tried else "a network that was chosen on these rows"
     return Outcome(f"There is no test part, and the dev score is that of {chosen}: it is optimistic.", {"trials": tried})
 
 
@@ -192,7 +192,7 @@ CHECKS: tuple[Check, ...] = (
         "SH107",
         "A reference model is ahead",
         "medium",
-        "paired 95 % interval of the difference above 0",
+        "paired 95 % interval of the difference above 0; high where the difference is above the threshold of the gaps",
         "paired bootstrap on the same dev rows (Efron and Tibshirani 1993)",
         "Give the search a larger budget; if the reference stays ahead, use the reference.",
         _reference_ahead,

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from shoal.diagnose.case import Case, Check, Outcome, Severity, plain
+from shoal.diagnose.case import Case, Check, Outcome, Severity, about, plain
 from shoal.diagnose.seeds import factor_over_seeds, seeds_to_settle
 from shoal.diagnose.verdict import above
 from shoal.interval import Interval
@@ -276,7 +276,7 @@ def _power(size: Interval, exponent: int) -> Interval:
 
 
 def _span(size: Interval) -> str:
-    return f"{size.value:.2g} ({size.low:.2g} to {size.high:.2g})"
+    return f"{about(size.value)} ({about(size.low)} to {about(size.high)})"
 
 
 def _share(size: Interval) -> str:
@@ -299,7 +299,8 @@ CHECKS: tuple[Check, ...] = (
         "SH402",
         "Exploding gradients",
         "high",
-        f"factor per hidden layer above {GROWING:g}, and over all of them above {GROWN:g}, before the first step",
+        f"factor per hidden layer above {GROWING:g}, and over all of them above {GROWN:g}, before the first step; medium where the "
+        "training outgrows it",
         "Glorot and Bengio 2010; Pascanu, Mikolov and Bengio 2013; limits beyond what sound networks show on real tables",
         "Initialise with xavier or he at a gain of 1, clip the gradient's norm, or use batch or layer norm.",
         _measured(_exploding),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shoal.diagnose.case import Case, Check, Outcome, Severity, plain
+from shoal.diagnose.case import Case, Check, Outcome, Severity, about, plain
 from shoal.diagnose.verdict import say, threshold
 from shoal.interval import Interval
 from shoal.losses import NOT_LEARNED
@@ -64,11 +64,12 @@ def still_improving(case: Case) -> bool:
 
 def _diverged(case: Case) -> Outcome | None:
     search = [trial for trial in case.trials if trial.purpose == "search"]
-    lost = sum(trial.status == "diverged" for trial in search)
-    retrained = sum(trial.status == "diverged" for trial in case.trials if trial.purpose == "retrain")
+    final = [trial for trial in case.trials if trial.purpose == "retrain"]
+    lost, retrained = (sum(trial.status == "diverged" for trial in trials) for trials in (search, final))
     if not lost + retrained:
         return None
-    text = f"{lost:,} of {len(search):,} searched networks diverged" + (f", and {retrained} of the retrained ones." if retrained else ".")
+    counted = ((lost, len(search), "searched"), (retrained, len(final), "final"))
+    text = f"{' and '.join(f'{some:,} of {all_:,} {which} networks' for some, all_, which in counted if all_)} diverged."
     share = lost / len(search) if search else 0.0
     severity: Severity = "high" if retrained else "medium" if share >= MANY_DIVERGED else "note"
     return Outcome(text, {"diverged": lost, "searched": len(search), "retrained_diverged": retrained}, severity=severity)
@@ -218,7 +219,7 @@ def _inputs_not_normalised(case: Case) -> Outcome | None:
         return Outcome("The inputs' scales were not measured.", {}, "not applicable")
     if case.recipe.input_normalisation != "none" or SMALL_INPUTS <= scales[1] <= LARGE_INPUTS:
         return None
-    text = f"The inputs go into the network as they are; their root mean squares lie between {scales[0]:.2g} and {scales[1]:.2g}."
+    text = f"The inputs go into the network as they are; their root mean squares lie between {about(scales[0])} and {about(scales[1])}."
     return Outcome(text, {"smallest": scales[0], "largest": scales[1]})
 
 
@@ -230,8 +231,9 @@ def _over_regularised(case: Case) -> Outcome | None:
     if not strong or not behind or case.errors.difference("dev", "train").size.low > threshold(case.errors):
         return None
     name = max(behind, key=lambda each: behind[each].value)
+    verb = "holds" if len(strong) == 1 else "hold"
     text = (
-        f"{' and '.join(strong)} hold the network back: its train and dev errors are alike, and {name} makes an error that is "
+        f"{' and '.join(strong)} {verb} the network back: its train and dev errors are alike, and {name} makes an error that is "
         f"{say(behind[name], case.errors.metric)} lower on the same dev rows."
     )
     return Outcome(text, {"settings": list(strong), "behind": plain(behind[name]), "reference": name}, gain=behind[name].value)
@@ -258,7 +260,7 @@ CHECKS: tuple[Check, ...] = (
         "SH201",
         "Trials diverged",
         "medium",
-        f"any; medium from {MANY_DIVERGED:.0%}",
+        f"any: a note; medium from {MANY_DIVERGED:.0%} of the searched networks, high where a final one did",
         "house convention",
         "Harmless in a wide search; where many diverge, lower the highest learning rate or clip the gradient.",
         _diverged,
@@ -312,7 +314,7 @@ CHECKS: tuple[Check, ...] = (
         "SH207",
         "Past its best",
         "note",
-        f"dev loss over {ROSE_AGAIN:.0%} above its minimum at the end",
+        f"dev loss over {ROSE_AGAIN:.0%} above its minimum at the end; low over {ROSE_FAR:.0%}",
         "Prechelt 1998, early stopping",
         "Stop earlier (patience) to save time, or regularise more so that later weights are worth having.",
         _past_best,
