@@ -56,10 +56,13 @@ class Trial:
     rung: int
     """The last rung it reached, from 0."""
     steps: int
+    """How many it trained."""
     best_step: int
+    """The step whose weights were kept."""
     score: float | None
     """Its best dev loss; ``None`` if it diverged before the first evaluation."""
     purpose: Literal["search", "retrain"] = "search"
+    """``retrain``: the winner's recipe on a fresh seed."""
     trace: Trace = field(default_factory=Trace)
 
 
@@ -98,7 +101,9 @@ class Baseline:
     detail: str
     """The model in words, and the rows it was trained on where they are fewer."""
     dev: Interval
+    """Its score on the dev rows, in the run's metric."""
     test: Interval | None
+    """On the test rows; ``None`` where there are none."""
     seconds: float
 
 
@@ -111,9 +116,13 @@ class Gap:
 
     name: Literal["avoidable bias", "variance", "mismatch", "overfitting to dev"]
     size: Interval
+    """The later error minus the earlier one, with its 95 % interval."""
     threshold: float
+    """Above this it matters."""
     high: Answer
+    """Whether it lies above the threshold, as far as its interval tells."""
     explanation: str
+    """The same in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,7 @@ class Verdict:
     """One or two sentences with the numbers in them."""
     gaps: tuple[Gap, ...]
     target_error: float
+    """The error that is possible; an estimate is the lowest dev error that anything trained on these rows reached: it may be lower."""
     target_error_source: Literal["stated", "estimated"]
 
 
@@ -133,11 +143,15 @@ class Finding:
     """A diagnosis with its evidence."""
 
     code: str
+    """Such as ``SH102``; it never changes."""
     title: str
     severity: Literal["high", "medium", "low", "note"]
     text: str
+    """What was seen, with numbers and intervals; where it cannot be told or does not apply, why."""
     advice: str
+    """What to do."""
     evidence: dict[str, Any] = field(default_factory=dict)
+    """The numbers of the text."""
     outcome: Literal["found", "cannot tell", "not applicable"] = "found"
     gain: float | None = None
     """How much lower the dev error could be without it, at most, as far as the evidence tells."""
@@ -246,9 +260,11 @@ class Plan:
     rungs: tuple[int, ...]
     """Steps of the first shape at which trials are compared; the last is the full training."""
     trials: int
+    """Recipes that are drawn."""
     retrains: int
     """Fresh seeds on which the winner is trained again."""
     reason: str
+    """Why it is so, in words."""
     sampler: str = "sobol"
     """What draws the trials."""
     halving: Literal["async", "halving", "hyperband", "none"] = "halving"
@@ -285,15 +301,21 @@ class Run:
     notes: tuple[str, ...]
     """Things said plainly about the data that are not errors."""
     plan: Plan
+    """What the budget was turned into."""
     recipe: Recipe
     """The winner."""
     scores: dict[str, dict[str, Interval]]
     """``scores[part][metric]`` of the final model, for train, (train_dev,) dev and (test)."""
     baselines: tuple[Baseline, ...]
+    """Simpler models on the same rows."""
     verdict: Verdict
+    """What limits the model."""
     next_step: str
+    """The one thing to do next."""
     findings: tuple[Finding, ...]
+    """Best first: by how much lower the dev error could be without them."""
     trials: tuple[Trial, ...]
+    """Those of the search and the final networks."""
     seconds: float
     stages: dict[str, float]
     """Seconds spent in each stage."""
@@ -322,10 +344,15 @@ class Diagnosis:
     subject: str
     """What was diagnosed, in words: a run, or an estimator with its parameters."""
     source: str
+    """Where the rows came from."""
     target: str
+    """Name of the target's column."""
     task: Task
+    """``classification``, ``regression`` or ``multi_label``."""
     metric: str
+    """What the scores are in."""
     greater_is_better: bool
+    """Whether more of the metric is better."""
     rows: dict[str, int]
     """Of each part that was looked at."""
     scores: dict[str, Interval]
@@ -333,7 +360,9 @@ class Diagnosis:
     references: dict[str, Interval]
     """In the metric, on dev, of the models to compare with."""
     verdict: Verdict
+    """What limits the model."""
     next_step: str
+    """The one thing to do next."""
     findings: tuple[Finding, ...]
     """Best first: by how much lower the dev error could be without them; what cannot be told and what does not apply last."""
     healthy: dict[str, str]

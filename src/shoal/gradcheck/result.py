@@ -43,6 +43,7 @@ class GradientCheck:
     """How well a gradient agrees with the two-sided differences of its cost; printing it tells the whole story."""
 
     verdict: Verdict
+    """``correct``, ``look again`` or ``wrong``."""
     relative_error: float
     """``||d - dtheta|| / (||d|| + ||dtheta||)`` over the checked coordinates."""
     explanation: str
@@ -56,6 +57,7 @@ class GradientCheck:
     checked: int
     """Coordinates that were compared, those at kinks included."""
     total: int
+    """Coordinates in all."""
     epsilon: float
     """The step: ``e_i = epsilon * max(1, |theta_i|)``."""
     round_off: float
