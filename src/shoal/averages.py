@@ -4,7 +4,7 @@
 the two formulas, which also work inside compiled programs. A value that is NaN or infinite is not hidden: its average and every
 later one are no finite numbers either. Drop or fill missing values before averaging.
 
-Source: METHOD of the course "Improving Deep Neural Networks", Exponentially Weighted Averages and Bias Correction.
+Source: the course "Improving Deep Neural Networks", Exponentially Weighted Averages and Bias Correction.
 """
 
 from __future__ import annotations

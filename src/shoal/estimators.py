@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import msgspec
 import narwhals as nw
@@ -63,7 +63,7 @@ class _ShoalEstimator(BaseEstimator):
     metric: str | None
     random_state: Any
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_dev: Any = None, y_dev: Any = None):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_dev: Any = None, y_dev: Any = None) -> Self:
         """Search for a good network and train it on fresh seeds.
 
         Args:

@@ -296,9 +296,9 @@ def search(
         continue_from: an earlier run's folder, or an Optuna study (``sqlite:///trials.db#name``, or the path of a ``.db`` file): its best
             recipes are tried first.
         storage: address of a database (SQLite, PostgreSQL or MySQL) in which processes that search together share their trials.
+        study: name of the study there, ``shoal`` by default.
         checkpoint: when what is trained is kept in ``out`` for ``resume``: after every ``rung``, ``off``, or at most once in a time such
             as ``30s``, so that less is written, and more has to be trained again.
-        study: name of the study there, ``shoal`` by default.
 
     Returns:
         The record and the model, as ``improve`` gives them.
@@ -443,6 +443,9 @@ def resume(path: str | Path, *, listener: Listener = silent, stop: Stop | None =
         path: the run's folder.
         listener: is told about progress.
         stop: as for ``improve``.
+
+    Returns:
+        The record and the model, as ``improve`` gives them.
 
     Raises:
         RunFolderError: there is no run, its data was not a file, or the data changed since.

@@ -151,6 +151,11 @@ def to_toml(space: Space, *, commented: bool = False) -> str:
 def write_space(space: Space, path: str | Path, *, commented: bool = False) -> None:
     """Write a space as a TOML file that ``read_space`` reads; a file of that name is replaced.
 
+    Args:
+        space: any space.
+        path: should end in ``.toml``, which ``read_space`` asks for.
+        commented: say what each parameter is above it.
+
     Raises:
         RunFolderError: the file cannot be written; nothing is left behind.
     """

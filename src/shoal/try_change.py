@@ -35,7 +35,7 @@ def try_change(run: str | Path, change: Mapping[str, Any], *, seeds: int = RETRA
     Args:
         run: the folder of a run whose data is a file that is still there.
         change: new values of settings of the recipe, such as ``{"keep_prob": 0.8}``; ``dropout`` is the share that is switched off.
-        seeds: networks of each recipe.
+        seeds: networks of each recipe; 8 unless stated.
         listener: is told about progress.
 
     Returns:

@@ -43,8 +43,8 @@ def check_gradients(
             are no floats stay as they are. A module and a recipe bring their own parameters.
         gradient: a function from ``point`` to the gradient, in the same structure; both functions then get NumPy arrays.
         loss: a function from the module to a scalar tensor. It gets a copy in double precision, so its data must be float64 too.
-        samples: the most coordinates to compare, at least one of every array and the rest at random; ``None`` for all. Each takes two
-            evaluations of the cost, and some twenty more where it disagrees.
+        samples: the most coordinates to compare, 2,000 unless stated, at least one of every array and the rest at random; ``None`` for
+            all. Each takes two evaluations of the cost, and some twenty more where it disagrees.
         epsilon: the step relative to ``max(1, |theta_i|)``; ``None`` for 1e-5, or more where the cost's round-off asks for it. A
             coordinate that disagrees is measured with smaller steps as well.
         seed: of the random choice of coordinates.

@@ -3,7 +3,7 @@
 With ``n_in`` and ``n_out`` the true numbers of units that a layer joins (not the padded ones) and ``gain`` the recipe's factor:
 
 ================  ===================================================================================================
-``zeros``         0: every unit of a layer stays the same as its neighbours, whatever the training (METHOD 3.3)
+``zeros``         0: every unit of a layer stays the same as its neighbours, whatever the training
 ``small_random``  normal, standard deviation ``0.01 gain``
 ``xavier``        normal, ``gain sqrt(1/n_in)``: the course's form for tanh; also LeCun's, for SELU
 ``glorot``        normal, ``gain sqrt(2/(n_in + n_out))``: Glorot and Bengio (2010)
