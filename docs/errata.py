@@ -130,7 +130,7 @@ def high_dev_error() -> list[Figure]:
     for train, dev in ((0.15, 0.16), (0.15, 0.30), (0.01, 0.11)):
         verdict = judge(measure({"train": answered(train), "dev": answered(dev)}, METRICS["error"]), 0.01)
         printed = "high variance" if dev > 0.1 else "low variance"
-        figures.append((f"train error {train:.0%}, dev error {dev:.0%}", printed, verdict.title))
+        figures.append((f"train error {100 * train:.0f} %, dev error {100 * dev:.0f} %", printed, verdict.title))
     return figures
 
 

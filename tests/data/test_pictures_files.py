@@ -363,7 +363,7 @@ def test_many_broken_pictures_are_an_error_that_names_ten(tmp_path):
     class_folders(tmp_path, 20)
     for number in range(12):
         (tmp_path / "cat" / f"bad{number}.png").write_bytes(b"none")
-    with pytest.raises(DataError, match=r"at least 90%.*12 of 52.*bad0.*and 2 more"):
+    with pytest.raises(DataError, match=r"at least 90 %.*12 of 52.*bad0.*and 2 more"):
         load(tmp_path)
 
 

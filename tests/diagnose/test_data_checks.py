@@ -28,7 +28,7 @@ ALIKE = TwoSample("train", "dev", (4000, 4000), span(0.51, 0.02), 0.3)
 DRIFT = replace(TOLD, first="the earlier rows", second="the later rows")
 NO_REPEATS = Repeats("dev", 1000, 0, Interval(0.0, 0.0, 0.004), Interval(0.001, 0.0, 0.002), 0.0)
 REPEATED = Repeats("dev", 1000, 300, span(0.3, 0.03), Interval(0.001, 0.0, 0.002), 0.01)
-LEAK = ColumnClue("copy", 0.999, "copy alone leaves 0.10% of the trivial error in y, all columns not under suspicion leave 40.0%", 0.6)
+LEAK = ColumnClue("copy", 0.999, "copy alone leaves 0.10 % of the trivial error in y, all columns not under suspicion leave 40.0 %", 0.6)
 
 APART = DataFaults("separate tables", ALIKE, TargetShift((4000, 4000), 0.4, 0.01, ""), exact=NO_REPEATS, near=NO_REPEATS)
 SHUFFLED = DataFaults("shuffled", drift=ALIKE, exact=NO_REPEATS, near=NO_REPEATS, label_noise=span(0.01, 0.01))

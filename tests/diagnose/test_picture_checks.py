@@ -57,10 +57,10 @@ def test_repeated_pictures_are_counted_named_and_weighed():
     finding = found["SH312"]
     assert (finding.severity, finding.outcome) == ("high", "found")
     assert (
-        "50 of 1,000 dev pictures are among the training pictures, 5.0% (4.0% to 6.0%): 30 to the last byte and 20 but for little"
+        "50 of 1,000 dev pictures are among the training pictures, 5.0 % (4.0 % to 6.0 %): 30 to the last byte and 20 but for little"
         in finding.text
     )
-    assert "by chance it would be 0.1% (0.1% to 0.1%), about 1." in finding.text and "2.0% have another target" in finding.text
+    assert "by chance it would be 0.1 % (0.1 % to 0.1 %), about 1." in finding.text and "2.0 % have another target" in finding.text
     assert "Without them the dev error is 7.5 % (6.5 % to 8.5 %) instead of 6 %, a change of 1.5 % (0.5 % to 2.5 %)" in finding.text
     assert "b/3.png is a/7.png" in finding.text and finding.evidence["dev_pairs"] == [["b/3.png", "a/7.png", 1.5]]
     assert finding.evidence["dev_change_without"] == [0.015, 0.005, 0.025]
@@ -84,7 +84,7 @@ def test_blank_pictures_are_named_with_what_they_cost():
     blank = (OddPictures("train", 1000, 2, (1, 5), ("1.png", "5.png")), OddPictures("dev", 1000, 4, (9,), ("9.png",), cost=cost))
     finding = seen(replace_faults(blank=blank))[0]["SH313"]
     assert finding.severity == "low" and finding.gain == pytest.approx(0.01)
-    assert "2 of 1,000 train pictures (0.2%) and 4 of 1,000 dev pictures (0.4%) are blank" in finding.text
+    assert "2 of 1,000 train pictures (0.2 %) and 4 of 1,000 dev pictures (0.4 %) are blank" in finding.text
     assert "1.png, 5.png, 9.png" in finding.text and "a change of -1 % (-2 % to -0.2 %)" in finding.text
     many = (OddPictures("train", 1000, 20, (1,)),)
     assert seen(replace_faults(blank=many))[0]["SH313"].severity == "medium"
@@ -94,7 +94,7 @@ def test_blank_pictures_are_named_with_what_they_cost():
 def test_clipped_pictures_count_where_they_are_more_than_a_few():
     clipped = OddPictures("train", 1000, 30, (4,), ("4.png",), Interval(0.03, 0.02, 0.042))
     finding = seen(replace_faults(saturated=(clipped,)))[0]["SH314"]
-    assert "30 of 1,000 train pictures (3.0%), more than 50% of the pixels" in finding.text and "at most 10.0%" in finding.text
+    assert "30 of 1,000 train pictures (3.0 %), more than 50 % of the pixels" in finding.text and "at most 10.0 %" in finding.text
     natural = OddPictures("train", 14_275, 87, (4,), ("4.png",), Interval(0.0061, 0.0049, 0.0075))  # as in a third of CIFAR-10
     assert "SH314" not in seen(replace_faults(saturated=(natural,)))[0]
 
@@ -119,8 +119,8 @@ def pair(between=40, wrong=200, low=0.12):
 def test_the_most_confused_classes_are_named_in_both_directions():
     found = Mistakes("dev", 4000, 200, 45, (pair(), ConfusedPair("3", "5", 12, 8, (400, 350), span(0.1, 0.05), span(0.03, 0.01))))
     finding = seen(found=found)[0]["SH111"]
-    assert "'4' and '9' are taken for each other most: in 40 of 200 mistakes on dev, 20.0% (12.0% to 30.0%)" in finding.text
-    assert "'4' is answered with '9' in 30 of 400 rows, and the other way round in 10 of 380: together 5.1%" in finding.text
+    assert "'4' and '9' are taken for each other most: in 40 of 200 mistakes on dev, 20.0 % (12.0 % to 30.0 %)" in finding.text
+    assert "'4' is answered with '9' in 30 of 400 rows, and the other way round in 10 of 380: together 5.1 %" in finding.text
     assert "Next come '3' and '5' (20)." in finding.text
     assert finding.gain == pytest.approx(0.01) and finding.evidence["4 / 9"] == [30, 10, 400, 380]
 
@@ -138,8 +138,8 @@ def test_sure_mistakes_are_named_and_a_model_without_any_is_healthy():
     mistake = SureMistake("cats/7.png", 7, "cat", "dog", 0.991, 0.004)
     found = Mistakes("dev", 4000, 200, 3, (), 3000, 12, span(0.004, 0.002), (mistake,))
     finding = seen(found=found)[0]["SH112"]
-    assert "Of 3,000 dev rows of which the network is at least 90% sure, 12 are wrong, 0.4% (0.2% to 0.6%)" in finding.text
-    assert "cats/7.png ('cat' answered with 'dog', 99.1%)" in finding.text and finding.severity == "note"
+    assert "Of 3,000 dev rows of which the network is at least 90 % sure, 12 are wrong, 0.4 % (0.2 % to 0.6 %)" in finding.text
+    assert "cats/7.png ('cat' answered with 'dog', 99.1 %)" in finding.text and finding.severity == "note"
     assert finding.evidence["rows"] == {"cats/7.png": ["cat", "dog", 0.991, 0.004]}
     assert "SH112" not in seen(found=replace(found, mistakes=(), sure_wrong=0))[0]
     assert seen(found=replace(found, mistakes=(), sure=0, sure_rate=None))[0]["SH112"].outcome == "not applicable"

@@ -150,7 +150,7 @@ def test_past_its_best_is_a_note_says_when_and_is_graver_where_the_loss_rose_by_
     assert the("SH207", mild).severity == "note" and the("SH207", far).severity == "low"
     assert the("SH207", mild).evidence["best_at"][0] == pytest.approx(0.5)
     assert the("SH207", mild).evidence["rise"][0] == pytest.approx(0.43 / 0.40 - 1)
-    assert "50%" in the("SH207", mild).text
+    assert "50 %" in the("SH207", mild).text
 
 
 def test_a_last_wiggle_is_not_past_the_best():

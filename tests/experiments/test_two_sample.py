@@ -73,9 +73,9 @@ def test_columns_are_described_by_what_differs():
     texts = {clue.name: clue.text for clue in differing_columns(first, second, columns)}
     middle = [f"{np.median(side):.4g}" for side in light]
     assert texts["Light"] == f"Light is {middle[0]} in train and {middle[1]} in dev (medians)"
-    assert texts["CO2"] == f"CO2 is missing in 0.0% of train and {np.isnan(missing[1]).mean():.1%} of dev"
-    shares = [f"{np.mean(side == 1):.1%}" for side in place]
-    opposite = [f"{np.mean(side == 0):.1%}" for side in place]
+    assert texts["CO2"] == f"CO2 is missing in 0.0 % of train and {100 * np.isnan(missing[1]).mean():.1f} % of dev"
+    shares = [f"{100 * np.mean(side == 1):.1f} %" for side in place]
+    opposite = [f"{100 * np.mean(side == 0):.1f} %" for side in place]
     assert texts["place"] in (
         f"place is inland in {shares[0]} of train and {shares[1]} of dev",
         f"place is coast in {opposite[0]} of train and {opposite[1]} of dev",

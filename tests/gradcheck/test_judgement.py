@@ -159,7 +159,7 @@ def big_cost(p):
 def test_a_sample_holds_some_of_every_array_and_states_what_it_leaves_open():
     check = check_gradients(big_cost, BIG, gradient=lambda p: p, samples=100)
     assert (check.ok, check.checked, check.total) == (True, 100, 3004) and list(check.arrays) == ["a", "b", "c"]
-    drawn, share = re.search(r"(\d+) of them drawn at random: if ([\d.]+)% of", check.confidence).groups()  # type: ignore[union-attr]
+    drawn, share = re.search(r"(\d+) of them drawn at random: if ([\d.]+) % of", check.confidence).groups()  # type: ignore[union-attr]
     wrong = round(float(share) / 100 * 3004)
     # SciPy's hypergeometric distribution: the chance that none of the wrong ones is drawn
     assert stats.hypergeom.pmf(0, 3004, wrong, int(drawn)) == pytest.approx(0.05, abs=0.005)

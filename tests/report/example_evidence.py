@@ -97,7 +97,7 @@ def residuals(rows: int = 5000) -> Residuals:
 def data_faults() -> DataFaults:
     clues = (
         ColumnClue("age", 0.42, "age is 38 in train and 45 in dev (medians)"),
-        ColumnClue("fnlwgt", 0.1, "fnlwgt is at most 3 in 10.0% of train and 20.0% of dev"),
+        ColumnClue("fnlwgt", 0.1, "fnlwgt is at most 3 in 10.0 % of train and 20.0 % of dev"),
     )
     return DataFaults("separate tables", TwoSample("train", "dev", (4000, 4000), around(0.71, 0.02), 1e-9, clues), ordered=("row_id",))
 

@@ -161,11 +161,13 @@ def target_shift(dataset: Dataset) -> TargetShift | None:
         size, p_value = level_test(train, dev)
         shares = np.stack([np.bincount(part, minlength=len(dataset.classes)) / len(part) for part in (train, dev)])
         name = int(np.abs(shares[0] - shares[1]).argmax())
-        text = f"{shares[0, name]:.1%} of the train rows and {shares[1, name]:.1%} of the dev rows are {dataset.classes[name]!r}"
+        train_share, dev_share = 100 * shares[:, name]
+        text = f"{train_share:.1f} % of the train rows and {dev_share:.1f} % of the dev rows are {dataset.classes[name]!r}"
         return TargetShift(rows, p_value, size, text)
     tests = [level_test(train[:, label], dev[:, label]) for label in range(train.shape[1])]
     label = int(np.argmin([p_value for _, p_value in tests]))
-    text = f"{train[:, label].mean():.1%} of the train rows and {dev[:, label].mean():.1%} of the dev rows have {dataset.classes[label]!r}"
+    train_share, dev_share = (100 * part[:, label].mean() for part in (train, dev))
+    text = f"{train_share:.1f} % of the train rows and {dev_share:.1f} % of the dev rows have {dataset.classes[label]!r}"
     return TargetShift(rows, min(1.0, len(tests) * tests[label][1]), tests[label][0], text)
 
 

@@ -68,8 +68,8 @@ def groups(dataset: Dataset, *, seed: int, most_rows: int = MOST_ROWS) -> tuple[
         if alike.low > ALIKE:
             words = (
                 f"{name} has {cells.n_unique():,} values with {len(cells) / cells.n_unique():.1f} training rows each; "
-                f"{shared:.1%} of the dev rows share theirs with training rows, and what the other columns leave unexplained is alike "
-                f"within a value (intra-class correlation {alike.value:.2f}, {alike.low:.2f} to {alike.high:.2f})"
+                f"{100 * shared:.1f} % of the dev rows share theirs with training rows, and what the other columns leave unexplained is "
+                f"alike within a value (intra-class correlation {alike.value:.2f}, {alike.low:.2f} to {alike.high:.2f})"
             )
             found.append(ColumnClue(name, alike.value, words))
     return tuple(found)

@@ -155,7 +155,10 @@ def _leaks_of(
     for index, (left, times) in suspects.items():
         if others >= max(times * left, LEFT):
             name = columns[index].name
-            words = f"{name} alone leaves {left:.2%} of the trivial error in {target}, all columns not under suspicion leave {others:.1%}"
+            words = (
+                f"{name} alone leaves {100 * left:.2f} % of the trivial error in {target}, "
+                f"all columns not under suspicion leave {100 * others:.1f} %"
+            )
             yield ColumnClue(name, 1 - left, words, 1 - others)
 
 

@@ -203,6 +203,6 @@ def _confidence(checked: int, at_random: int, total: int) -> str:
         return f"{start}, some of every array; too few to say anything of the others."
     share = 1 - (1 - CONFIDENCE) ** (1 / at_random)
     return (
-        f"{start}, {at_random:,} of them drawn at random: if {share:.2%} of the gradient or more were wrong, one of those would be among "
-        f"them with a probability of at least {CONFIDENCE:.0%}."
+        f"{start}, {at_random:,} of them drawn at random: if {100 * share:.2f} % of the gradient or more were wrong, one of those would be "
+        f"among them with a probability of at least {100 * CONFIDENCE:.0f} %."
     )
