@@ -69,7 +69,8 @@ def diagnose(run: Any) -> Diagnosis:
 
     Example:
         >>> import shoal
-        >>> run = shoal.train("example:wine", recipe=shoal.Recipe(hidden_units=(16,), epochs=20), seeds=3)
+        >>> recipe = shoal.Recipe(hidden_units=(16,), epochs=20)
+        >>> run = shoal.train("example:wine", recipe=recipe, seeds=3)
         >>> diagnose(run).verdict == run.record.verdict
         True
     """
@@ -159,7 +160,10 @@ def diagnose_estimator(
 
     Example:
         >>> from sklearn.tree import DecisionTreeClassifier
-        >>> found = diagnose_estimator(DecisionTreeClassifier(), "example:breast-cancer", target_error=0.02, seeds=3, curve=False)
+        >>> tree, data = DecisionTreeClassifier(), "example:breast-cancer"
+        >>> found = diagnose_estimator(
+        ...     tree, data, target_error=0.02, seeds=3, curve=False
+        ... )
         >>> found.scores["train"].value, found.verdict.title
         (0.0, 'high variance')
     """

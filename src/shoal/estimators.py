@@ -251,7 +251,8 @@ class ShoalClassifier(ClassifierMixin, _ShoalEstimator):
     Example:
         >>> from sklearn.datasets import load_iris
         >>> X, y = load_iris(return_X_y=True)
-        >>> classifier = ShoalClassifier(recipe=Recipe(hidden_units=(16,), epochs=80, learning_rate=0.03), random_state=0).fit(X, y)
+        >>> recipe = Recipe(hidden_units=(16,), epochs=80, learning_rate=0.03)
+        >>> classifier = ShoalClassifier(recipe=recipe, random_state=0).fit(X, y)
         >>> classifier.predict_proba(X[:5]).shape, classifier.score(X, y) > 0.9
         ((5, 3), True)
     """
@@ -342,7 +343,8 @@ class ShoalRegressor(RegressorMixin, _ShoalEstimator):
     Example:
         >>> from sklearn.datasets import load_diabetes
         >>> X, y = load_diabetes(return_X_y=True)
-        >>> regressor = ShoalRegressor(recipe=Recipe(hidden_units=(16,), epochs=20, learning_rate=0.01), random_state=0).fit(X, y)
+        >>> recipe = Recipe(hidden_units=(16,), epochs=20, learning_rate=0.01)
+        >>> regressor = ShoalRegressor(recipe=recipe, random_state=0).fit(X, y)
         >>> regressor.predict(X[:5]).shape, regressor.score(X, y) > 0.4
         ((5,), True)
     """

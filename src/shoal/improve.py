@@ -230,7 +230,8 @@ def train(
         InputError: something given cannot be used, the recipe for this target included; all problems are named.
 
     Example:
-        >>> result = train("example:wine", recipe=Recipe(hidden_units=(16,), epochs=20, keep_prob=0.8), seeds=3)
+        >>> recipe = Recipe(hidden_units=(16,), epochs=20, keep_prob=0.8)
+        >>> result = train("example:wine", recipe=recipe, seeds=3)
         >>> len(result.record.trials)
         3
     """
@@ -308,7 +309,9 @@ def search(
 
     Example:
         >>> from shoal import Choice, Range, Recipe, Space
-        >>> space = Space.of(Recipe((16,), epochs=10), [Range("learning_rate", 1e-3, 1e-1, "log"), Choice("keep_prob", (0.8, 1.0))])
+        >>> rate = Range("learning_rate", 1e-3, 1e-1, "log")
+        >>> kept = Choice("keep_prob", (0.8, 1.0))
+        >>> space = Space.of(Recipe((16,), epochs=10), [rate, kept])
         >>> result = search("example:wine", space=space, budget="16trials")
         >>> result.record.plan.trials
         16

@@ -193,7 +193,8 @@ class Model:
 
         Example:
             >>> import shoal
-            >>> run = shoal.train("example:diabetes", recipe=shoal.Recipe(hidden_units=(8,), epochs=5), seeds=3)
+            >>> recipe = shoal.Recipe(hidden_units=(8,), epochs=5)
+            >>> run = shoal.train("example:diabetes", recipe=recipe, seeds=3)
             >>> run.model.predict("example:diabetes", spread=True).columns
             ['prediction', 'spread']
         """

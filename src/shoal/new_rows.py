@@ -48,7 +48,8 @@ def check_new_rows(model: Model, table: Any, *, seed: int = 0) -> NewRows:
 
     Example:
         >>> import shoal
-        >>> run = shoal.train("example:breast-cancer", recipe=shoal.Recipe(hidden_units=(8,), epochs=5), seeds=2)
+        >>> recipe = shoal.Recipe(hidden_units=(8,), epochs=5)
+        >>> run = shoal.train("example:breast-cancer", recipe=recipe, seeds=2)
         >>> check_new_rows(run.model, "example:breast-cancer").differ
         'no'
     """

@@ -41,7 +41,8 @@ class Range:
             Where a setting could not matter, as ``beta1`` without a first moment, it is left out without being asked.
 
     Example:
-        >>> Range("beta1", 0.9, 0.999, "log_one_minus", "").value(0.5)  # half the draws span more than 100 steps
+        >>> # half the draws span more than 100 steps
+        >>> Range("beta1", 0.9, 0.999, "log_one_minus").value(0.5)
         0.99
     """
 
@@ -66,7 +67,7 @@ class Range:
         """Where a value lies in the range, from 0 to 1; beyond an end, that end. The inverse of ``value``.
 
         Example:
-            >>> Range("learning_rate", 1e-4, 1.0, "log", "").position(1e-2)
+            >>> Range("learning_rate", 1e-4, 1.0, "log").position(1e-2)
             0.5
         """
         value = min(max(value, self.low), self.high)

@@ -88,7 +88,9 @@ class Space:
         growing: whether each family is a larger network than the one before it, and the largest that can be trained well is the best.
 
     Example:
-        >>> space = Space.of(Recipe(), [Range("learning_rate", 1e-4, 1e-1, "log"), Choice("hidden_layers", (1, 2, 3))])
+        >>> rate = Range("learning_rate", 1e-4, 1e-1, "log")
+        >>> layers = Choice("hidden_layers", (1, 2, 3))
+        >>> space = Space.of(Recipe(), [rate, layers])
         >>> len(space.families), space.settings_of(space.families[0].at([0.5]))
         (3, {'learning_rate': 0.0031622776601683794, 'hidden_layers': 1})
     """

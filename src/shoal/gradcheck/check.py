@@ -61,7 +61,8 @@ def check_gradients(
         >>> import numpy as np
         >>> check_gradients(lambda w: jnp.sum(jnp.sin(w)), np.array([0.5, 1.0])).verdict
         'correct'
-        >>> broken = check_gradients(lambda w: float(np.sum(w**2)), np.array([1.0, 3.0]), gradient=lambda w: w)
+        >>> cost, point = lambda w: float(np.sum(w**2)), np.array([1.0, 3.0])
+        >>> broken = check_gradients(cost, point, gradient=lambda w: w)
         >>> broken.verdict, f"{broken.relative_error:.3f}", str(broken.worst[0])
         ('wrong', '0.333', 'point[1]')
 
