@@ -1,4 +1,6 @@
-"""Runs the walk-through with pictures and draws what it shows, about four minutes: docs/images/walkthrough/ (needs chromium).
+"""Runs the walk-through with pictures and draws what it shows, about six minutes: docs/images/walkthrough/.
+
+Needs chromium and chromium-driver.
 
 python docs/walkthrough.py
 """
