@@ -30,3 +30,16 @@ def number(value: float | None, digits: int = 4) -> str:
     if value == 0 or 1e-4 <= abs(value) < 10**digits:
         return f"{value:.{digits}g}"
     return f"{value:,.0f}" if 1 <= abs(value) < 1e12 else f"{value:.{digits}g}"
+
+
+def percent(share: float | Interval, digits: int = 1) -> str:
+    """A share in per cent, with so many digits behind the point, and with its interval where it has one.
+
+    Example:
+        >>> percent(0.0312), percent(Interval(0.5, 0.4, 0.625), digits=0)
+        ('3.1 %', '50 % (40 % to 62 %)')
+    """
+    if isinstance(share, Interval):
+        value, low, high = (percent(each, digits) for each in (share.value, share.low, share.high))
+        return f"{value} ({low} to {high})"
+    return f"{100 * share:.{digits}f} %"

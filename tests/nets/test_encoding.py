@@ -68,7 +68,9 @@ def test_where_one_value_has_most_of_the_rows_the_bins_lie_at_quantiles_of_the_o
     x = np.concatenate([np.zeros(9100), others])[:, None].astype(np.float32)
     edges = np.concatenate([[0], np.quantile(others.astype(np.float32), np.linspace(0, 1, BINS))])
     for value in (0.0, 0.01, 0.5, 2.0, 9.0):
-        np.testing.assert_allclose(encode(jnp.array([[value]], jnp.float32), fit(x))[0, :BINS], one_by_one(value, edges), rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(
+            encode(jnp.array([[value]], jnp.float32), fit(x))[0, :BINS], one_by_one(value, edges), rtol=1e-3, atol=1e-3
+        )
 
 
 @pytest.mark.parametrize(("others", "bins"), [(20, 0), (70, 3), (100, 4)])

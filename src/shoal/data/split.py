@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shoal.errors import DataError, Problem
+from shoal.interval import percent
 from shoal.records import Part
 
 SMALL_DATA = 10_000
@@ -40,7 +41,7 @@ def why_these_sizes(rows: int) -> str:
     if rows <= SMALL_DATA:
         return f"With {rows:,} rows, a fifth each is needed to measure an error well."
     size = part_size(rows)
-    enough = f"{size:,} ({100 * (size / rows):.1f} %) are enough to tell two models apart"
+    enough = f"{size:,} ({percent(size / rows)}) are enough to tell two models apart"
     return f"With {rows:,} rows, {enough}; the rest is worth more as training data."
 
 

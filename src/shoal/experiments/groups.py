@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from shoal.data import Dataset
 from shoal.data.values import as_text
 from shoal.experiments.column_codes import coded_columns, codes
-from shoal.interval import Interval
+from shoal.interval import Interval, percent
 from shoal.measurements import ColumnClue
 
 FEWEST_ROWS = 200
@@ -68,7 +68,7 @@ def groups(dataset: Dataset, *, seed: int, most_rows: int = MOST_ROWS) -> tuple[
         if alike.low > ALIKE:
             words = (
                 f"{name} has {cells.n_unique():,} values with {len(cells) / cells.n_unique():.1f} training rows each; "
-                f"{100 * shared:.1f} % of the dev rows share theirs with training rows, and what the other columns leave unexplained is "
+                f"{percent(shared)} of the dev rows share theirs with training rows, and what the other columns leave unexplained is "
                 f"alike within a value (intra-class correlation {alike.value:.2f}, {alike.low:.2f} to {alike.high:.2f})"
             )
             found.append(ColumnClue(name, alike.value, words))

@@ -17,6 +17,7 @@ from shoal.data import Dataset
 from shoal.data.encode import NumberEncoder
 from shoal.data.sample import drawn_rows
 from shoal.experiments.column_codes import CodedColumn, coded_columns, codes, column_codes, first_encoders
+from shoal.interval import percent
 from shoal.measurements import ColumnClue
 
 FEWEST_ROWS = 200
@@ -156,8 +157,8 @@ def _leaks_of(
         if others >= max(times * left, LEFT):
             name = columns[index].name
             words = (
-                f"{name} alone leaves {100 * left:.2f} % of the trivial error in {target}, "
-                f"all columns not under suspicion leave {100 * others:.1f} %"
+                f"{name} alone leaves {percent(left, digits=2)} of the trivial error in {target}, "
+                f"all columns not under suspicion leave {percent(others)}"
             )
             yield ColumnClue(name, 1 - left, words, 1 - others)
 

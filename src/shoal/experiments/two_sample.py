@@ -22,7 +22,7 @@ from shoal.data.sample import drawn_rows
 from shoal.errors import DataError, Problem
 from shoal.experiments.column_codes import CodedColumn, coded_columns, codes
 from shoal.experiments.picture_summaries import said_of_pictures
-from shoal.interval import Interval
+from shoal.interval import Interval, percent
 from shoal.measurements import ColumnClue, TwoSample
 from shoal.metrics import METRICS, interval
 
@@ -232,12 +232,12 @@ def _in_words(column: CodedColumn, first: NDArray, second: NDArray, distance: fl
     one, other = names
     missing = [float(np.isnan(values).mean()) for values in (first, second)]
     if abs(missing[0] - missing[1]) > distance / 2:
-        return f"{column.name} is missing in {100 * missing[0]:.1f} % of {one} and {100 * missing[1]:.1f} % of {other}"
+        return f"{column.name} is missing in {percent(missing[0])} of {one} and {percent(missing[1])} of {other}"
     known = [values[~np.isnan(values)] for values in (first, second)]
     if column.levels:
         level = _clearest_level(known[0], known[1])
         shares = [np.mean(values == level) for values in known]
-        return f"{column.name} is {column.say(level)} in {100 * shares[0]:.1f} % of {one} and {100 * shares[1]:.1f} % of {other}"
+        return f"{column.name} is {column.say(level)} in {percent(shares[0])} of {one} and {percent(shares[1])} of {other}"
     middle = [float(np.median(values)) for values in known]
     low, high = np.quantile(np.concatenate(known), (0.25, 0.75))
     said = [column.say(value) for value in middle]
@@ -247,7 +247,7 @@ def _in_words(column: CodedColumn, first: NDArray, second: NDArray, distance: fl
         return f"{column.name} is {said[0]} in {one} and {said[1]} in {other} (medians)"
     point = stats.ks_2samp(*known, method="asymp").statistic_location  # type: ignore[union-attr]
     shares = [np.mean(values <= point) for values in known]
-    return f"{column.name} is at most {column.say(float(point))} in {100 * shares[0]:.1f} % of {one} and {100 * shares[1]:.1f} % of {other}"
+    return f"{column.name} is at most {column.say(float(point))} in {percent(shares[0])} of {one} and {percent(shares[1])} of {other}"
 
 
 def _clearest_level(first: NDArray, second: NDArray) -> float:

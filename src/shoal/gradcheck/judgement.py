@@ -11,6 +11,7 @@ from shoal.gradcheck.causes import causes
 from shoal.gradcheck.differences import Differences, measure
 from shoal.gradcheck.point import Point, Subject
 from shoal.gradcheck.result import CORRECT, PROBABLY_CORRECT, WRONG, Coordinate, GradientCheck, Verdict
+from shoal.interval import percent
 
 WORST = 10
 """Coordinates that are named."""
@@ -203,6 +204,6 @@ def _confidence(checked: int, at_random: int, total: int) -> str:
         return f"{start}, some of every array; too few to say anything of the others."
     share = 1 - (1 - CONFIDENCE) ** (1 / at_random)
     return (
-        f"{start}, {at_random:,} of them drawn at random: if {100 * share:.2f} % of the gradient or more were wrong, one of those would be "
-        f"among them with a probability of at least {100 * CONFIDENCE:.0f} %."
+        f"{start}, {at_random:,} of them drawn at random: if {percent(share, 2)} of the gradient or more were wrong, one of those would be "
+        f"among them with a probability of at least {percent(CONFIDENCE, 0)}."
     )

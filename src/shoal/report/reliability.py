@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shoal.interval import Interval
+from shoal.interval import Interval, percent
 from shoal.measurements import Probabilities, Reliability
 from shoal.records import Run
 from shoal.report.drawing import Figure, Key, Spec, error_bars, five_digits, plain
@@ -20,7 +20,7 @@ def reliability_values(run: Run) -> dict[str, Any]:
     """Sentences and tables beside the pictures."""
     found = run.measured.reliability
     bins = [
-        (PARTS[part], when, f"{each.rows:,}", _percent(each.said), score_span(each.came, "accuracy"))
+        (PARTS[part], when, f"{each.rows:,}", percent(each.said), score_span(each.came, "accuracy"))
         for part, one in found.items()
         for when, said in _times(one)
         for each in said.bins
@@ -41,16 +41,12 @@ def _words(run: Run, part: str, found: Reliability) -> str:
     if found.before is not None:
         text += f", and was {_points(found.before.error)} before the temperature of {number(found.temperature, 3)}"
     chance = found.after.chance
-    text += f". Perfect probabilities would show {_percent(chance.low)} to {_percent(chance.high)} on so many {_counted(run)} by chance."
+    text += f". Perfect probabilities would show {percent(chance.low)} to {percent(chance.high)} on so many {_counted(run)} by chance."
     return text + (" The temperature was fitted on these rows." if part == "dev" and found.before is not None else "")
 
 
 def _points(error: Interval) -> str:
-    return f"{_percent(error.value)} (95 % interval {_percent(error.low)} to {_percent(error.high)})"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{percent(error.value)} (95 % interval {percent(error.low)} to {percent(error.high)})"
 
 
 def _figure(run: Run, part: str, found: Reliability) -> Figure:
@@ -83,8 +79,8 @@ def _figure(run: Run, part: str, found: Reliability) -> Figure:
     }
     worst = max(found.after.bins, key=lambda each: abs(each.said - each.came.value))
     words = (
-        f"Reliability diagram of {found.rows:,} {PARTS[part].lower()} {counted}, calibration error {_percent(found.after.error.value)}. "
-        f"The bin furthest off has a mean probability of {_percent(worst.said)}, and {_percent(worst.came.value)} of it came true."
+        f"Reliability diagram of {found.rows:,} {PARTS[part].lower()} {counted}, calibration error {percent(found.after.error.value)}. "
+        f"The bin furthest off has a mean probability of {percent(worst.said)}, and {percent(worst.came.value)} of it came true."
     )
     return Figure(f"reliability-{part}", words, 400, data, layout, tuple(key))
 
@@ -108,7 +104,7 @@ def _bins(said: Probabilities, colour: str, symbol: str, when: str, counted: str
         "line": {"color": colour, "width": 1.2},
         "marker": {"symbol": symbol, "size": 8, "color": colour},
         "text": [
-            f"<b>{when}</b>, {each.rows:,} {counted}<br>said {_percent(each.said)}, came true {score_span(each.came, 'accuracy')}"
+            f"<b>{when}</b>, {each.rows:,} {counted}<br>said {percent(each.said)}, came true {score_span(each.came, 'accuracy')}"
             for each in said.bins
         ],
         "hoverinfo": "text",

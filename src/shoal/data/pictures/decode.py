@@ -16,6 +16,7 @@ from shoal.data.pictures.memory import fitting_size, too_large
 from shoal.data.pictures.reading import Wanted
 from shoal.data.pictures.resize import SMALLEST, fitted, in_threads
 from shoal.errors import DataError, Problem
+from shoal.interval import percent
 from shoal.progress import Event
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp")
@@ -116,7 +117,7 @@ def decode(pictures: Sequence[Encoded], name: Callable[[int], str], wanted: Want
     kept = np.array([row for row in range(len(pictures)) if row not in faults], np.int64)
     skipped = tuple(f"{name(row)} ({faults[row]})" for row in sorted(faults))
     if len(faults) > MOST_UNREADABLE * len(pictures):
-        requirement = f"at least {100 * (1 - MOST_UNREADABLE):.0f} % of the pictures of {source} can be read"
+        requirement = f"at least {percent(1 - MOST_UNREADABLE, 0)} of the pictures of {source} can be read"
         received = f"{len(faults):,} of {len(pictures):,} that cannot: {listed(skipped)}"
         remedy = (
             "Replace or remove those files." if len(faults) < len(pictures) else "Check that they are PNG, JPEG, BMP, GIF or WebP files."

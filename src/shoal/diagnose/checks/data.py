@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from shoal.diagnose.case import Case, Check, Outcome, Severity, plain
 from shoal.diagnose.verdict import above, say, two_digits
-from shoal.interval import Interval
+from shoal.interval import Interval, percent
 from shoal.measurements import ColumnClue, DataFaults, Repeats, TwoSample
 
 SIGNIFICANCE = 0.01
@@ -136,12 +136,12 @@ def _exact(case: Case, faults: DataFaults) -> Outcome | None:
     text = f"{found.repeated:,} of {found.rows:,} dev rows have the same inputs as a training row, {percent(found.share)}"
     if _beyond_chance(found):
         text += (
-            f"; by chance it would be {100 * found.expected.value:.1f} %. "
-            f"Of these, {100 * found.disagreeing:.1f} % have another target than their twin."
+            f"; by chance it would be {percent(found.expected.value)}. "
+            f"Of these, {percent(found.disagreeing)} have another target than their twin."
         )
         return Outcome(text + " The dev error is that of rows already seen.", _repeat_evidence(found))
     if found.share.low > MANY_COPIES and found.disagreeing <= 1 - AGREEING:
-        text += f", as often as training rows repeat each other ({100 * found.expected.value:.1f} %)."
+        text += f", as often as training rows repeat each other ({percent(found.expected.value)})."
         text += " The dev error is in part that of rows already seen."
         return Outcome(text, _repeat_evidence(found), severity="note")
     return None
@@ -191,7 +191,7 @@ def _label_noise(case: Case, faults: DataFaults) -> Outcome | None:
     text = f"Even among the tenth of the dev rows of which the {case.noun} is surest, {percent(error)} are wrong."
     if error.low <= NOISY:
         settle = _rows_to_settle(error, NOISY, case.errors.parts["dev"].rows)
-        return Outcome(f"{text} Whether that is above {100 * NOISY:.0f} % cannot be told. {settle}", evidence, "cannot tell")
+        return Outcome(f"{text} Whether that is above {percent(NOISY, 0)} cannot be told. {settle}", evidence, "cannot tell")
     size = case.errors.behind.get("trivial")
     if size is None or above(size, 0.0) != "no":
         return Outcome(f"{text} Many labels are wrong, or the columns tell next to nothing about the target.", evidence)
@@ -235,11 +235,6 @@ def _two(size: Interval) -> str:
     return f"{size.value:.2f} ({size.low:.2f} to {size.high:.2f})"
 
 
-def percent(size: Interval) -> str:
-    """A share with its interval, in per cent."""
-    return f"{100 * size.value:.1f} % ({100 * size.low:.1f} % to {100 * size.high:.1f} %)"
-
-
 CHECKS: tuple[Check, ...] = (
     Check(
         "SH301",
@@ -276,8 +271,8 @@ CHECKS: tuple[Check, ...] = (
         "SH304",
         "Dev rows are among the training rows",
         "high",
-        f"share of dev rows with a twin in train, lower limit, more than {100 * MORE_THAN_CHANCE:.0f} % above how often training rows "
-        f"repeat each other (a note, where both are above {100 * MANY_COPIES:.0f} % and the targets agree)",
+        f"share of dev rows with a twin in train, lower limit, more than {percent(MORE_THAN_CHANCE, 0)} above how often training rows "
+        f"repeat each other (a note, where both are above {percent(MANY_COPIES, 0)} and the targets agree)",
         "comparison with the leave-one-out share of the training rows, equal for a random split; the size is a house convention",
         "Remove repeated rows before splitting, or take the dev rows out of the training file.",
         _examined(_of_tables(COPIES, _exact)),
@@ -287,7 +282,7 @@ CHECKS: tuple[Check, ...] = (
         "Dev rows are next to equal to training rows",
         "medium",
         "share of dev rows 20 times nearer to a training row than training rows commonly are to each other, lower limit, more than "
-        f"{100 * MORE_THAN_CHANCE:.0f} % above the upper limit of the same among training rows",
+        f"{percent(MORE_THAN_CHANCE, 0)} above the upper limit of the same among training rows",
         "near-duplicates between parts: Barz and Denzler 2020; the limits are house conventions",
         "Keep copies of one measurement in one part: split with --group COLUMN, or remove them.",
         _examined(_of_tables(COPIES, _near)),
@@ -335,7 +330,7 @@ CHECKS: tuple[Check, ...] = (
         "SH310",
         "Many labels are wrong",
         "medium",
-        f"error among the tenth of dev rows of which the model is surest, lower limit, above {100 * NOISY:.0f} %",
+        f"error among the tenth of dev rows of which the model is surest, lower limit, above {percent(NOISY, 0)}",
         "confident disagreements: Northcutt, Jiang and Chuang 2021; limit from eleven public tables with and without 30 % wrong labels",
         "Look at the rows about which the model is sure and the label disagrees; correct labels before tuning anything.",
         _examined(_label_noise),

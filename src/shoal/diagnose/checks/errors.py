@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from shoal.diagnose.case import Case, Check, Outcome, Severity, plain
 from shoal.diagnose.verdict import SOURCE, above, say, threshold, two_digits
-from shoal.interval import Interval
+from shoal.interval import Interval, percent
 from shoal.records import Gap
 
 TOO_WIDE = 0.5
@@ -104,19 +104,19 @@ def _uncalibrated(case: Case) -> Outcome | None:
     if error.value <= UNCALIBRATED or error.high <= UNCALIBRATED:
         return None
     evidence = {"calibration_error": plain(error), "by_chance": plain(chance), "rows": found.rows}
-    seen = f"{100 * error.value:.1f} % ({100 * error.low:.1f} % to {100 * error.high:.1f} %)"
+    seen = f"{percent(error)}"
     if error.low <= UNCALIBRATED or found.p_value > BY_CHANCE:
         # What chance adds shrinks with the root of the rows, and so does the interval.
         doubt = max(error.value - error.low, chance.value)
         rows = two_digits(found.rows * max((doubt / (error.value - UNCALIBRATED)) ** 2 - 1, 0.1))
         near = (error.value - UNCALIBRATED) * 10 <= doubt
         settle = "It lies so close to the limit that no reasonable number of rows would settle it."
-        text = f"The calibration error on dev is {seen}, where perfect probabilities show up to {100 * chance.high:.1f} % by chance. "
+        text = f"The calibration error on dev is {seen}, where perfect probabilities show up to {percent(chance.high)} by chance. "
         return Outcome(text + (settle if near else f"About {rows:,} more dev rows would settle it."), evidence, "cannot tell")
-    way = f"It is {100 * abs(found.surer):.1f} % {'surer' if found.surer > 0 else 'less sure'} than it is right, on average."
+    way = f"It is {percent(abs(found.surer))} {'surer' if found.surer > 0 else 'less sure'} than it is right, on average."
     text = (
-        f"On dev the probabilities are off by {seen} on average; perfect ones would seem off by {100 * chance.value:.1f} % "
-        f"(at most {100 * chance.high:.1f} %) on {found.rows:,} rows. {way}"
+        f"On dev the probabilities are off by {seen} on average; perfect ones would seem off by {percent(chance.value)} "
+        f"(at most {percent(chance.high)}) on {found.rows:,} rows. {way}"
     )
     return Outcome(text, evidence)
 
@@ -129,7 +129,7 @@ def _imbalance(case: Case) -> Outcome | None:
     if case.errors.metric.name not in ("error", "accuracy") or share <= LARGEST_CLASS:
         return None
     text = (
-        f"{100 * share:.1f} % of the training rows are {name!r}: always answering that is right as often, and says nothing about the "
+        f"{percent(share)} of the training rows are {name!r}: always answering that is right as often, and says nothing about the "
         "other rows."
     )
     return Outcome(text, {"class": name, "share": share})
@@ -176,7 +176,7 @@ CHECKS: tuple[Check, ...] = (
         "SH105",
         "Too few dev rows to tell",
         "medium",
-        f"half width of the dev error's interval above {100 * TOO_WIDE:.0f} % of it, or fewer than {FEWEST_DEV_ROWS} rows",
+        f"half width of the dev error's interval above {percent(TOO_WIDE, 0)} of it, or fewer than {FEWEST_DEV_ROWS} rows",
         "a relative standard error above 25 %, from which statistical offices mark an estimate as unreliable; a share among 50 rows has "
         "a standard error of up to 7 points",
         "Give more dev rows, or use the scores as a rough guide only.",
@@ -213,7 +213,7 @@ CHECKS: tuple[Check, ...] = (
         "SH109",
         "Class imbalance hides in the metric",
         "medium",
-        f"one class above {100 * LARGEST_CLASS:.0f} % of the rows, scored by error or accuracy",
+        f"one class above {percent(LARGEST_CLASS, 0)} of the rows, scored by error or accuracy",
         "Google, Machine Learning Crash Course: a minority under 20 % is a moderate imbalance",
         "Score with --metric balanced_accuracy, f1 or auc.",
         _imbalance,
@@ -222,7 +222,7 @@ CHECKS: tuple[Check, ...] = (
         "SH110",
         "Probabilities are not calibrated",
         "medium",
-        f"expected calibration error above {100 * UNCALIBRATED:.0f} %, with its whole interval, and p < {BY_CHANCE:g} for chance",
+        f"expected calibration error above {percent(UNCALIBRATED, 0)}, with its whole interval, and p < {BY_CHANCE:g} for chance",
         "Guo, Pleiss, Sun and Weinberger 2017; chance level by consistency resampling (Broecker and Smith 2007)",
         "Do not read the probabilities as chances: scale them on dev (calibration = temperature in a recipe), or use the order only.",
         _uncalibrated,

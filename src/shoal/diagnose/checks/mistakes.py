@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shoal.diagnose.case import Case, Check, Outcome, plain
-from shoal.diagnose.checks.data import percent
+from shoal.interval import percent
 from shoal.measurements import ConfusedPair, Mistakes
 
 TIMES_EQUAL = 2.0
@@ -36,7 +36,7 @@ def _confused(case: Case, found: Mistakes) -> Outcome | None:
     worst = found.pairs[0]
     sentences = [
         f"{worst.first!r} and {worst.second!r} are taken for each other most: in {_between(worst):,} of {found.wrong:,} mistakes on "
-        f"{found.part}, {percent(worst.share)}, where an equal share of all {found.possible_pairs:,} pairs would be {100 * equal:.1f} %.",
+        f"{found.part}, {percent(worst.share)}, where an equal share of all {found.possible_pairs:,} pairs would be {percent(equal)}.",
         f"{worst.first!r} is answered with {worst.second!r} in {worst.first_as_second:,} of {worst.rows[0]:,} rows, and the other way "
         f"round in {worst.second_as_first:,} of {worst.rows[1]:,}: together {percent(worst.rate)}.",
     ]
@@ -54,14 +54,14 @@ def _between(pair: ConfusedPair) -> int:
 
 def _surely_wrong(case: Case, found: Mistakes) -> Outcome | None:
     if found.sure_rate is None:
-        return Outcome(f"There are no answers of which the {case.noun} is at least {100 * SURE:.0f} % sure.", {}, "not applicable")
+        return Outcome(f"There are no answers of which the {case.noun} is at least {percent(SURE, 0)} sure.", {}, "not applicable")
     if not found.mistakes:
         return None
     shown = "; ".join(
-        f"{each.name} ({each.truth!r} answered with {each.answer!r}, {100 * each.probability:.1f} %)" for each in found.mistakes[:NAMED]
+        f"{each.name} ({each.truth!r} answered with {each.answer!r}, {percent(each.probability)})" for each in found.mistakes[:NAMED]
     )
     text = (
-        f"Of {found.sure:,} {found.part} rows of which the {case.noun} is at least {100 * SURE:.0f} % sure, {found.sure_wrong:,} "
+        f"Of {found.sure:,} {found.part} rows of which the {case.noun} is at least {percent(SURE, 0)} sure, {found.sure_wrong:,} "
         f"{'is' if found.sure_wrong == 1 else 'are'} wrong, {percent(found.sure_rate)}. The surest: {shown}."
     )
     rows = {each.name: [each.truth, each.answer, each.probability, each.of_truth] for each in found.mistakes}
@@ -85,7 +85,7 @@ CHECKS: tuple[Check, ...] = (
         "SH112",
         "Wrong where it was sure",
         "note",
-        f"a wrong answer on a dev row with a probability of at least {100 * SURE:.0f} %",
+        f"a wrong answer on a dev row with a probability of at least {percent(SURE, 0)}",
         "confident disagreements: Northcutt, Jiang and Chuang 2021; error analysis: Ng, Machine Learning Yearning, chapters 14 to 17",
         "Look at these rows first: each is a wrong label, an odd row, or something that the model has not understood.",
         _of_mistakes(_surely_wrong),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from shoal.diagnose.case import Case, Check, Outcome, plain
-from shoal.diagnose.checks.data import AGREEING, MORE_THAN_CHANCE, NOT_MEASURED, percent
+from shoal.diagnose.checks.data import AGREEING, MORE_THAN_CHANCE, NOT_MEASURED
 from shoal.diagnose.verdict import PART_TITLES, say
+from shoal.interval import percent
 from shoal.measurements import ErrorWithout, OddPictures, PictureFaults, RepeatedPictures
 
 MANY = 0.01
@@ -49,7 +50,7 @@ def _repeated_in_words(case: Case, found: RepeatedPictures) -> str:
     sentences = [
         f"{count:,} of {found.rows:,} {part} pictures {'is' if count == 1 else 'are'} among the training pictures, {percent(found.share)}: "
         f"{' and '.join(kinds)}; by chance it would be {percent(found.expected)}{f', about {expected:,}' * (expected > 0)}.",
-        *([f"Of these, {100 * found.disagreeing:.1f} % have another target than their twin."] if found.disagreeing else []),
+        *([f"Of these, {percent(found.disagreeing)} have another target than their twin."] if found.disagreeing else []),
         *_cost_in_words(case, part, found.cost, "them"),
         f"In {part} and train: {examples}.",
     ]
@@ -98,8 +99,8 @@ def _saturated(case: Case, faults: PictureFaults) -> Outcome | None:
         return None
     usual, limit = faults.usual_saturation
     text = (
-        f"Of {_counted(found)}, more than {100 * limit:.0f} % of the pixels are fully black or white, where half of the training "
-        f"pictures have at most {100 * usual:.1f} % of such pixels: whatever was there is lost."
+        f"Of {_counted(found)}, more than {percent(limit, 0)} of the pixels are fully black or white, where half of the training "
+        f"pictures have at most {percent(usual)} of such pixels: whatever was there is lost."
     )
     return _odd(case, text, found)
 
@@ -119,9 +120,7 @@ def _odd(case: Case, text: str, found: Sequence[OddPictures], severity=None) -> 
 
 
 def _counted(found: Sequence[OddPictures]) -> str:
-    parts = [
-        f"{each.count:,} of {each.rows:,} {PART_TITLES[each.part]} pictures ({100 * (each.count / each.rows):.1f} %)" for each in found
-    ]
+    parts = [f"{each.count:,} of {each.rows:,} {PART_TITLES[each.part]} pictures ({percent(each.count / each.rows)})" for each in found]
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
@@ -132,8 +131,8 @@ CHECKS: tuple[Check, ...] = (
         "high",
         "share of a part's pictures that equal a training picture, or differ from one by at most a quarter of what near neighbours in "
         "train do and half of what they differ from this picture, lower limit, above the upper limit of the same among training pictures; "
-        f"medium where it is not above {100 * MORE_THAN_CHANCE:.0f} %; a note where training pictures repeat each other as often and "
-        f"copies to the last byte are among more than {100 * MANY:.0f} %",
+        f"medium where it is not above {percent(MORE_THAN_CHANCE, 0)}; a note where training pictures repeat each other as often and "
+        f"copies to the last byte are among more than {percent(MANY, 0)}",
         "near-duplicates between parts: Barz and Denzler 2020; perceptual hashes: Zauner 2010; the limits are house conventions",
         "Remove the copies from the training pictures, or keep all pictures of one thing in one part: split with --group COLUMN.",
         _of_pictures(_repeated),
@@ -143,7 +142,7 @@ CHECKS: tuple[Check, ...] = (
         "Blank pictures",
         "low",
         "a standard deviation of the pixels below 2 of 255 grey levels, in each channel; medium where they are more than "
-        f"{100 * MANY:.0f} % of a part",
+        f"{percent(MANY, 0)} of a part",
         "house convention: what is left is the noise of a camera or of JPEG",
         "Find out why they are empty (a broken file, a closed shutter, a crop beside the object) and leave them out.",
         _of_pictures(_blank),
@@ -153,7 +152,7 @@ CHECKS: tuple[Check, ...] = (
         "Pictures are clipped",
         "low",
         "a share of pixels at 0 or 255 beyond three interquartile ranges above the upper quartile of the training pictures, and at least a "
-        f"quarter of the pixels above their median; such pictures, lower limit, more than {100 * MANY:.0f} % of a part",
+        f"quarter of the pixels above their median; such pictures, lower limit, more than {percent(MANY, 0)} of a part",
         "values far out: Tukey 1977; the limits are house conventions",
         "Look at the exposure, and at how the pictures were scaled to 0..255; give the originals where they have more than 8 bits.",
         _of_pictures(_saturated),

@@ -13,7 +13,7 @@ from dataclasses import replace
 from shoal.diagnose.case import Case, Check, Outcome, Severity, about, plain
 from shoal.diagnose.seeds import factor_over_seeds, seeds_to_settle
 from shoal.diagnose.verdict import above
-from shoal.interval import Interval
+from shoal.interval import Interval, percent
 from shoal.measurements import Signals
 from shoal.measurements.signals import Series
 from shoal.metrics import mean_interval
@@ -280,7 +280,7 @@ def _span(size: Interval) -> str:
 
 
 def _share(size: Interval) -> str:
-    return f"{100 * size.value:.0f} % ({100 * max(size.low, 0):.0f} % to {100 * min(size.high, 1):.0f} %)"
+    return percent(Interval(size.value, max(size.low, 0), min(size.high, 1)), 0)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -309,8 +309,8 @@ CHECKS: tuple[Check, ...] = (
         "SH403",
         "Dead units",
         "medium",
-        f"share of a hidden layer above {100 * MANY_DEAD:.0f} % late in the training, where the cost is above {100 * FITTED:.0f} % of the "
-        f"first; high from {100 * NEARLY_ALL:.0f} %",
+        f"share of a hidden layer above {percent(MANY_DEAD, 0)} late in the training, where the cost is above {percent(FITTED, 0)} of the "
+        f"first; high from {percent(NEARLY_ALL, 0)}",
         "Maas, Hannun and Ng 2013; our limits: sound networks on real tables show up to a third",
         "Lower the learning rate, or use leaky_relu or silu, which keep a slope below 0.",
         _measured(_dead),
@@ -319,8 +319,8 @@ CHECKS: tuple[Check, ...] = (
         "SH404",
         "Saturated units",
         "medium",
-        f"share of a hidden layer's answers above {100 * SATURATED:.0f} %, before the first step, or both early and late in the training "
-        f"where the cost is above {100 * FITTED:.0f} % of the first; high from {100 * NEARLY_ALL:.0f} %",
+        f"share of a hidden layer's answers above {percent(SATURATED, 0)}, before the first step, or both early and late in the training "
+        f"where the cost is above {percent(FITTED, 0)} of the first; high from {percent(NEARLY_ALL, 0)}",
         "Glorot and Bengio 2010; the limits are our convention",
         "Where it begins so, initialise with xavier at a gain of 1 and normalise the inputs; where it becomes so, lower the learning rate. "
         "Batch norm or another activation help against both.",
@@ -330,7 +330,7 @@ CHECKS: tuple[Check, ...] = (
         "SH405",
         "Units that never part",
         "high",
-        f"share of a hidden layer above {100 * ALIKE:.0f} %, before the first step and late in the training",
+        f"share of a hidden layer above {percent(ALIKE, 0)}, before the first step and late in the training",
         "units that start alike get the same gradient for ever (Goodfellow, Bengio and Courville 2016, section 8.4)",
         "Draw the initial weights at random: he, xavier, glorot, orthogonal or lsuv, never zeros.",
         _measured(_alike),

@@ -9,7 +9,7 @@ import numpy as np
 
 from shoal.diagnose.case import Case, Check, Outcome, Severity, about, plain
 from shoal.diagnose.verdict import say, threshold
-from shoal.interval import Interval
+from shoal.interval import Interval, percent
 from shoal.losses import NOT_LEARNED
 from shoal.measurements import RateRange
 from shoal.metrics import mean_interval
@@ -82,7 +82,7 @@ def _still_improving(case: Case) -> Outcome | None:
     size, networks = fall
     if size.low <= LATE_FALL:
         return None
-    share = f"{100 * size.value:.1f} % ({100 * size.low:.1f} % to {100 * size.high:.1f} %)" if networks > 1 else f"{100 * size.value:.1f} %"
+    share = f"{percent(size)}" if networks > 1 else f"{percent(size.value)}"
     text = f"In the last fifth of the training the dev loss still fell by {share}, measured on {networks} network{'s' * (networks > 1)}."
     return Outcome(text, {"fall": plain(size), "networks": networks})
 
@@ -196,8 +196,8 @@ def _past_best(case: Case) -> Outcome | None:
     if rise.low <= ROSE_AGAIN:
         return None
     text = (
-        f"The dev loss was lowest after {100 * at.value:.0f} % ({100 * at.low:.0f} % to {100 * at.high:.0f} %) of the training "
-        f"and rose by {100 * rise.value:.0f} % ({100 * rise.low:.0f} % to {100 * rise.high:.0f} %) since. "
+        f"The dev loss was lowest after {percent(at, 0)} of the training "
+        f"and rose by {percent(rise, 0)} since. "
         "The weights of the lowest dev loss are the ones kept."
     )
     return Outcome(text, {"rise": plain(rise), "best_at": plain(at)}, severity="low" if rise.low > ROSE_FAR else "note")
@@ -261,7 +261,7 @@ CHECKS: tuple[Check, ...] = (
         "SH201",
         "Trials diverged",
         "medium",
-        f"any: a note; medium from {100 * MANY_DIVERGED:.0f} % of the searched networks, high where a final one did",
+        f"any: a note; medium from {percent(MANY_DIVERGED, 0)} of the searched networks, high where a final one did",
         "house convention",
         "Harmless in a wide search; where many diverge, lower the highest learning rate or clip the gradient.",
         _diverged,
@@ -270,7 +270,7 @@ CHECKS: tuple[Check, ...] = (
         "SH202",
         "Still improving at the end",
         "medium",
-        f"dev loss fell by more than {100 * LATE_FALL:.0f} % in the last fifth of the training",
+        f"dev loss fell by more than {percent(LATE_FALL, 0)} in the last fifth of the training",
         "house convention",
         "Train longer: give a larger --budget, or a recipe of more epochs.",
         _still_improving,
@@ -297,7 +297,7 @@ CHECKS: tuple[Check, ...] = (
         "SH205",
         "Nothing is learned",
         "high",
-        f"lowest dev loss and lowest training loss not below {100 * NOT_LEARNED:.0f} % of the best constant answer's",
+        f"lowest dev loss and lowest training loss not below {percent(NOT_LEARNED, 0)} of the best constant answer's",
         "the entropy of the classes, or the variance of the target, is what knowing nothing costs",
         "Look at the other findings first; where there are none, the columns may not tell about the target.",
         _flat,
@@ -315,7 +315,7 @@ CHECKS: tuple[Check, ...] = (
         "SH207",
         "Past its best",
         "note",
-        f"dev loss over {100 * ROSE_AGAIN:.0f} % above its minimum at the end; low over {100 * ROSE_FAR:.0f} %",
+        f"dev loss over {percent(ROSE_AGAIN, 0)} above its minimum at the end; low over {percent(ROSE_FAR, 0)}",
         "Prechelt 1998, early stopping",
         "Stop earlier (patience) to save time, or regularise more so that later weights are worth having.",
         _past_best,
