@@ -46,6 +46,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "input_normalisation quantile": {"input_normalisation": "quantile"},
     "activation relu": {"activation": "relu"},
     "activation gelu": {"activation": "gelu"},
+    "activation_rate 0.1": {"activation_rate": 0.1},
+    "activation_rate 1": {"activation_rate": 1.0},
     "batch norm": {"normalisation": "batch"},
     "layer norm": {"normalisation": "layer"},
     "residual": {"residual": True},

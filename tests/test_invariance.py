@@ -52,6 +52,7 @@ BY_CHANCE: dict[str, tuple[Any, ...]] = {
     "initialisation_gain": (1.0, 1.3),
     "output_gain": (1.0, 0.5),
     "input_scale_rate": (0.0, 3.0),
+    "activation_rate": (0.0, 2.0),
     "learning_rate": (0.02, 0.1),
     "beta1": (0.9, 0.6),
     "beta2": (0.99, 0.8),
@@ -167,7 +168,10 @@ def network(states: Any, place: Any) -> Any:
 
 
 def inside(parts: Any, units: tuple[int, ...]) -> list[np.ndarray]:
-    """The network's own part of each padded array of parameters, or of batch norm's statistics; weights of inputs with their factors."""
+    """The network's own part of each padded array of parameters, or of batch norm's statistics; weights of inputs with their factors.
+
+    Shares of the activation that have stayed at 1 are none.
+    """
     counts = (INPUTS, *units, CLASSES)
     if "scale" in (first := parts[0] if parts else {}):
         scaled = {"w": first["scale"][:, None] * first["w"]}
@@ -175,7 +179,8 @@ def inside(parts: Any, units: tuple[int, ...]) -> list[np.ndarray]:
     return [
         leaf[: counts[place], : counts[place + 1]] if leaf.ndim == 2 else leaf[: counts[place + 1]]
         for place, layer in enumerate(parts)
-        for _, leaf in sorted(layer.items())
+        for name, leaf in sorted(layer.items())
+        if name != "share" or (leaf[: counts[place + 1]] != 1).any()
     ]
 
 

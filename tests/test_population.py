@@ -366,7 +366,7 @@ USING = {
     "accumulate": {"optimiser": "adagrad"}, "class_balance": {"class_balance": 0.5}, "clip_norm": {"clip_norm": 1.0},
     "clip_value": {"clip_value": 1.0}, "dropout": {"keep_prob": 0.5}, "first_moment": {"optimiser": "momentum"},
     "input_dropout": {"input_keep_prob": 0.5}, "input_noise": {"input_noise": 0.1}, "l1": {"l1": 1.0}, "l2": {"l2": 1.0},
-    "input_scale": {"input_scale_rate": 2.0},
+    "input_scale": {"input_scale_rate": 2.0}, "activation_share": {"activation_rate": 2.0},
     "label_smoothing": {"label_smoothing": 0.1}, "lsuv": {"initialisation": "lsuv"}, "max_norm": {"max_norm": 1.0},
     "maximum": {"optimiser": "amsgrad"}, "mixup": {"mixup": 0.2}, "nesterov": {"optimiser": "nesterov"},
     "orthogonal": {"initialisation": "orthogonal"}, "plateau": {"decay": "plateau"}, "second_moment": {"optimiser": "rmsprop"},

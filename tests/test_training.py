@@ -86,7 +86,8 @@ def with_all_that_enters_the_cost(normalisation, loss, activation) -> Recipe:
     of_classes: dict[str, Any] = {"label_smoothing": 0.1} if loss in ("softmax", "sigmoid", "multi_label") else {}
     return Recipe(
         UNITS, activation, normalisation, batch_size=BATCH, optimiser="gradient_descent", l2=5.0, keep_prob=0.8, input_keep_prob=0.9,
-        mixup=0.4, input_noise=0.3, input_scale_rate=2.0, class_balance=0.5 if loss == "softmax" else 0.0, **of_classes,
+        mixup=0.4, input_noise=0.3, input_scale_rate=2.0, activation_rate=1.0,
+        class_balance=0.5 if loss == "softmax" else 0.0, **of_classes,
     )  # fmt: skip
 
 

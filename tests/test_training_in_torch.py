@@ -91,6 +91,12 @@ CASES: dict[str, tuple[Loss, dict[str, Any]]] = {
         "softmax", {"activation": "tanh", "input_scale_rate": 3.0, "residual": True, "hidden_units": (7, 7), "clip_norm": 0.3,
                     "decay": "exponential", "output_gain": 0.5},
     ),
+    "parametric activations": (
+        "softmax", {"activation": "silu", "activation_rate": 4.0, "input_scale_rate": 2.0, "weight_decay": 0.2, "clip_norm": 0.5},
+    ),
+    "parametric activations after batch norm": (
+        "squared_error", {"activation": "relu", "activation_rate": 0.5, "normalisation": "batch", "weight_average": 0.7},
+    ),
     "no hidden layer, poisson": ("poisson", {"hidden_units": (), "optimiser": "nesterov", "learning_rate": 0.05, "l2": 2.0}),
     "everything together": (
         "softmax", {
@@ -269,7 +275,10 @@ def outputs_in_torch(recipe: Recipe, parameters, x, seen, drawn: Draws | None):
             z = z + layer["b"]
         if recipe.normalisation == "layer":
             z = functional.layer_norm(z, (z.shape[1],), layer["gamma"], layer["beta"], EPSILON)
-        a = dropped(activation(z) + past, drawn and drawn.hidden and drawn.hidden[number], recipe.keep_probs[number + 1])
+        bent = activation(z)
+        if recipe.activation_rate:
+            bent = layer["share"] * bent + (1 - layer["share"]) * z
+        a = dropped(bent + past, drawn and drawn.hidden and drawn.hidden[number], recipe.keep_probs[number + 1])
     return a @ parameters[-1]["w"] + parameters[-1]["b"], statistics
 
 
@@ -300,12 +309,13 @@ class InTorch:
         self.weights = [layer["w"] for layer in self.parameters]
         self.tensors = [tensor for layer in self.parameters for tensor in layer.values()]
         self.optimiser, self.rate = optimiser_of(recipe, self.tensors), rate_of(recipe)
-        if "scale" in self.parameters[0]:  # in a group of its own, with its own learning rate
-            (group,) = self.optimiser.param_groups
-            scale = self.parameters[0]["scale"]
-            group["params"] = [tensor for tensor in group["params"] if tensor is not scale]
-            alone = {name: value for name, value in group.items() if name != "params"}
-            self.optimiser.add_param_group({**alone, "params": [scale], "lr": group["lr"] * recipe.input_scale_rate})
+        group = self.optimiser.param_groups[0]
+        for name, rate in (("scale", recipe.input_scale_rate), ("share", recipe.activation_rate)):  # in groups of their own
+            own = [layer[name] for layer in self.parameters if name in layer]
+            if own:
+                group["params"] = [tensor for tensor in group["params"] if not any(tensor is each for each in own)]
+                alone = {name: value for name, value in group.items() if name != "params"}
+                self.optimiser.add_param_group({**alone, "params": own, "lr": group["lr"] * rate})
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, self.rate)
         self.model = torch.nn.ParameterList(self.tensors)
         average = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.weight_average)

@@ -67,7 +67,10 @@ def probe(layout: Layout, state: State, numbers: Numbers, scale: Scale, batch: B
     ]
     weights = [layer["w"] for layer in state.parameters]
     moved = [new["w"] - old for new, old in zip(after.parameters, weights, strict=True)]
-    slopes = [(_steepness(layout, layer.z), there) for layer, there in hidden]
+    slopes = [
+        (_steepness(layout, layer.z, own_arrays.get("share")), there)
+        for own_arrays, (layer, there) in zip(state.parameters, hidden, strict=False)
+    ]
     none = [jnp.zeros((), dtype)]
     return Probe(
         loss=loss,
@@ -92,13 +95,15 @@ def _by_row(layer: Hidden, present: Array) -> tuple[Hidden, Array]:
     return Hidden(z, a), jnp.repeat(present, pixels)
 
 
-def _steepness(layout: Layout, z: Array) -> Array:
-    """``|g'(Z)|`` as a share of the activation's steepest slope."""
-    activation = ACTIVATIONS[layout.shape.activation]
-    (slope,) = jax.vjp(activation, z)[1](jnp.ones_like(z))
-    grid = jnp.linspace(-6.0, 6.0, 241, dtype=z.dtype)
-    steepest = jnp.abs(jax.vjp(activation, grid)[1](jnp.ones_like(grid))[0]).max()
-    return jnp.abs(slope) / steepest
+def _steepness(layout: Layout, z: Array, share: Array | None) -> Array:
+    """``|g'(Z)|`` as a share of the activation's steepest slope; of parametric activations of each unit's own."""
+
+    def steepness(z: Array) -> Array:
+        (slope,) = jax.vjp(ACTIVATIONS[layout.shape.activation], z)[1](jnp.ones_like(z))
+        return jnp.abs(slope if share is None else share * slope + 1 - share)
+
+    grid = jnp.linspace(-6.0, 6.0, 241, dtype=z.dtype)[:, None]
+    return steepness(z) / steepness(grid).max(0)
 
 
 def _dead(steepness: Array, present: Array, own: Array) -> Array:

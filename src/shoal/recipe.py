@@ -123,6 +123,7 @@ class Numbers(NamedTuple):
     output_gain: Any
     frequency_scale: Any
     input_scale_rate: Any
+    activation_rate: Any
     blocks: Blocks  # bool each
     learning_rate: Any
     beta1: Any
@@ -181,6 +182,8 @@ class Recipe:
         frequency_scale: standard deviation of the frequencies with which the ``periodic`` encoding begins, in cycles per unit of a
             normalised column.
         input_scale_rate: every input has a learned factor, which learns this many times as fast as the weights; 0 for none.
+        activation_rate: every hidden unit gives ``s g(z) + (1 - s) z`` with a learned share ``s``, at first 1, which learns this many times
+            as fast as the weights (parametric activation); 0 for none.
         channels: of pictures, the filters of each block of convolutions before the hidden layers, 0 to 8 blocks. A convolution is
             followed by normalisation and activation, a block by pooling (see ``shoal.nets.convolution``).
         convolutions_per_block: how many follow each other in a block.
@@ -254,6 +257,7 @@ class Recipe:
     numeric_encoding: NumericEncoding = "standard"
     frequency_scale: float = 0.1
     input_scale_rate: float = 0.0
+    activation_rate: float = 0.0
     channels: tuple[int, ...] = ()
     convolutions_per_block: int = 1
     kernel_size: int = 3
@@ -417,6 +421,7 @@ class Recipe:
 
 
 TECHNIQUES: dict[str, Callable[[Recipe], bool]] = {
+    "activation_share": lambda recipe: recipe.activation_rate > 0,
     "accumulate": lambda recipe: recipe.blocks.accumulate,
     "brightness": lambda recipe: recipe.brightness > 0,
     "class_balance": lambda recipe: recipe.class_balance > 0,
@@ -506,6 +511,7 @@ NUMBER_RANGES: dict[str, tuple[float, float, bool, bool]] = {
     "output_gain": (0.0, math.inf, True, False),
     "frequency_scale": (0.0, math.inf, False, False),
     "input_scale_rate": (0.0, math.inf, True, False),
+    "activation_rate": (0.0, math.inf, True, False),
     "learning_rate": (0.0, math.inf, False, False),
     "beta1": (0.0, 1.0, True, False),
     "beta2": (0.0, 1.0, True, False),

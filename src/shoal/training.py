@@ -17,6 +17,7 @@ from shoal import averages, optimisers
 from shoal.losses import error_per_example, per_example
 from shoal.nets import layers
 from shoal.nets.network import (
+    OWN_RATES,
     Draws,
     Hidden,
     Layout,
@@ -201,7 +202,7 @@ def descend(layout: Layout, state: State, numbers: Numbers, scale: Scale, slope:
 
 def _rates(numbers: Numbers, parameters: Parameters) -> tuple[dict[str, Any], ...]:
     """How many times as fast as alpha says each array learns."""
-    return tuple({name: numbers.input_scale_rate if name == "scale" else 1.0 for name in layer} for layer in parameters)
+    return tuple({name: getattr(numbers, OWN_RATES[name]) if name in OWN_RATES else 1.0 for name in layer} for layer in parameters)
 
 
 def _constrained(layout: Layout, parameters: Parameters, numbers: Numbers, alpha_over_rows: Array) -> Parameters:

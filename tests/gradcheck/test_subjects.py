@@ -129,8 +129,9 @@ def test_a_recipes_network_passes_with_every_loss_it_can_have():
         Recipe(**SMALL, activation="gelu", normalisation="layer", input_noise=0.2, label_smoothing=0.1, class_balance=0.5, loss="softmax"),
         Recipe((), l2=1.0, loss="quantile", quantile=0.9, batch_size="all"),
         Recipe(**SMALL, activation="tanh", numeric_encoding="periodic", frequency_scale=0.5, input_scale_rate=2.0, loss="softmax"),
+        Recipe(**SMALL, activation="silu", activation_rate=2.0, loss="softmax"),
     ],
-    ids=lambda recipe: f"{recipe.normalisation}, {recipe.numeric_encoding}",
+    ids=lambda recipe: f"{recipe.normalisation}, {recipe.numeric_encoding}, {recipe.activation_rate:g}",
 )
 def test_a_recipes_options_are_part_of_the_cost_that_is_checked(recipe):
     check = check_gradients(recipe)

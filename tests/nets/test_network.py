@@ -347,6 +347,19 @@ def test_a_learned_factor_of_an_input_is_that_input_times_it(hidden_layers):
     np.testing.assert_allclose(outputs(of, scaled, (), jnp.asarray(x), units), expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("activation", ["relu", "silu", "sigmoid"])
+def test_a_parametric_activation_is_the_activation_at_first_and_with_a_share_of_0_there_is_none(activation):
+    plain = layout(2, activation)
+    of = replace(plain, techniques=("activation_share",))
+    parameters, _ = begun(of, (7, 5), 8, activation_rate=1.0)
+    x, units = jnp.asarray(np.random.default_rng(0).normal(size=(6, 8))), jnp.array((7, 5), jnp.int32)
+    assert [layer["share"].sum() for layer in parameters[:-1]] == [7, 5] and "share" not in parameters[-1]
+    np.testing.assert_allclose(outputs(of, parameters, (), x, units), outputs(plain, parameters, (), x, units))
+    straight = tuple(layer | {name: jnp.zeros_like(value) for name, value in layer.items() if name == "share"} for layer in parameters)
+    linear = replace(plain, shape=replace(plain.shape, activation="identity"))
+    np.testing.assert_allclose(outputs(of, straight, (), x, units), outputs(linear, parameters, (), x, units), atol=1e-12)
+
+
 def test_the_gain_of_the_output_layer_is_its_own():
     plain, smaller = (begun(layout(), (7, 5), 8, output_gain=gain)[0] for gain in (1.0, 0.25))
     for one, other in zip(plain[:-1], smaller[:-1], strict=True):

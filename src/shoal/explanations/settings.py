@@ -99,6 +99,11 @@ SETTINGS: dict[str, Setting] = {
     "activation": Setting(
         NETWORK, "1.4", "the activation of hidden units", "What each hidden unit makes of its sum Z.", unused=_no_layers,
     ),
+    "activation_rate": Setting(
+        NETWORK, "1.4", "a learned share of the activation", "How many times as fast as the weights the share of the activation learns.",
+        lambda recipe: f"each unit learns how much it bends, at {recipe.activation_rate:.3g} times the learning rate",
+        "A = s g(Z) + (1 - s) Z; s = s - activation_rate alpha ds", 0.0, _no_layers,
+    ),
     "normalisation": Setting(
         NETWORK, "6.1", "normalisation inside the network", "What Z is normalised over before the activation, with learned gamma and beta.",
         None, "Z_norm = (Z - mu)/sqrt(sigma^2 + 0.00001); Z~ = gamma Z_norm + beta", "none", _no_layers,

@@ -24,8 +24,12 @@ from shoal.recipe import Numbers, Shape
 
 Parameters = tuple[dict[str, Array], ...]
 """One dictionary per layer, convolutions first: ``w [in, out]`` with ``b [out]``; under batch norm ``gamma`` and ``beta [out]`` in
-place of ``b``, which would cancel; under layer norm beside it. The first layer also holds what is learned about its inputs: ``scale [in]``,
-and of a periodic encoding ``frequency``, ``phase`` and ``mix`` (see ``shoal.nets.encoding``)."""
+place of ``b``, which would cancel; under layer norm beside it; of parametric activations ``share [out]``. The first layer also holds
+what is learned about its inputs: ``scale [in]``, and of a periodic encoding ``frequency``, ``phase`` and ``mix`` (see
+``shoal.nets.encoding``)."""
+
+OWN_RATES = {"scale": "input_scale_rate", "share": "activation_rate"}
+"""Arrays that learn at a rate of their own, as a multiple of the learning rate, and the setting that gives it; 0 is for not at all."""
 
 Statistics = tuple[dict[str, Array], ...]
 """Batch norm's ``mean`` and ``variance [out]``, one dictionary per hidden layer; none without batch norm."""
@@ -154,6 +158,7 @@ class Layout:
     def vectors(self) -> tuple[tuple[str, ...], ...]:
         """The names of each layer's vectors ``[out]``."""
         hidden = {"none": ("b",), "batch": ("beta", "gamma"), "layer": ("b", "beta", "gamma")}[self.shape.normalisation]
+        hidden += ("share",) * ("activation_share" in self.techniques)
         return (hidden,) * self.hidden + (("b",),)
 
     @property
@@ -219,7 +224,7 @@ def initialise(
         gain = _gain(layout, layer, numbers).astype(dtype)
         w = w * initialisation.deviation(numbers.initialisation, gain, n_in, n_out, is_output).astype(dtype)
         exists = own[layer].astype(dtype)
-        parameters.append({"w": w, **{name: exists if name == "gamma" else jnp.zeros_like(exists) for name in names}})
+        parameters.append({"w": w, **{name: exists if name in ("gamma", "share") else jnp.zeros_like(exists) for name in names}})
         if layout.shape.normalisation == "batch" and not is_output:
             statistics.append({"mean": jnp.zeros_like(exists), "variance": jnp.zeros_like(exists)})
     if layout.is_periodic:
@@ -254,7 +259,7 @@ def _scaled_by_layer(layout: Layout, parameters: Parameters, numbers: Numbers, a
             z = _linear(layout, layer, a, weights)
             statistics = layers.batch_statistics(z, present) if layout.shape.normalisation == "batch" else None
             z = _normalised(layout, z, weights, statistics, units)
-            a = _leaving(layout, layer, a, _activate(layout, z, units), numbers.units)
+            a = _leaving(layout, layer, a, _activate(layout, z, weights, units), numbers.units)
     return scaled
 
 
@@ -275,7 +280,7 @@ def augmented_inputs(layout: Layout, numbers: Numbers, x: Array, draws: Augmenta
 
 
 def is_weight(parameters: Parameters) -> tuple[dict[str, bool], ...]:
-    """Which arrays L2, L1 and weight decay apply to: weights, not biases, gamma or beta."""
+    """Which arrays L2, L1 and weight decay apply to: weights, not biases, gamma, beta or a share."""
     return tuple({name: name == "w" for name in layer} for layer in parameters)
 
 
@@ -309,10 +314,7 @@ def train_outputs(
         nudges: added to ``Z[l]`` of each layer: zeros, to have the gradient with respect to it.
     """
     seen, hidden = [], []
-    if layout.scales_inputs:  # of a network that does without, neither the factors nor the gradient's norm may know of it
-        scale = parameters[0]["scale"]
-        first = parameters[0] | {"scale": jnp.where(numbers.input_scale_rate > 0, scale, jax.lax.stop_gradient(scale))}
-        parameters = (first, *parameters[1:])
+    parameters = tuple({name: _learning(numbers, name, value) for name, value in layer.items()} for layer in parameters)
     if "input_dropout" in layout.techniques:
         x = layers.dropout(x, draws.inputs, numbers.keep_prob[0])
     x = _entering(layout, x, parameters[0])
@@ -326,7 +328,7 @@ def train_outputs(
         z = _normalised(layout, z, weights, batch, numbers.units[layer])
         if nudges is not None:
             z = z + nudges[layer]
-        a = _activate(layout, z, numbers.units[layer])
+        a = _activate(layout, z, weights, numbers.units[layer])
         hidden.append(Hidden(z, a))
         x = _leaving(layout, layer, x, a, numbers.units)
         # of the layers before a dense one: the last convolution, and the hidden dense layers
@@ -337,13 +339,20 @@ def train_outputs(
     return (z if nudges is None else z + nudges[-1]), tuple(seen), tuple(hidden)
 
 
+def _learning(numbers: Numbers, name: str, array: Array) -> Array:
+    """The array, without a gradient in a network that does without: neither it nor the gradient's norm may know of it there."""
+    if name not in OWN_RATES:
+        return array
+    return jnp.where(getattr(numbers, OWN_RATES[name]) > 0, array, jax.lax.stop_gradient(array))
+
+
 def outputs(layout: Layout, parameters: Parameters, statistics: Statistics, x: Array, units: Array) -> Array:
     """Outputs ``[rows, outputs]`` of one network in use: no dropout, batch norm by its corrected running averages."""
     x = _entering(layout, x, parameters[0])
     for layer, weights in enumerate(parameters[:-1]):
         seen = (statistics[layer]["mean"], statistics[layer]["variance"]) if statistics else None
         z = _normalised(layout, _linear(layout, layer, x, weights), weights, seen, units[layer])
-        x = _leaving(layout, layer, x, _activate(layout, z, units[layer]), units)
+        x = _leaving(layout, layer, x, _activate(layout, z, weights, units[layer]), units)
     return _linear(layout, layout.hidden, x, parameters[-1]) + parameters[-1]["b"]
 
 
@@ -397,8 +406,11 @@ def _normalised(layout: Layout, z: Array, weights: dict[str, Array], statistics:
     return layers.layer_norm(z, units, weights["gamma"], weights["beta"]) if layout.shape.normalisation == "layer" else z
 
 
-def _activate(layout: Layout, z: Array, units: Array) -> Array:
+def _activate(layout: Layout, z: Array, weights: dict[str, Array], units: Array) -> Array:
+    """``g(z)``, or of a parametric activation ``s g(z) + (1 - s) z`` (Holzmueller, Grinsztajn and Steinwart, 2024); 0 beyond ``units``."""
     a = layers.ACTIVATIONS[layout.shape.activation](z)
+    if "share" in weights:
+        a = z + layers.per_unit(weights["share"], z) * (a - z)
     if not layers.needs_unit_mask(layout.shape.activation):
         return a
     return jnp.where(layers.per_unit(jnp.arange(layers.units_of(z)) < units, z), a, 0.0)

@@ -211,7 +211,7 @@ def setting(value: Any, digits: int = 4) -> str:
 _PLAIN = Recipe()
 _SHOWN_IF_USED = (
     "keep_prob", "input_keep_prob", "l2", "weight_decay", "l1", "max_norm", "input_noise", "mixup", "label_smoothing", "class_balance",
-    "input_scale_rate", "clip_norm", "clip_value", "weight_average", "warm_up", *AUGMENTATIONS,
+    "activation_rate", "input_scale_rate", "clip_norm", "clip_value", "weight_average", "warm_up", *AUGMENTATIONS,
 )  # fmt: skip
 
 
