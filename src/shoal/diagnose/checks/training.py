@@ -167,10 +167,11 @@ def _noisy(case: Case) -> Outcome | None:
         return Outcome(f"It takes at least {FEWEST_EVALUATIONS} evaluations to see noise.", {}, "not applicable")
     if not _clearly_above(shares, NOISY):
         return None
-    share = mean_interval(shares)
+    logs = mean_interval(np.log(np.maximum(shares, 0.01)).tolist())  # factors, not sums
+    share = Interval(*(math.exp(each) for each in (logs.value, logs.low, logs.high)))
     text = (
-        f"Between evaluations the training loss rose by {share.value:.1f} ({share.low:.1f} to {share.high:.1f}) times as much in all as it "
-        "fell in the end."
+        f"Between evaluations the training loss rose by {about(share.value)} ({about(share.low)} to {about(share.high)}) times as much in "
+        "all as it fell in the end."
     )
     return Outcome(text, {"rises": plain(share)})
 
@@ -196,8 +197,7 @@ def _past_best(case: Case) -> Outcome | None:
     if rise.low <= ROSE_AGAIN:
         return None
     text = (
-        f"The dev loss was lowest after {percent(at, 0)} of the training "
-        f"and rose by {percent(rise, 0)} since. "
+        f"The dev loss was lowest after {percent(at, 0)} of the training and rose by {percent(rise, 0)} since. "
         "The weights of the lowest dev loss are the ones kept."
     )
     return Outcome(text, {"rise": plain(rise), "best_at": plain(at)}, severity="low" if rise.low > ROSE_FAR else "note")
