@@ -32,6 +32,7 @@ ROWS = (
             "plan",
             "effort",
             "ensemble",
+            "distillation",
             "study",
             "run_folder",
             "recording",

@@ -18,10 +18,10 @@ from shoal.space_file import from_tables, read_space, to_tables
 
 MOST_SEEDS = 1000
 
-Final = Literal["mean", "single", "greedy"]
+Final = Literal["mean", "single", "greedy", "distilled"]
 FINALS: tuple[str, ...] = get_args(Final)
-"""What the model is made of: the winner's networks on fresh seeds, the best one of them, or those of the whole search that predict best
-together."""
+"""What the model is made of: the winner's networks on fresh seeds, the best one of them, those of the whole search that predict best
+together, or one network that has learned the answers of the winner's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,15 @@ class Effort:
         if options.get("recipe") is not None:
             return _training(options, problems)
         budget, begin, space = Budget("", trials=1), None, None
+        final: Final = "mean"
         try:
             budget = Budget.parse(options["budget"])
         except OptionError as error:
             problems += error.problems
-        if (final := options.get("final", "mean")) not in FINALS:
-            problems.append(Problem("the final model is known", repr(final), did_you_mean(str(final), FINALS)))
+        try:
+            final = checked_final(options.get("final", "mean"))
+        except OptionError as error:
+            problems += error.problems
         if options.get("begin") is not None:
             begin = Recipe.from_dict(options["begin"])
         if "sampler" not in options:
@@ -93,6 +96,21 @@ class Effort:
         for family in () if self.space is None else self.space.families:
             yield family.base
             yield from map(family.with_settings, islice(corners(family.ranges), MOST_COMBINATIONS // len(self.space.families)))  # type: ignore[union-attr]
+
+
+def checked_final(final: Any) -> Final:
+    """What the model is made of.
+
+    Raises:
+        OptionError: there is no such model; with the likeliest correction.
+
+    Example:
+        >>> checked_final("distilled")
+        'distilled'
+    """
+    if final not in FINALS:
+        raise OptionError(Problem("the final model is known", repr(final), did_you_mean(str(final), FINALS)))
+    return final
 
 
 def saved_space(space: Any) -> tuple[dict[str, Any] | None, bool]:

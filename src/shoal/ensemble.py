@@ -50,7 +50,7 @@ def ensemble_of(
         size: as for ``select``, and so is ``bags``.
 
     Returns:
-        The model, calibrated where its recipes ask for it; and the record.
+        The finished model, and the record.
 
     Raises:
         DataError: no network has weights and finite predictions.
@@ -62,10 +62,7 @@ def ensemble_of(
     library, outputs = _library(trainer, candidates)
     selection = select(outputs, truth, weights, loss, size=size, bags=bags, seed=seed)
     chosen = np.flatnonzero(selection.shares)
-    model = model_of(trainer, [library[i] for i in chosen], selection.shares[chosen], selection.alone[chosen])
-    model = replace(model, reference=reference_codes(trainer.prepared(model.recipe.shape)[0], trainer.seed))
-    if any(part.recipe.calibration == "temperature" for part in model.parts):
-        model = calibrated(trainer, model)
+    model = finished(trainer, model_of(trainer, [library[i] for i in chosen], selection.shares[chosen], selection.alone[chosen]), metric)
     record = report(
         outputs,
         truth,
@@ -126,6 +123,20 @@ def inputs_of(trainer: Trainer, model: Model, part: Part, rows: NDArray[np.intp]
     """
     seen = (trainer.prepared(each.recipe.shape)[0].inputs[part] for each in model.parts)
     return tuple(inputs if rows is None else inputs[rows] for inputs in seen)
+
+
+def finished(trainer: Trainer, model: Model, metric: Metric) -> Model:
+    """The model with all that a final one has: rows to compare later tables with, its temperature, and its decision between classes.
+
+    Args:
+        trainer: of the data set.
+        model: trained on it.
+        metric: what counts.
+    """
+    model = replace(model, reference=reference_codes(trainer.prepared(model.recipe.shape)[0], trainer.seed))
+    if any(part.recipe.calibration == "temperature" for part in model.parts):
+        model = calibrated(trainer, model)
+    return decided(trainer, model, metric)
 
 
 def calibrated(trainer: Trainer, model: Model) -> Model:

@@ -31,6 +31,7 @@ from shoal.data.pictures.reading import Wanted
 from shoal.data.read import read_source, wanted_like
 from shoal.data.split import check_rows, part_size, shuffled, stratified
 from shoal.data.target import ClassTarget
+from shoal.effort import checked_final
 from shoal.errors import DataError, OptionError, Problem
 from shoal.metrics import check_metric
 from shoal.plan import Budget
@@ -61,6 +62,7 @@ class _ShoalEstimator(BaseEstimator):
     budget: Any
     recipe: Recipe | None
     metric: str | None
+    final: str
     random_state: Any
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_dev: Any = None, y_dev: Any = None) -> Self:
@@ -81,6 +83,7 @@ class _ShoalEstimator(BaseEstimator):
             ValueError: the data or a parameter cannot be used; the message says what to do.
         """
         budget, recipe, metric = Budget.parse(self.budget), self._checked_recipe(), check_metric(self.metric, self._task)
+        final = checked_final(self.final)
         if (X_dev is None) != (y_dev is None):
             given = "X_dev" if y_dev is None else "y_dev"
             raise OptionError(Problem("a dev set is X_dev and y_dev", f"{given} only", "Give both, or leave both out."))
@@ -126,7 +129,8 @@ class _ShoalEstimator(BaseEstimator):
             if problems := list(unsuited(recipe, self._task, len(dataset.classes), dataset.picture_shape)):
                 raise OptionError(*problems)
             budget, space = Budget("one recipe", trials=1), Space.single(recipe)
-        trained = train_best(Trainer(replace(dataset, weights=weights), seed), budget, metric=metric, stages=stages, space=space)
+        trainer = Trainer(replace(dataset, weights=weights), seed)
+        trained = train_best(trainer, budget, metric=metric, stages=stages, space=space, final=final)
         self._keep(trained, frame.columns)
         return self
 
@@ -235,6 +239,7 @@ class ShoalClassifier(ClassifierMixin, _ShoalEstimator):
         recipe: train exactly this recipe, without a search; the budget then does not matter.
         metric: ``"error"`` (default), ``"accuracy"``, ``"log_loss"``, ``"balanced_accuracy"``, ``"f1"`` or ``"auc"``: what counts in the
             end; it decides what the search tries.
+        final: what the model is made of: ``"mean"`` (default), ``"single"``, ``"greedy"`` or ``"distilled"``, as for ``shoal.search``.
         class_weight: ``{label: factor}`` or ``"balanced"``; a factor on the weight of each class's rows.
         random_state: a whole number, a ``RandomState`` or ``None``.
 
@@ -265,12 +270,14 @@ class ShoalClassifier(ClassifierMixin, _ShoalEstimator):
         *,
         recipe: Recipe | None = None,
         metric: str | None = None,
+        final: str = "mean",
         class_weight: Any = None,
         random_state: Any = None,
     ) -> None:
         self.budget = budget
         self.recipe = recipe
         self.metric = metric
+        self.final = final
         self.class_weight = class_weight
         self.random_state = random_state
 
@@ -330,6 +337,7 @@ class ShoalRegressor(RegressorMixin, _ShoalEstimator):
             Only the latter makes two fits with the same ``random_state`` the same to the last bit.
         recipe: train exactly this recipe, without a search; the budget then does not matter.
         metric: ``"rmse"`` (default), ``"mae"``, ``"mse"`` or ``"r2"``: what counts in the end.
+        final: what the model is made of: ``"mean"`` (default), ``"single"``, ``"greedy"`` or ``"distilled"``, as for ``shoal.search``.
         random_state: a whole number, a ``RandomState`` or ``None``.
 
     Attributes:
@@ -351,10 +359,19 @@ class ShoalRegressor(RegressorMixin, _ShoalEstimator):
 
     _task = "regression"
 
-    def __init__(self, budget: Any = "60s", *, recipe: Recipe | None = None, metric: str | None = None, random_state: Any = None) -> None:
+    def __init__(
+        self,
+        budget: Any = "60s",
+        *,
+        recipe: Recipe | None = None,
+        metric: str | None = None,
+        final: str = "mean",
+        random_state: Any = None,
+    ) -> None:
         self.budget = budget
         self.recipe = recipe
         self.metric = metric
+        self.final = final
         self.random_state = random_state
 
     def predict(self, X: Any) -> np.ndarray:

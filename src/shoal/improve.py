@@ -290,8 +290,9 @@ def search(
             of where good recipes lie ``tpe``, ``gp`` (needs PyTorch) and ``cma-es``.
         rungs: how poor trials are stopped: ``async``, ``halving``, ``hyperband`` or ``none`` (see ``shoal.halving``).
         budget: ``90s``, ``5m``, ``1h`` or ``200trials``.
-        final: what the model is made of: ``mean`` averages the winner's networks on fresh seeds, ``single`` is the best one of them, and
-            ``greedy`` averages those networks of the whole search that predict best together on the dev rows.
+        final: what the model is made of: ``mean`` averages the winner's networks on fresh seeds, ``single`` is the best one of them,
+            ``greedy`` averages those networks of the whole search that predict best together on the dev rows, and ``distilled`` is one
+            network that has learned the answers of that mean, an eighth of its size.
         compare_samplers: whether as many grid, random and quasi-random trials are compared on the data as well, which takes a quarter of
             a budget in time, and further trials beside a budget in trials.
         continue_from: an earlier run's folder, or an Optuna study (``sqlite:///trials.db#name``, or the path of a ``.db`` file): its best
@@ -614,7 +615,7 @@ def _trained(
         searches=effort.job == "search" or effort.final == "greedy",
         stop=stop,
     )
-    early = _stopped(trained, "test" in dataset.inputs) if stop.due else ""
+    early = _stopped(trained, effort, "test" in dataset.inputs) if stop.due else ""
     answered = None
     if effort.job != "train":
         stages.enter("answers", "what the trials say")
@@ -653,16 +654,19 @@ def _trained(
         ledger=ledger,
         answers=answered,
         chosen=trained.chosen,
+        distilled=trained.distilled,
         stopped=early,
         **judged,
     )
     return record, trained.model
 
 
-def _stopped(trained: Trained, tested: bool) -> str:
+def _stopped(trained: Trained, effort: Effort, tested: bool) -> str:
     """How far a run came that was asked to stop, and what its model is."""
     searched, planned = trained.searched, trained.plan.trials
     unopened = " The test rows were not opened." if tested else ""
+    if effort.final == "distilled" and trained.distilled is None and not searched.stopped:
+        return f"Stopped before the distillation; the model is the mean of the winner's networks.{unopened}"
     if not searched.stopped:
         return f"Stopped before the last measurements; the model is that of the whole search.{unopened}"
     return (

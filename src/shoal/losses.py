@@ -2,6 +2,7 @@
 
 Outputs ``z`` are ``[rows, outputs]``: one column per class for ``softmax``, one per label for ``multi_label``, one otherwise.
 Targets are ``[rows]``: class numbers (int32) or scaled values (float32); for ``multi_label`` they are 0 or 1, ``[rows, labels]``.
+Soft targets, a teacher's say, are shares: ``[rows, classes]`` that add up to 1, or from 0 to 1 of each label.
 
 =================  ======================================================  ==========================================
 loss               per example                                             prediction
@@ -55,14 +56,15 @@ def per_example(
     """The loss of each example ``[rows]``, in nats or in units of the scaled target; the formulas stand at the top of this module."""
     if loss == "softmax":
         # A comparison with the class numbers is cheaper than a gather, and its gradient than a scatter.
-        is_target = target[:, None] == jnp.arange(z.shape[-1])
-        at_target = jnp.where(is_target, z, 0.0).sum(-1)
+        each = target * z if target.ndim == 2 else jnp.where(target[:, None] == jnp.arange(z.shape[-1]), z, 0.0)
+        at_target = each.sum(-1)
         log_total = jax.nn.logsumexp(z, -1)
         if label_smoothing is None:
             return log_total - at_target
         return log_total - (1 - label_smoothing) * at_target - label_smoothing * z.mean(-1)
     if loss in ("sigmoid", "multi_label"):
-        z = z[:, 0] if loss == "sigmoid" else z
+        if loss == "sigmoid":
+            z, target = z[:, 0], target[:, 1] if target.ndim == 2 else target
         share = target.astype(z.dtype)
         if label_smoothing is not None:
             share = share * (1 - label_smoothing) + label_smoothing / 2

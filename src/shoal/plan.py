@@ -207,6 +207,7 @@ class _Costs:
         available: seconds that may be spent.
         compares_first_recipes: whether first recipes may be compared where there is no time for a search.
         lengthens: whether a training of twice the length is of use where there is plenty of time.
+        distils: whether as many networks as retrained ones learn their answers.
     """
 
     families: Sequence[Family]
@@ -217,6 +218,7 @@ class _Costs:
     available: float
     compares_first_recipes: bool = True
     lengthens: bool = True
+    distils: bool = False
 
     @property
     def full(self) -> float:
@@ -235,11 +237,16 @@ class _Costs:
         ]
 
     def seconds(self, way: _Way) -> list[float]:
-        """Of each rung, and last of the retraining."""
+        """Of each rung, and last of the retraining, together with the distillation."""
+        shoals = self.shoals(way)
         if way.compares_first_recipes:
-            return _seconds_of_first_recipes(self.shoals(way), way.retrains)
-        spent = rung_seconds(self.shoals(way), way.retrains, self.method.rungs, self.method.sampler)
-        return spent if way.rounds else [0.0] * (len(spent) - 1) + spent[-1:]
+            spent = _seconds_of_first_recipes(shoals, way.retrains)
+        else:
+            spent = rung_seconds(shoals, way.retrains, self.method.rungs, self.method.sampler)
+            spent = spent if way.rounds else [0.0] * (len(spent) - 1) + spent[-1:]
+        if self.distils:  # by a program of its own, where the targets are of classes
+            spent[-1] += _retraining_seconds(shoals, way.retrains) + max(shoal.compile_seconds or 0.0 for shoal in shoals)
+        return spent
 
     def fits(self, way: _Way) -> bool:
         return sum(self.seconds(way)) <= self.available
@@ -339,6 +346,7 @@ def plan_seconds(
     compares_first_recipes: bool = True,
     lengthens: bool = True,
     searches: bool = True,
+    distils: bool = False,
 ) -> Plan:
     """The plan that the time left pays for, by the measured cost of a step.
 
@@ -365,9 +373,10 @@ def plan_seconds(
         compares_first_recipes: whether first recipes may be compared where there is no time for a search.
         lengthens: whether trainings of twice the length are of use where there is plenty of time.
         searches: whether a search comes first wherever there is time for one, or only with a budget that is not short.
+        distils: whether one network learns the answers of the retrained ones.
     """
     available = seconds_left * _TRAINING_SHARE
-    costs = _Costs(families, slots, speeds, steps_per_epoch, method, available, compares_first_recipes, lengthens)
+    costs = _Costs(families, slots, speeds, steps_per_epoch, method, available, compares_first_recipes, lengthens, distils)
     searches = searches or not budget.is_short
     way = costs.best(growing, sound or growing, searches)
     chosen, spent = tuple(costs.shoals(way)), tuple(costs.seconds(way))
@@ -384,6 +393,8 @@ def plan_seconds(
     else:
         reason = f"one recipe on {way.retrains} seeds, {length} each: {no_time}; it "
     reason += f"should take {expected:.0f} s of the {max(seconds_left, 0):.0f} s left after measuring."
+    if distils:
+        reason += f" Of that, {way.retrains} networks learn the answers of the final ones, and the best of them is the model."
     if expected > seconds_left:
         reason += " Even the smallest search takes longer than that."
     elif way.epochs < costs.full / 2:
@@ -426,8 +437,12 @@ def rung_seconds(shoals: Sequence[ShoalPlan], retrains: int, halving: Rungs, sam
         for rung in range(first + 1, rungs):
             going_on = count / sum(rounds) * trials / HALVING ** (rung - first) * more
             seconds[rung] += _seconds_to_go_on(shoals, rung, going_on, drawn, 1.0 if learns else OF_THE_DEAREST)
-    retraining = max(math.ceil(retrains / shoal.slots) * _job_seconds(shoal, 0, shoal.rungs[-1]) for shoal in shoals)
-    return [*seconds, retraining]
+    return [*seconds, _retraining_seconds(shoals, retrains)]
+
+
+def _retraining_seconds(shoals: Sequence[ShoalPlan], retrains: int) -> float:
+    """What training the dearest shape on so many seeds should take."""
+    return max(math.ceil(retrains / shoal.slots) * _job_seconds(shoal, 0, shoal.rungs[-1]) for shoal in shoals)
 
 
 def _seconds_to_go_on(shoals: Sequence[ShoalPlan], rung: int, trials: float, drawn: Sequence[float], of_the_dearest: float) -> float:
@@ -460,13 +475,6 @@ def _seconds_of_first_recipes(shoals: Sequence[ShoalPlan], seeds: int) -> list[f
     turns = [math.ceil(seeds / shoal.slots) for shoal in shoals]
     first = sum(turn * _job_seconds(shoal, 0, shoal.rungs[0]) for turn, shoal in zip(turns, shoals, strict=True))
     return [first, 0.0, max(turn * _job_seconds(shoal, *shoal.rungs) for turn, shoal in zip(turns, shoals, strict=True))]
-
-
-def planned_seconds(plan: Plan) -> float:
-    """What all the training of a plan should take."""
-    if plan.first_recipes:
-        return sum(_seconds_of_first_recipes(plan.shoals, plan.retrains))
-    return sum(rung_seconds(plan.shoals, plan.retrains, plan.halving, plan.sampler))
 
 
 def plan_loop(

@@ -9,6 +9,7 @@ trained, so that networks of equal age see the same ones whichever shoal they ar
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -90,8 +91,11 @@ def padded(part: Batch, columns: int) -> Batch:
     more = capacity(len(part.x)) - len(part.x)
     x = part.x if part.x.dtype == np.uint8 else part.x.astype(np.float32, copy=False)
     x = np.pad(x, ((0, more), (0, columns - part.x.shape[1])))
-    target = np.pad(part.target, ((0, more), *((0, 0),) * (part.target.ndim - 1)))
-    return Batch(x, target, np.pad(part.weight, (0, more)))
+    return Batch(x, _padded_rows(part.target, len(x)), np.pad(part.weight, (0, more)))
+
+
+def _padded_rows(values: np.ndarray, rows: int) -> np.ndarray:
+    return np.pad(values, ((0, rows - len(values)), *((0, 0),) * (values.ndim - 1)))
 
 
 def balancing_weights(target: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -238,6 +242,16 @@ class Shoal:
         self._scale = self._replicate(scale)
         self._probed = self._replicate(np.linspace(0, tables.train_rows - 1, PROBED_ROWS).astype(np.int32))
         self._sample = self._replicate(np.linspace(0, tables.train_rows - 1, SAMPLE_ROWS).astype(np.int32))
+
+    def with_targets(self, targets: np.ndarray) -> Shoal:
+        """A shoal like this one, whose networks learn other targets of the same training rows.
+
+        Args:
+            targets: ``[rows, ...]`` as ``shoal.losses`` has them, not padded; soft ones of classes make it another program.
+        """
+        other = copy.copy(self)
+        other._train = self._train._replace(target=self._replicate(_padded_rows(targets, len(self._train.x))))
+        return other
 
     @functools.cached_property
     def trivial_loss(self) -> float:

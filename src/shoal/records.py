@@ -13,6 +13,7 @@ from shoal.interval import Interval
 from shoal.measurements import Measurements
 from shoal.measurements.answers import Answers
 from shoal.measurements.decision import Decision
+from shoal.measurements.distillation import Distillation
 from shoal.measurements.ensemble import EnsembleReport
 from shoal.recipe import Recipe
 
@@ -270,7 +271,7 @@ class Plan:
     halving: Literal["async", "halving", "hyperband", "none"] = "halving"
     """How trials are stopped at rungs (see ``shoal.halving``)."""
     rung_seconds: tuple[float, ...] = ()
-    """What each rung should take, and last the retraining; empty where the budget was given in trials."""
+    """What each rung should take, and last the retraining, with a distillation; empty where the budget was given in trials."""
     first_family: int = 0
     """Families of the space that come before those that are searched: smaller networks than time allows."""
     first_recipes: bool = False
@@ -332,6 +333,8 @@ class Run:
     """What the trials of the search say; ``None`` where one recipe was trained."""
     chosen: EnsembleReport | None = None
     """How the networks of the model were chosen, where they are not the winner's on fresh seeds."""
+    distilled: Distillation | None = None
+    """What the model lost against its teacher, where it is a distilled network."""
     stopped: str = ""
     """Of a run that was asked to stop before its end: how far it came, and what its model is; it can be resumed."""
     format: int = RECORD_FORMAT

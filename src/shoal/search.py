@@ -17,7 +17,6 @@ from shoal.errors import DataError, Problem
 from shoal.halving import HALVING, Bracket, Climber, brackets
 from shoal.losses import NOT_LEARNED
 from shoal.measurements import Signals
-from shoal.plan import planned_seconds
 from shoal.population import Members, Shoal
 from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
@@ -94,7 +93,7 @@ class Search:
         self.journal, self.listener, self.metric, self.earlier, self.probed = journal, listener, metric, earlier, probed
         self._slots_trained = self._slots_filled = 0
         self._recording, self._published, self._keeps_weights = recording, set[int](), keeps_weights
-        self._seconds_left = planned_seconds(plan)
+        self._seconds_left = sum(plan.rung_seconds)
         self._last = len(plan.rungs) - 1
         self._jobs = 0
         self._stop, self._alive = stop or Stop(), frozenset[int]()

@@ -66,7 +66,7 @@ class State(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A mini-batch: ``x [rows, given]``, ``target [rows]`` (``[rows, labels]``), ``weight [rows]``.
+    """A mini-batch: ``x [rows, given]``, ``target [rows]`` (``[rows, labels]``; soft ``[rows, classes]``), ``weight [rows]``.
 
     Padding comes last and has weight 0. In the training of networks that augment pictures, ``x`` are these, from 0 to 255.
     """
@@ -122,7 +122,8 @@ def cost(
     if layout.augments:
         x = augmented_inputs(layout, numbers, x, draws.augmentation, scale.pixels)
     if "class_balance" in used:
-        weight = weight * scale.class_weight[batch.target] ** numbers.class_balance
+        of_class = scale.class_weight**numbers.class_balance
+        weight = weight * (of_class[batch.target] if batch.target.ndim == 1 else batch.target @ of_class)
     share, partner = jnp.ones((), x.dtype), None
     if "mixup" in used:
         following = jnp.arange(len(x)) + 1

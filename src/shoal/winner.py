@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from shoal import devices
 from shoal.data import Dataset
 from shoal.default_space import default_space
+from shoal.distillation import distilled_from
 from shoal.effort import Final
-from shoal.ensemble import calibrated, decided, ensemble_of, model_of
-from shoal.experiments.two_sample import reference_codes
+from shoal.ensemble import ensemble_of, finished, model_of
+from shoal.measurements.distillation import Distillation
 from shoal.measurements.ensemble import EnsembleReport
 from shoal.metrics import Metric
 from shoal.model import Model
@@ -84,6 +85,8 @@ class Trained:
     """As the winner's recipe sees it: its inputs normalised, and its target scaled."""
     chosen: EnsembleReport | None = None
     """How the networks of the model were chosen, where they are not the winner's."""
+    distilled: Distillation | None = None
+    """What the model lost against its teacher, where it is a distilled network."""
 
 
 class Shoals:
@@ -166,6 +169,7 @@ def make_plan(
     retrains: int = RETRAINS,
     first_recipes: bool = True,
     searches: bool = True,
+    distils: bool = False,
 ) -> tuple[Plan, Shoals]:
     """What a budget buys, and the shoals that were measured for it.
 
@@ -179,6 +183,7 @@ def make_plan(
         retrains: fresh seeds on which the winner is trained.
         first_recipes: whether those of the families may be compared where there is no time for a search.
         searches: whether a search comes first with a short budget, too, where there is time for one.
+        distils: whether one network is to learn the answers of the final ones.
     """
     families = families_within(budget, space)
     shoals = Shoals(trainer, families, [slots_needed(budget, retrains, len(families), method.sampler)] * len(families))
@@ -199,7 +204,10 @@ def make_plan(
         families = tuple(with_length(family, enough) for family in families) if enough < full else families
     facts = families, slots, speeds, steps_per_epoch, method
     growing, sound = space.growing, space.by_promise
-    plan = plan_seconds(budget, until - stages.total, *facts, growing, sound, first_recipes, lengthens=enough == full, searches=searches)
+    lengthens = enough == full
+    plan = plan_seconds(
+        budget, until - stages.total, *facts, growing, sound, first_recipes, lengthens=lengthens, searches=searches, distils=distils
+    )
     if enough < full:
         plan = replace(plan, reason=f"{plan.reason} A training has {enough:.3g} instead of {full:.3g} epochs: the dev loss rose early.")
     return plan, shoals.of_plan(plan)
@@ -237,13 +245,13 @@ def train_best(
         plan: a plan made earlier, to be kept to; by default it is made here.
         keep_plan: is given the plan before the search begins.
         retrains: fresh seeds on which the winner is trained.
-        final: what the model is made of: the winner's networks on fresh seeds, the best one of them, or those of the whole search that
-            predict best together.
+        final: what the model is made of: the winner's networks on fresh seeds, the best one of them, those of the whole search that
+            predict best together, or one network that has learned the answers of the winner's.
         earlier: recipes that are tried first.
         recording: where trials are written to as they come to their end.
         probed: whether the signals through its layers are measured, for a diagnosis.
         searches: whether a search comes before a comparison of first recipes with a short budget, too.
-        stop: asks the search to end early; the model is then the best trial's own network.
+        stop: asks the search to end early; the model is then the best trial's own network, and nothing is distilled.
     """
     stages.enter("starting JAX", f"{len(devices.start())} device(s)")
     space = space or space_for(trainer, metric)
@@ -258,6 +266,7 @@ def train_best(
             retrains=retrains,
             first_recipes=not earlier,
             searches=searches,
+            distils=final == "distilled",
         )
         keep_plan(plan)
     else:
@@ -281,25 +290,14 @@ def train_best(
         probed=probed,
         stop=stop,
     ).run()
-    model, chosen = final_model(trainer, searched, metric, "mean" if searched.stopped else final)
-    stages.leave()
-    return Trained(model, searched, plan, space, trainer.prepared(searched.recipe.shape)[0], chosen)
-
-
-def final_model(trainer: Trainer, searched: Searched, metric: Metric, final: Final) -> tuple[Model, EnsembleReport | None]:
-    """The model of a finished search, calibrated and with its decision, and how an ensemble was chosen where one was.
-
-    Args:
-        trainer: of the data set.
-        searched: what the search brought.
-        metric: what counts.
-        final: as for ``train_best``.
-    """
-    if final == "greedy":
+    chosen = distilled = None
+    if final == "greedy" and not searched.stopped:
         model, chosen = ensemble_of(trainer, searched.finished, metric, trainer.seed, default=searched.winners)
-        return decided(trainer, model, metric), chosen
-    model = model_of(trainer, searched.winners, scores=[network.score for network in searched.winners])
-    model = replace(model, reference=reference_codes(trainer.prepared(searched.recipe.shape)[0], trainer.seed))
-    model = model.single() if final == "single" else model
-    model = calibrated(trainer, model) if searched.recipe.calibration == "temperature" else model
-    return decided(trainer, model, metric), None
+    elif final == "distilled" and not (searched.stopped or (stop is not None and stop.due)):
+        stages.enter("distillation", f"one network learns the answers of {len(searched.winners)}")
+        model, distilled = distilled_from(trainer, shoals[searched.family], searched.winners, metric)
+    else:
+        mean = model_of(trainer, searched.winners)
+        model = finished(trainer, mean.single() if final == "single" else mean, metric)
+    stages.leave()
+    return Trained(model, searched, plan, space, trainer.prepared(searched.recipe.shape)[0], chosen, distilled)

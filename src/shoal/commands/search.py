@@ -41,8 +41,8 @@ Final = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="The model: mean of the winner's networks on fresh seeds, single (the best of them), or greedy (of all trials, those that "
-        "predict best together).",
+        help="The model: mean of the winner's networks on fresh seeds, single (the best of them), greedy (of all trials, those that "
+        "predict best together), or distilled (one network that has learned the answers of that mean).",
         rich_help_panel=options.GOAL,
     ),
 ]

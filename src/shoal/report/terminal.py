@@ -19,6 +19,7 @@ from shoal.report.wording import (
     PARTS,
     decision,
     difference,
+    distillation,
     duration,
     found,
     headline_part,
@@ -137,7 +138,8 @@ def _recipe(run: Run) -> RenderableType:
     if run.stopped and not retrained:
         seeds = f"best of {searched} trials so far, on its own seed"
     effort = f"{seeds}; {duration(run.seconds)}, {programs}"
-    return Group(Text.assemble(("Recipe  ", "bold cyan"), recipe_line(run.recipe)), Text(effort, "dim"))
+    made = [Text.assemble(("Model  ", "bold cyan"), sentence)] if (sentence := distillation(run)) else []
+    return Group(Text.assemble(("Recipe  ", "bold cyan"), recipe_line(run.recipe)), Text(effort, "dim"), *made)
 
 
 def _findings(run: Run) -> RenderableType:

@@ -49,6 +49,23 @@ def decision(run: Run) -> str:
     return f"The class that is said has {rule}, fitted on dev for {metric}{compared}."
 
 
+def distillation(run: Run) -> str:
+    """What a distilled network is made of, and what it lost, in words; empty of other models.
+
+    Example:
+        >>> distillation(run)  # doctest: +SKIP
+        'One network that learned the answers of 8 (distillation). On dev it has 5.2 %, their mean 5.1 % and the best of them alone 5.9 %; ...'
+    """
+    found = run.distilled
+    if found is None:
+        return ""
+    own, theirs, alone = (score(each, run.metric) for each in (found.distilled, found.teacher, found.single))
+    return (
+        f"One network that learned the answers of {found.teachers} (distillation). On dev it has {own}, their mean {theirs} and the best of "
+        f"them alone {alone}; its {error_name(run)} minus that of the mean is {difference(found.loss, run.metric)}."
+    )
+
+
 def error_name(run: Run) -> str:
     """What the verdict's errors are: the metric itself where smaller is better, else what it lacks to 1."""
     if run.metric == "accuracy":
