@@ -83,6 +83,22 @@ def test_a_loss_and_its_gradient_are_pytorchs(float64, loss, settings):
     np.testing.assert_allclose(back(jnp.ones(ROWS))[0], slope, rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.parametrize("smoothing", [None, 0.1])
+@pytest.mark.parametrize(("loss", "classes"), [("softmax", 4), ("sigmoid", 2), ("multi_label", 4)])
+def test_the_loss_of_soft_targets_and_its_gradient_are_pytorchs(float64, loss, classes, smoothing):
+    shares = RNG.dirichlet(np.ones(classes), ROWS)  # of labels any numbers from 0 to 1 serve
+    z = torch.tensor(output_of(loss), requires_grad=True)
+    if loss == "softmax":
+        expected = functional.cross_entropy(z, torch.tensor(shares), reduction="none", label_smoothing=smoothing or 0.0)
+    else:
+        target = torch.tensor(shares if loss == "multi_label" else shares[:, 1:]) * (1 - (smoothing or 0.0)) + (smoothing or 0.0) / 2
+        expected = functional.binary_cross_entropy_with_logits(z, target, reduction="none").mean(-1)
+    (slope,) = torch.autograd.grad(expected.sum(), z)
+    ours, back = jax.vjp(lambda z: per_example(loss, z, jnp.asarray(shares), smoothing), jnp.asarray(output_of(loss)))
+    np.testing.assert_allclose(ours, expected.detach(), rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(back(jnp.ones(ROWS))[0], slope, rtol=1e-10, atol=1e-13)
+
+
 def test_every_loss_is_compared_with_pytorch():
     assert {loss for loss, _ in SETTINGS} == set(TORCH) == set(get_args(Loss))
 

@@ -2,6 +2,7 @@
 scores decide. Whole trainings are compared with PyTorch's in ``test_training_in_torch.py``, padding and masks included.
 """
 
+import dataclasses
 import functools
 from itertools import cycle
 from typing import Any, get_args
@@ -118,6 +119,24 @@ def test_gradients_are_finite_differences(float64, exact, normalisation, loss, a
     analytic, numeric = gradient_and_differences(layout, numbers, state.statistics, parameters, batch_of(loss, rows=10))
     relative = jnp.linalg.norm(analytic - numeric) / (jnp.linalg.norm(analytic) + jnp.linalg.norm(numeric))
     assert float(relative) < 1e-7
+
+
+@pytest.mark.parametrize(("loss", "classes"), [("softmax", 3), ("sigmoid", 2)])
+def test_soft_targets_that_are_sure_are_the_classes_themselves_with_all_that_enters_the_cost(float64, exact, loss, classes):
+    recipe = dataclasses.replace(with_all_that_enters_the_cost("batch", loss, "tanh"), class_balance=0.5)
+    layout, numbers = layout_of(recipe, loss), exact(recipe)
+    state, _ = trained(layout, numbers, 0, loss)
+    scale, draws = jax.tree.map(jnp.asarray, SCALE), draw(layout, jnp.uint32(0), jnp.int32(0), jnp.float64)
+    scale = scale._replace(class_weight=jnp.linspace(0.5, 2.0, classes))
+    batch = batch_of(loss, rows=10)
+    batch = batch._replace(target=batch.target.astype(jnp.int32))
+    soft = batch._replace(target=jax.nn.one_hot(batch.target, classes, dtype=jnp.float64))
+
+    def cost(parameters, batch):
+        return training.cost(layout, numbers, scale, state.statistics, parameters, batch, draws)[0]
+
+    of_classes, of_shares = (jax.value_and_grad(cost)(state.parameters, each) for each in (batch, soft))
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12), of_classes, of_shares)
 
 
 def test_the_checked_gradients_hold_every_normalisation_loss_and_activation_and_every_technique_that_enters_the_cost():

@@ -54,15 +54,15 @@ def distillation(run: Run) -> str:
 
     Example:
         >>> distillation(run)  # doctest: +SKIP
-        'One network that learned the answers of 8 (distillation). On dev it has 5.2 %, their mean 5.1 % and the best of them alone 5.9 %; ...'
+        'One network that learned the answers of 8 (distillation). On dev it has 5.2 %, their mean 5.1 %, ...'
     """
     found = run.distilled
     if found is None:
         return ""
     own, theirs, alone = (score(each, run.metric) for each in (found.distilled, found.teacher, found.single))
     return (
-        f"One network that learned the answers of {found.teachers} (distillation). On dev it has {own}, their mean {theirs} and the best of "
-        f"them alone {alone}; its {error_name(run)} minus that of the mean is {difference(found.loss, run.metric)}."
+        f"One network that learned the answers of {found.teachers} (distillation). On dev it has {own}, their mean {theirs}, the best "
+        f"of them alone {alone}: its {error_name(run)} minus that of the mean is {difference(found.loss, run.metric)}."
     )
 
 
