@@ -43,12 +43,13 @@ def distilled_from(trainer: Trainer, shoal: Shoal, networks: Sequence[Network], 
     return model, compared(trainer, finished(trainer, teacher, metric), finished(trainer, teacher.single(), metric), model, metric)
 
 
-def soft_targets(trainer: Trainer, teacher: Model) -> np.ndarray:
+def soft_targets(trainer: Trainer, teacher: Model, share: float = TEACHER_SHARE) -> np.ndarray:
     """The training rows' targets, mixed with the teacher's answers: ``[rows, classes]``, ``[rows, labels]``, or scaled values ``[rows]``.
 
     Args:
         trainer: of the data set.
         teacher: of one recipe; its probabilities are taken at its temperature.
+        share: weight of its answers.
     """
     dataset, _ = trainer.prepared(teacher.recipe.shape)
     inputs, own = dataset.inputs["train"], dataset.targets["train"]
@@ -57,7 +58,7 @@ def soft_targets(trainer: Trainer, teacher: Model) -> np.ndarray:
         answers = dataset.preparation.target.scaled(answers)
     elif dataset.task == "classification":
         own = own[:, None] == np.arange(len(dataset.classes))
-    return (TEACHER_SHARE * answers + (1 - TEACHER_SHARE) * own).astype(np.float32)
+    return (share * answers + (1 - share) * own).astype(np.float32)
 
 
 def compared(trainer: Trainer, teacher: Model, single: Model, distilled: Model, metric: Metric) -> Distillation:
