@@ -3,11 +3,12 @@
     python benchmarks/distillation.py [--table adult] [--share 0.75] [--save results.json]
 
 Eight networks of the first recipe of the default space are trained on the train rows of the fixed splits, and are the teacher; four
-students for each weight. All are judged on the dev rows, by which each is stopped early too; the test rows are not read. ``mixed rows``
-adds as many rows to learn from: each a mixture of two, with the teacher's answer to it; students then pass half as often over twice the rows.
-Effects are changes of the error (or 1 - R2) and of the log loss at the temperature that suits the dev rows, as shares of them, of the mean over
-the students against the mean over the teacher's networks alone (*single*) and against their average (*ensemble*); over the tables with
-95 % t intervals. Below 0 is better. Time is that of predicting the dev rows, the student's over the ensemble's, the median of five.
+students for each weight. All are judged on the dev rows, by which each is stopped early too; the test rows are not read. With ``mixed
+rows`` as many are added to learn from, each a mixture of two with the teacher's answer to it; students then pass half as often over twice
+the rows. Effects are changes of the error (or 1 - R2), and of the log loss at the temperature that suits the dev rows, as shares of them:
+the mean over the students against the mean over the teacher's networks alone (*single*), and against their average (*ensemble*); over the
+tables with 95 % t intervals. Below 0 is better. Time is that of predicting the dev rows, the student's over the ensemble's, the median of
+five.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def test_a_distilled_network_answers_more_like_the_teacher_than_networks_trained
         teacher, alone = trainer.outputs(networks, "dev").mean(0), trainer.outputs(others, "dev")
         own = replace(model, temperature=1.0).outputs(inputs_of(trainer, model, "dev"))
         far = divergence if trainer.dataset.task == "classification" else lambda one, other: float(np.square(one - other).mean())
-        assert far(teacher, own) < 0.7 * min(far(teacher, each) for each in alone)
+        assert far(teacher, own) < 0.9 * min(far(teacher, each) for each in alone)
 
 
 PICTURES = np.random.default_rng(0).integers(0, 255, (120, 8, 8), dtype=np.uint8)
