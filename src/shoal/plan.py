@@ -394,7 +394,7 @@ def plan_seconds(
         reason = f"one recipe on {way.retrains} seeds, {length} each: {no_time}; it "
     reason += f"should take {expected:.0f} s of the {max(seconds_left, 0):.0f} s left after measuring."
     if distils:
-        reason += f" Of that, {way.retrains} networks learn the answers of the final ones, and the best of them is the model."
+        reason += f" That includes {way.retrains} networks that learn the answers of the final ones; the best of them is the model."
     if expected > seconds_left:
         reason += " Even the smallest search takes longer than that."
     elif way.epochs < costs.full / 2:
