@@ -172,7 +172,7 @@ OF_EVERYTHING = (
     Choice("decay", CHOICES["decay"], ""),
     *(Choice(name, (None, 1.0), "") for name in ("clip_value", "clip_norm", "max_norm")),
     *(Range(name, 0.0, 0.5, "linear", "") for name in ("weight_average", "l2", "weight_decay", "l1", "input_noise", "mixup")),
-    *(Range(name, 0.0, 0.5, "linear", "") for name in ("label_smoothing", "class_balance", "input_scale_rate")),
+    *(Range(name, 0.0, 0.5, "linear", "") for name in ("label_smoothing", "class_balance", "input_scale_rate", "activation_rate")),
     *(Range(name, 0.5, 1.0, "linear", "") for name in ("keep_prob", "input_keep_prob")),
     *(Range(name, 0.0, 0.5, "linear", "") for name in AUGMENTATIONS),
 )
