@@ -421,8 +421,8 @@ class Recipe:
 
 
 TECHNIQUES: dict[str, Callable[[Recipe], bool]] = {
-    "activation_share": lambda recipe: recipe.activation_rate > 0,
     "accumulate": lambda recipe: recipe.blocks.accumulate,
+    "activation_share": lambda recipe: recipe.activation_rate > 0,
     "brightness": lambda recipe: recipe.brightness > 0,
     "class_balance": lambda recipe: recipe.class_balance > 0,
     "clip_norm": lambda recipe: recipe.clip_norm is not None,
