@@ -12,7 +12,7 @@ from rich.console import Console
 from scipy import special
 
 import shoal
-from shoal import Choice, OptionError, Range, Recipe, ShoalClassifier, ShoalRegressor, Space, data, distillation
+from shoal import Choice, DataError, OptionError, Range, Recipe, ShoalClassifier, ShoalRegressor, Space, data, distillation
 from shoal.distillation import TEACHER_SHARE, distilled_from, soft_targets
 from shoal.ensemble import inputs_of, model_of
 from shoal.measurements.distillation import Distillation
@@ -94,6 +94,15 @@ def test_a_distilled_network_answers_more_like_the_teacher_than_networks_trained
         own = replace(model, temperature=1.0).outputs(inputs_of(trainer, model, "dev"))
         far = divergence if trainer.dataset.task == "classification" else lambda one, other: float(np.square(one - other).mean())
         assert far(teacher, own) < 0.9 * min(far(teacher, each) for each in alone)
+
+
+def test_students_that_all_diverge_are_no_model(three_classes, monkeypatch):
+    trainer, shoal_, networks = three_classes
+    monkeypatch.setattr(
+        distillation, "soft_targets", lambda trainer, _: np.full((len(trainer.dataset.targets["train"]), 3), np.inf, np.float32)
+    )
+    with pytest.raises(DataError, match="without diverging; received 8 networks"):
+        distilled_from(trainer, shoal_, networks, check_metric(None, "classification"))
 
 
 PICTURES = np.random.default_rng(0).integers(0, 255, (120, 8, 8), dtype=np.uint8)

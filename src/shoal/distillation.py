@@ -17,7 +17,7 @@ from shoal.measurements.distillation import Distillation
 from shoal.metrics import Metric, paired_bootstrap, score, spanned
 from shoal.model import Model
 from shoal.population import Shoal
-from shoal.trainer import Network, Trainer, advance, own_seed
+from shoal.trainer import Network, Trainer, advance, own_seed, ranked
 
 TEACHER_SHARE = 0.75
 """Weight of the teacher's answers in the targets. ``docs/defaults.md`` has what other weights brought on real tables."""
@@ -33,13 +33,16 @@ def distilled_from(trainer: Trainer, shoal: Shoal, networks: Sequence[Network], 
         shoal: for networks of their recipe.
         networks: of one recipe and age; as many students are trained as long, and the one with the lowest dev loss is the model.
         metric: what counts.
+
+    Raises:
+        DataError: every student diverged.
     """
     teacher = model_of(trainer, networks)
     learning = shoal.with_targets(soft_targets(trainer, teacher))
     students = [Network(number, own_seed(trainer.seed, _SEED_NUMBER + number), teacher.recipe) for number in range(len(networks))]
     for first in range(0, len(students), shoal.slots):
         advance(f"distillation-{first}", learning, students[first : first + shoal.slots], networks[0].steps, trainer.journal)
-    model = finished(trainer, model_of(trainer, students).single(), metric)
+    model = finished(trainer, model_of(trainer, ranked(students)).single(), metric)
     return model, compared(trainer, finished(trainer, teacher, metric), finished(trainer, teacher.single(), metric), model, metric)
 
 

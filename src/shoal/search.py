@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shoal.errors import DataError, Problem
 from shoal.halving import HALVING, Bracket, Climber, brackets
 from shoal.losses import NOT_LEARNED
 from shoal.measurements import Signals
@@ -24,7 +23,7 @@ from shoal.recording import Recording
 from shoal.records import Plan, Trial
 from shoal.samplers import make_sampler, recipes_within
 from shoal.space import Space
-from shoal.trainer import Journal, Network, Purpose, advance, best_of, own_seed
+from shoal.trainer import Journal, Network, Purpose, advance, best_of, own_seed, ranked
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ class Search:
             return self._so_far(trials)
         # A single trial has nothing to be compared with: its recipe is trained on the fresh seeds at once.
         compared = trials if self.plan.trials > 1 else []
-        finalists = _ranked([network for network in compared if self._is_final(network)]) if compared else trials
+        finalists = ranked([network for network in compared if self._is_final(network)]) if compared else trials
         finalists = sorted([*finalists, *self._of_others(len(trials))], key=lambda each: (each.score, each.number))
         winner, retrained = self._retrain(finalists)
         if winner is None:
@@ -124,7 +123,7 @@ class Search:
             self._train_all(group, 0, "search", networks)
             if self._stop.due:
                 return self._so_far(networks)
-        _ranked(networks)  # some network has a score
+        ranked(networks)  # some network has a score
         best = min(groups, key=lambda group: float(np.mean([network.score for network in group])))
         others = [network for network in networks if network not in best]
         for network in others:
@@ -157,7 +156,7 @@ class Search:
         """The outcome of a search that came to its end."""
         records = [network.record(self._last, "search") for network in compared]
         records += [network.record(self._last, "retrain") for network in retrained]
-        of_winner = [network for network in _ranked(retrained) if network.recipe == winner.recipe]
+        of_winner = [network for network in ranked(retrained) if network.recipe == winner.recipe]
         of_winner.sort(key=lambda network: network.number)  # one without a score is as it was before its first step
         signals = tuple(network.signals for network in of_winner if network.signals is not None)
         finished = tuple(network for network in compared if self._is_final(network) and math.isfinite(network.score))
@@ -167,7 +166,7 @@ class Search:
     def _so_far(self, networks: Sequence[Network]) -> Searched:
         """The outcome of a search that was asked to stop: the best trial's own network is all there is of a winner."""
         trained = [network for network in networks if network.steps]
-        best = next(network for network in _ranked(trained) if network.state is not None)
+        best = next(network for network in ranked(trained) if network.state is not None)
         records = tuple(network.record(self._last, "search") for network in trained)
         finished = tuple(network for network in trained if self._is_final(network) and math.isfinite(network.score))
         used = self._slots_filled / self._slots_trained
@@ -292,22 +291,3 @@ class Search:
 
         best = min(recipes, key=mean_score)
         return next(runner for runner in finalists if runner.recipe == best), fresh
-
-
-def _ranked(networks: Sequence[Network]) -> list[Network]:
-    """The networks that have a score, best first; ties go to the first drawn.
-
-    Raises:
-        DataError: none has.
-    """
-    ranked = sorted((network for network in networks if math.isfinite(network.score)), key=lambda network: (network.score, network.number))
-    if not ranked:
-        received = f"{len(networks)} trials, all diverged before their first evaluation"
-        raise DataError(
-            Problem(
-                "some network trains without diverging",
-                received,
-                "Lower the learning rate or clip the gradient; look for extreme values in the target and the columns.",
-            )
-        )
-    return ranked

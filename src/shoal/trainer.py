@@ -18,6 +18,7 @@ import numpy as np
 
 from shoal import devices
 from shoal.data import Dataset
+from shoal.errors import DataError, Problem
 from shoal.losses import loss_for, target_scaling
 from shoal.measurements import Signals
 from shoal.model import Model
@@ -258,6 +259,25 @@ class Trainer:
         """
         inputs = self.prepared(networks[0].recipe.shape)[0].inputs[part]
         return self.model(networks).member_outputs(inputs if rows is None else inputs[rows])
+
+
+def ranked(networks: Sequence[Network]) -> list[Network]:
+    """The networks that have a score, best first; ties go to the first drawn.
+
+    Raises:
+        DataError: none has.
+    """
+    ranked = sorted((network for network in networks if math.isfinite(network.score)), key=lambda network: (network.score, network.number))
+    if not ranked:
+        received = f"{len(networks)} networks, all diverged before their first evaluation"
+        raise DataError(
+            Problem(
+                "some network trains without diverging",
+                received,
+                "Lower the learning rate or clip the gradient; look for extreme values in the target and the columns.",
+            )
+        )
+    return ranked
 
 
 def best_of(networks: Sequence[Network]) -> Members:
