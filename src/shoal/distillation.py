@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shoal.ensemble import finished, inputs_of, model_of
+from shoal.ensemble import answering, finished, inputs_of, model_of
 from shoal.measurements.distillation import Distillation
 from shoal.metrics import Metric, paired_bootstrap, score, spanned
 from shoal.model import Model
@@ -43,7 +43,7 @@ def distilled_from(trainer: Trainer, shoal: Shoal, networks: Sequence[Network], 
     for first in range(0, len(students), shoal.slots):
         advance(f"distillation-{first}", learning, students[first : first + shoal.slots], networks[0].steps, trainer.journal)
     model = finished(trainer, model_of(trainer, ranked(students)).single(), metric)
-    return model, compared(trainer, finished(trainer, teacher, metric), finished(trainer, teacher.single(), metric), model, metric)
+    return model, compared(trainer, answering(trainer, teacher, metric), answering(trainer, teacher.single(), metric), model, metric)
 
 
 def soft_targets(trainer: Trainer, teacher: Model, share: float = TEACHER_SHARE) -> np.ndarray:

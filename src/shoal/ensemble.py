@@ -133,7 +133,17 @@ def finished(trainer: Trainer, model: Model, metric: Metric) -> Model:
         model: trained on it.
         metric: what counts.
     """
-    model = replace(model, reference=reference_codes(trainer.prepared(model.recipe.shape)[0], trainer.seed))
+    return replace(answering(trainer, model, metric), reference=reference_codes(trainer.prepared(model.recipe.shape)[0], trainer.seed))
+
+
+def answering(trainer: Trainer, model: Model, metric: Metric) -> Model:
+    """The model at its temperature and with its decision: it answers as a final one does.
+
+    Args:
+        trainer: of the data set.
+        model: trained on it.
+        metric: what counts.
+    """
     if any(part.recipe.calibration == "temperature" for part in model.parts):
         model = calibrated(trainer, model)
     return decided(trainer, model, metric)

@@ -16,7 +16,7 @@ from scipy import stats
 
 from shoal.answers.comparison import Comparison
 from shoal.answers.forest import DEPTH, HeldOut
-from shoal.interval import Interval
+from shoal.interval import Interval, percent
 from shoal.measurements.answers import Importance, Importances
 from shoal.parameters import Choice, Parameter
 
@@ -53,7 +53,7 @@ def importances(compared: Comparison, seed: int, held_out: HeldOut | None) -> Im
     shares = held_out.main_shares()
     if explained.low <= 0 and all(share.low <= 0 for share in shares):
         text = f"a forest fitted to {n} trials after {compared.steps:,} steps cannot be told to predict others better than their mean does"
-        return f"{text}: it explains {100 * explained.value:.0f} % of their variance (95 % interval from {100 * explained.low:.0f} %)"
+        return f"{text}: it explains {percent(explained.value, 0)} of their variance (95 % interval from {percent(explained.low, 0)})"
     plain = optuna_shares(compared, seed)
     found = [
         Importance(

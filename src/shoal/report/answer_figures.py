@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shoal.interval import Interval
+from shoal.interval import Interval, percent
 from shoal.measurements.answers import Answers, Cell
 from shoal.report.answers import LOSS, width_words
 from shoal.report.drawing import Figure, Key, Spec, bulk_axis, error_bars, five_digits, log_axis, plain
@@ -98,7 +98,7 @@ def importance_figure(answers: Answers) -> Figure | None:
         "yaxis": {"type": "category"},
         "margin": {"l": 120, "r": 14, "t": 12, "b": 44},
     }
-    said = "; ".join(f"{each.name} {100 * each.share.value:.0f} %" for each in found.parameters)
+    said = "; ".join(f"{each.name} {percent(each.share.value, 0)}" for each in found.parameters)
     key = (Key("■", "--second", "as other trials confirm, with 95 % intervals"), Key("○", "--bad", "plain fANOVA (Optuna)"))
     return Figure("importance", f"Share of the variance by parameter: {said}.", 70 + 30 * len(rows), [bars, marks], layout, key)
 

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from shoal.interval import Interval
+from shoal.interval import Interval, percent
 from shoal.measurements.answers import Answers, ArchitectureMap, Edge, Importance
 from shoal.report.wording import number, one_line, score_span, setting, span
 
@@ -102,7 +102,7 @@ def _luck(answers: Answers) -> str:
     elif luck.share is None:
         text = f"it had no lead over the median trial in the search; on fresh seeds its {LOSS} is {_apart(luck.size.value)} ({_ends(luck)})"
     else:
-        share = f"{100 * luck.share.value:.0f} % (95 % interval {100 * luck.share.low:.0f} to {100 * luck.share.high:.0f})"
+        share = f"{percent(luck.share.value, 0)} (95 % interval {100 * luck.share.low:.0f} to {100 * luck.share.high:.0f})"
         text = f"of its lead of {number(luck.lead, 3)} over the median trial, {share} was luck"
     other = luck.runner_up
     if other is None:
@@ -141,7 +141,7 @@ def _gain(answers: Answers) -> str:
     if gain is None:
         return ""
     size = f"about {number(gain.size.value, 2)} (95 % interval {number(gain.size.low, 2)} to {number(gain.size.high, 2)})"
-    share = f", {100 * gain.share:.1f} % of it" if 0.001 <= gain.share < 1 else ""
+    share = f", {percent(gain.share)} of it" if 0.001 <= gain.share < 1 else ""
     return (
         f"{2 * gain.trials} instead of {gain.trials} would lower the search's best {LOSS} by {size}{share}; "
         f"the last doubling brought {number(gain.last, 2)}. Part of such a gain is luck again."
@@ -152,7 +152,7 @@ def _top(answers: Answers) -> str:
     if not answers.top:
         return ""
     held = "; ".join(
-        f"one of the top {100 * each.share:.0f} % with {_sure(each.probability)} (95 % takes {each.needed})" for each in answers.top
+        f"one of the top {percent(each.share, 0)} with {_sure(each.probability)} (95 % takes {each.needed})" for each in answers.top
     )
     return (
         f"so many trials drawn at random hold {held}. That is rank within the space, not nearness to the best possible: neither a grid nor "
@@ -161,7 +161,7 @@ def _top(answers: Answers) -> str:
 
 
 def _sure(probability: float) -> str:
-    return "more than 99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
+    return "more than 99.9 %" if probability > 0.999 else percent(probability)
 
 
 def _interactions(answers: Answers) -> str:
@@ -218,7 +218,7 @@ def importance_rows(answers: Answers) -> list[tuple[str, str, str, str]]:
     """Name, share, Optuna's share and the course's place of each parameter."""
     if answers.importance is None:
         return []
-    return [(each.name, _percent(each.share), f"{100 * each.fanova:.0f} %", _course(each)) for each in answers.importance.parameters]
+    return [(each.name, _percent(each.share), percent(each.fanova, 0), _course(each)) for each in answers.importance.parameters]
 
 
 def map_rows(found: ArchitectureMap) -> tuple[list[str], list[tuple[str, list[str]]]]:
@@ -268,7 +268,7 @@ def _bars(parameters: Sequence[Importance]) -> RenderableType:
 
 
 def _percent(share: Interval) -> str:
-    return f"{100 * share.value:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f})"
+    return f"{percent(share.value, 0)} ({100 * share.low:.0f} to {100 * share.high:.0f})"
 
 
 def _course(each: Importance) -> str:

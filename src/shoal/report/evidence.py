@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from shoal.interval import percent
 from shoal.records import Run
 from shoal.report.column_clues import column_marks, tested_words
 from shoal.report.confusion import confusion_values
@@ -129,7 +130,7 @@ def _wrong_rows(run: Run) -> list[dict[str, Any]]:
 
     def sure(share: float | None) -> str:
         # a mistake is never quite certain, and 100 % would say so
-        return "" if share is None else ">99.9 %" if 0.9995 < share < 1 else "<0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
+        return "" if share is None else ">99.9 %" if 0.9995 < share < 1 else "<0.1 %" if 0 < share < 0.0005 else percent(share)
 
     return [
         {
