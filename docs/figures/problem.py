@@ -15,6 +15,7 @@ from figures.regularisation import MOONS, boundary
 from figures.rows import NEW, error, error_on_new, moons, trained_on
 from shoal.data.split import part_size
 from shoal.experiments.repeats import share_of
+from shoal.interval import percent
 from shoal.recipe import Recipe
 
 
@@ -37,7 +38,7 @@ def split_sizes() -> Drawing:
     known = panel("How well a dev part knows an error", "dev rows", "95 % interval, ± percentage points")
     sizes = np.geomspace(20, 1e5, 60)
     for number, share in enumerate((0.3, 0.1, 0.02)):
-        known.plot(sizes, 100 * half_width(share, sizes), label=f"of an error of {share:.0%}", **look(number))
+        known.plot(sizes, 100 * half_width(share, sizes), label=f"of an error of {percent(share, 0)}", **look(number))
     known.axvline(10_000, color=FAINT, linewidth=1.3, label="10,000 rows, the most that shoal takes")
     is_log(shares, "x")
     is_log(known, "xy")

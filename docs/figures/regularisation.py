@@ -16,6 +16,7 @@ from figures.registry import figure
 from figures.rows import error, error_on_new, moons, plane, trained_on
 from shoal import noise, optimisers
 from shoal.augmented_pictures import augmented
+from shoal.interval import percent
 from shoal.nets import layers
 from shoal.recipe import Recipe, techniques_of
 
@@ -65,7 +66,7 @@ def l1_and_l2() -> Drawing:
     panels = []
     for name, networks in trained.items():
         w = np.concatenate([layer["w"].ravel() for layer in networks[0].parameters])
-        axes = panel(f"{name}: {(w == 0).mean():.0%} are exactly 0", "weight", "share of the weights, %", height=210)
+        axes = panel(f"{name}: {percent((w == 0).mean(), 0)} are exactly 0", "weight", "share of the weights, %", height=210)
         axes.hist(w, np.linspace(-1, 1, 61), weights=np.full(len(w), 100 / len(w)), color=BLUE)
         axes.set_yscale("symlog", linthresh=5)
         axes.set_yticks([0, 5, 20, 80], ["0", "5", "20", "80"])
@@ -106,7 +107,7 @@ def boundary(title: str, network: Network) -> Axes:
     axes.text(
         0.02,
         0.02,
-        f"train error {error(network, 'train'):.1%}, on new rows {error_on_new(network):.1%}",
+        f"train error {percent(error(network, 'train'))}, on new rows {percent(error_on_new(network))}",
         transform=axes.transAxes,
         fontsize=10,
     )

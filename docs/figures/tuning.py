@@ -13,6 +13,7 @@ from figures.drawing import BLUE, COLOURS, FAINT, GREEN, INK, ORANGE, SKY, VERMI
 from figures.registry import figure
 from shoal.answers.best_so_far import expected_best
 from shoal.answers.importance import COURSE
+from shoal.interval import percent
 from shoal.parameters import Range
 from shoal.recipe import Recipe
 from shoal.samplers.points import grid, random, sobol
@@ -107,7 +108,7 @@ def scales() -> Drawing:
     for number, (scale, way) in enumerate(BETAS.items()):
         values = betas(scale)
         heights, _ = np.histogram(1 / (1 - values), edges)
-        name = f"{way}: {(values > 0.99).mean():.0%} above 0.99"
+        name = f"{way}: {percent((values > 0.99).mean(), 0)} above 0.99"
         beta.stairs(
             100 * heights / len(values),
             edges,
@@ -158,7 +159,7 @@ def luck_of_the_draw() -> Drawing:
     counts = np.unique(np.geomspace(1, 400, 80).round().astype(int))
     held = panel("One of the best q among n trials", "random trials n", "probability, %")
     for number, q in enumerate((0.1, 0.05, 0.01)):
-        held.plot(counts, 100 * at_least_one(q, counts), label=f"best {q:.0%}", **look(number))
+        held.plot(counts, 100 * at_least_one(q, counts), label=f"best {percent(q, 0)}", **look(number))
     held.axhline(95, color=FAINT, linewidth=1.2)
     _, recipes = drawn()
     losses = dev_losses(recipes)
@@ -197,5 +198,5 @@ def halving() -> Drawing:
     for colour, name in ((FAINT, "stopped at the first rung"), (SKY, "at the second"), (VERMILION, "trained to the end")):
         run.plot([], [], color=colour, label=name)
     saved = 1 - sum((27 * epochs[rungs[0]], 9 * (epochs[rungs[1]] - epochs[rungs[0]]), 3 * (9 - epochs[rungs[1]]))) / (27 * 9)
-    run.set_title(f"Stopped at rungs: {saved:.0%} of the training saved", loc="left")
+    run.set_title(f"Stopped at rungs: {percent(saved, 0)} of the training saved", loc="left")
     return Drawing([run, whole])
