@@ -43,7 +43,20 @@ ROWS = (
             "live_recording",
             "loggers",
         ),
-        *("diagnosis", "loop", "assessment", "improve", "comparison", "try_change", "measure_more", "new_rows", "augmented_pictures"),
+        *(
+            "diagnosis",
+            "loop",
+            "assessment",
+            "result",
+            "intake",
+            "job",
+            "improve",
+            "comparison",
+            "try_change",
+            "measure_more",
+            "new_rows",
+            "augmented_pictures",
+        ),
     ),
     ("estimators", "export"),
     ("__init__", "commands", "cli"),
@@ -53,7 +66,7 @@ RECORDS_ONLY = {*ROWS[0], "report"}
 """Rooms that work without the engine, and so never load it."""
 ENGINE = {"jax", "jaxlib", "optax", "torch"}
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc"}
-LONGEST_FILE = 800
+LONGEST_FILE = 650
 
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 MODULES = {".".join(("shoal", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path for path in SOURCES}
@@ -160,7 +173,7 @@ def test_no_two_modules_import_each_other():
         ("shoal", "def __getattr__(name):\n    from shoal import improve", "inside a function"),
         ("shoal.data.utils", "", "drawer for leftovers"),
         ("shoal.kitchen_sink", "", "in no room"),
-        ("shoal.training", "\n" * 801, "more than 800 lines"),
+        ("shoal.training", "\n" * (LONGEST_FILE + 1), f"more than {LONGEST_FILE} lines"),
     ],
 )
 def test_a_violation_is_caught(module: str, source: str, complaint: str):

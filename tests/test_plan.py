@@ -23,10 +23,9 @@ from shoal.plan import (
     plan_loop,
     plan_seconds,
     plan_trials,
-    segment_steps,
     with_length,
 )
-from shoal.population import BUFFER_STEPS
+from shoal.population import BUFFER_STEPS, segment_steps
 from shoal.recipe import Recipe
 from shoal.space import Family, Space
 

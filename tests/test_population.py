@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from shoal import devices, population, training
 from shoal.nets.network import Layout, draw
 from shoal.population import Members, Shoal, Tables, join, members, predict, state_structure, take
+from shoal.population.tables import capacity
 from shoal.recipe import AUGMENTATIONS, TECHNIQUES, Recipe, techniques_of
 from shoal.training import Batch, Scale
 
@@ -253,8 +254,7 @@ def test_early_stopping_keeps_the_best_before_patience_ran_out(shoal):
 
 
 def test_results_do_not_depend_on_how_far_the_tables_are_padded(usual, monkeypatch):
-    capacity = population.capacity
-    monkeypatch.setattr(population, "capacity", lambda rows: 2 * capacity(rows))
+    monkeypatch.setattr("shoal.population.tables.capacity", lambda rows: 2 * capacity(rows))
     longer = Tables.load(TRAIN, DEV)
     assert (len(longer.train.x), len(longer.dev.x)) == (1024, 512)
     assert_identical(trained(Shoal(LAYOUT, 4, longer, seed=5)), usual)

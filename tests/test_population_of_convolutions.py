@@ -86,7 +86,7 @@ def test_a_network_is_the_same_alone_as_in_a_shoal_on_two_devices(tables: Tables
 def test_all_at_once_with_the_librarys_convolution_gives_the_same_to_rounding(tables: Tables, together, monkeypatch):
     # without kinks, and without Adam's division by gradients of nearly 0, both of which make much of rounding
     smooth = [replace(each, activation="silu", pooling="average", optimiser="momentum", learning_rate=0.05) for each in RECIPES]
-    monkeypatch.setattr(population, "_one_by_one", lambda layout: False)
+    monkeypatch.setattr("shoal.population.programs._one_by_one", lambda layout: False)
     monkeypatch.setattr(network, "convolve", convolve_by_library)
     population.forget_programs()
     try:

@@ -17,8 +17,7 @@ from shoal import data, devices, training
 from shoal.data import Dataset, read_table
 from shoal.losses import loss_for, target_scaling
 from shoal.nets.network import Layout, network_inputs
-from shoal.plan import segment_steps
-from shoal.population import Members, Shoal, Tables, Trace, predict, take
+from shoal.population import Members, Shoal, Tables, Trace, predict, segment_steps, take
 from shoal.recipe import Numbers, Recipe, techniques_of
 from shoal.training import Batch
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shoal.errors import DataError, InputError, OptionError, RunFolderError, ShoalError
     from shoal.estimators import ShoalClassifier, ShoalRegressor
     from shoal.gradcheck import GradientCheck, check_gradients
-    from shoal.improve import Result, default_space_of, improve, plan_search, resume, search, train
+    from shoal.improve import default_space_of, improve, plan_search, resume, search, train
     from shoal.measure_more import measure_more
     from shoal.model import Model
     from shoal.new_rows import check_new_rows
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shoal.recipe_file import read_recipe, write_recipe
     from shoal.records import Diagnosis
     from shoal.report import write_report
+    from shoal.result import Result
     from shoal.space import Space
     from shoal.space_file import read_space, write_space
     from shoal.try_change import try_change
@@ -42,7 +43,7 @@ _HOMES = {
     "OptionError": "errors",
     "Range": "parameters",
     "Recipe": "recipe",
-    "Result": "improve",
+    "Result": "result",
     "RunFolderError": "errors",
     "ShoalClassifier": "estimators",
     "ShoalError": "errors",

@@ -10,7 +10,7 @@ import numpy as np
 
 from shoal.data import Dataset
 from shoal.errors import InputError, OptionError, Problem
-from shoal.improve import load_again
+from shoal.intake import load_again
 from shoal.interval import Interval
 from shoal.measurements.comparison import Difference, Paired
 from shoal.metrics import METRICS, paired_bootstrap, score, spanned

@@ -19,7 +19,7 @@ from shoal.diagnose import CAUSES, CHECKS, Case, Errors, PartError, PartPredicti
 from shoal.diagnose.checks.errors import reference_ahead
 from shoal.diagnose.checks.rows import more_rows
 from shoal.diagnose.verdict import say
-from shoal.errors import InputError, OptionError, Problem
+from shoal.errors import Problem, reported_together
 from shoal.experiments.data_faults import measure_data_faults, sure_error_of_best
 from shoal.experiments.left_out import PartAnswers
 from shoal.experiments.mistakes import measure_mistakes, row_names
@@ -255,17 +255,11 @@ def _option_problems(estimator: Any, metric: str | None, target_error: Any, seed
 
 def _load(X: Any, y: Any, asked: dict[str, Any], estimator: Any, metric: str | None, problems: list[Problem]) -> Dataset:
     """The data set; whatever is wrong with the options, the data and the estimator is reported together."""
-    dataset = None
-    try:
+    with reported_together(problems):
         dataset = data.load(X, y=y, **asked)
         if not list(estimator_problems(estimator, None)):
             problems += estimator_problems(estimator, dataset.task, metric in NEED_PROBABILITIES)
         check_metric(metric, dataset.task)
-    except InputError as error:
-        problems += [problem for problem in error.problems if problem not in problems]
-        raise (type(error) if len(problems) == len(error.problems) else OptionError)(*problems) from None
-    if problems:
-        raise OptionError(*problems)
     return dataset
 
 

@@ -13,7 +13,8 @@ Anything else that escapes is a bug, and is shown as one: a traceback and exit c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -70,6 +71,35 @@ class NotLogged(UserWarning):
 
 class PicturesLeftOut(UserWarning):
     """Pictures that could not be read have no row in what was asked for; the message names them."""
+
+
+@contextmanager
+def reported_together(problems: list[Problem]) -> Iterator[None]:
+    """Whatever is found to be wrong inside is raised together with these problems, and these at the end if nothing else is.
+
+    Args:
+        problems: found before; more may be added inside.
+
+    Raises:
+        InputError: of the kind that was raised inside, if it names everything; an ``OptionError`` otherwise.
+
+    Example:
+        >>> problem = Problem("seeds is at least 1", "0", "Give, say, 5.")
+        >>> with reported_together([problem]):
+        ...     raise DataError(Problem("a table", "none", "Give one."))
+        Traceback (most recent call last):
+        ...
+        shoal.errors.OptionError: 2 problems:
+          - seeds is at least 1; received 0. Give, say, 5.
+          - a table; received none. Give one.
+    """
+    try:
+        yield
+    except InputError as error:
+        problems += [problem for problem in error.problems if problem not in problems]
+        raise (type(error) if len(problems) == len(error.problems) else OptionError)(*problems) from None
+    if problems:
+        raise OptionError(*problems)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -9,7 +9,7 @@ from shoal import storage
 from shoal.diagnosis import diagnose
 from shoal.experiments.learning_curve import measure_learning_curve
 from shoal.experiments.rate_range import measure_rate_range
-from shoal.improve import load_again
+from shoal.intake import load_again
 from shoal.metrics import METRICS
 from shoal.progress import Event, Listener
 from shoal.records import Diagnosis

@@ -9,7 +9,7 @@ from typing import Any
 from shoal import storage
 from shoal.errors import OptionError, Problem
 from shoal.explanations import explain
-from shoal.improve import load_again
+from shoal.intake import load_again
 from shoal.loop import Change, RecipeLoop
 from shoal.metrics import check_metric
 from shoal.plan import RETRAINS

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from shoal import ShoalClassifier
-from shoal.improve import Result
 from shoal.recipe import Recipe
 from shoal.report.notebook import run_html
+from shoal.result import Result
 
 from .example_run import HOSTILE, classification, hostile, regression
 from .test_browser import CHROMIUM, DRIVER, browser  # noqa: F401

@@ -1,0 +1,57 @@
+"""What a user gives: an amount of time, or a number of trials."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shoal.errors import OptionError, Problem
+
+LOOP_SHARE = 0.3
+"""Of a budget in time, for the recipe loop."""
+COMPILATION_SECONDS = 7.0  # of a program to train and one to predict
+TRIALS_A_ROUND = 32
+"""Of a search whose budget is a number of trials: so many for each round of the recipe loop, and for each family."""
+LEAST_LOOP_SECONDS = 2 * COMPILATION_SECONDS
+"""A recipe loop that may take less than this is not begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Either seconds or a number of trials."""
+
+    text: str
+    seconds: float | None = None
+    trials: int | None = None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the search's programs are compiled besides: the time is too short for a recipe loop, and, where nothing is in the cache,
+        would mostly be spent on compiling."""
+        return self.seconds is not None and LOOP_SHARE * self.seconds <= LEAST_LOOP_SECONDS
+
+    @classmethod
+    def parse(cls, given: Any) -> Budget:
+        """A budget from ``90s``, ``5m``, ``1h``, ``200trials`` or a number of seconds.
+
+        Raises:
+            OptionError: anything else, and amounts of zero or less.
+
+        Example:
+            >>> Budget.parse("2m").seconds, Budget.parse("200trials").trials
+            (120.0, 200)
+        """
+        is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        text = np.format_float_positional(given, trim="-") + "s" if is_number else str(given)
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|trials?)\s*", text)
+        if not match or float(match[1]) <= 0 or not math.isfinite(float(match[1])):
+            raise OptionError(Problem("the budget is a time or a number of trials", repr(given), "Write, say, 90s, 5m, 1h or 200trials."))
+        if match[2].startswith("trial"):
+            if "." in match[1]:
+                raise OptionError(Problem("a number of trials is a whole number", repr(given), "Write, say, 200trials."))
+            return cls(text.strip(), trials=int(match[1]))
+        return cls(text.strip(), seconds=float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2][0]])
