@@ -138,8 +138,15 @@ def improve(
         ),
     ] = None,
     budget: Annotated[
-        str, typer.Option(metavar="AMOUNT", help="How long to work: 90s, 5m, 1h or 200trials.", rich_help_panel=options.GOAL)
-    ] = "2m",
+        str | None,
+        typer.Option(
+            metavar="AMOUNT",
+            help="How long to work: 90s, 5m, 1h or 200trials. By default 15s for a table of up to 50,000 training rows, and up to 2m for "
+            "more, for pictures and with --recipe.",
+            show_default=False,
+            rich_help_panel=options.GOAL,
+        ),
+    ] = None,
     final: searching.Final = "mean",
     explain: Annotated[
         bool, typer.Option("--explain", metavar="", help="Give the method's reasoning for each step.", rich_help_panel=options.OUTPUT)

@@ -44,7 +44,7 @@ def improve(
     metric: str | None = None,
     target_error: float | None = None,
     begin: Recipe | None = None,
-    budget: Any = "2m",
+    budget: Any = None,
     final: str = "mean",
     seed: int = 0,
     out: str | Path | None = None,
@@ -75,7 +75,9 @@ def improve(
         target_error: the error that is possible, as far as is known: human level or better.
         begin: the recipe that the recipe loop begins with, instead of a sound small network: what you have so far.
         final: what the model is made of, as for ``search``.
-        budget: ``90s``, ``5m``, ``1h`` or ``200trials``. Runs of the same seed and the same budget in trials are identical.
+        budget: ``90s``, ``5m``, ``1h`` or ``200trials``. Runs of the same seed and the same budget in trials are identical. By default 15 s
+            for tables of up to 50,000 training rows, more in proportion, and at most 2 minutes, which pictures and a recipe to begin with
+            get at once (see ``shoal.plan.default_budget``).
         seed: of the split, the draws, the networks and the mini-batches.
         out: folder to save the run in; it must not exist. Without it nothing is saved.
         tensorboard: folder for TensorBoard's event files, written at the end: each trial with its settings and curves (needs

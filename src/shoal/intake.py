@@ -13,6 +13,7 @@ from shoal.errors import OptionError, Problem, RunFolderError, reported_together
 from shoal.loggers import logger_problems
 from shoal.losses import target_scaling
 from shoal.metrics import check_metric, goal_problems
+from shoal.plan import default_budget
 from shoal.progress import Event, Listener
 from shoal.run_folder import RunFolder, cannot_create, checkpoint_seconds
 from shoal.study import storage_problems
@@ -21,12 +22,18 @@ from shoal.winner import Stages, silent
 
 
 def read(source: Any, y: Any, sample_weight: Any, options: dict[str, Any], out: str | Path | None, stages: Stages) -> Dataset:
-    """Check the options, and read the data; whatever is wrong is reported together."""
+    """Check the options, and read the data; whatever is wrong is reported together. A budget of ``None`` is decided."""
     options["drop"] = list([options["drop"]] if isinstance(options["drop"], str) else options["drop"])
     if options.get("tensorboard") is not None:
         options["tensorboard"] = str(Path(options["tensorboard"]).absolute())  # a run may be resumed from another folder
+    is_open = options.get("budget", "") is None
+    if is_open:
+        options["budget"] = default_budget(0)  # until the data are known
     stages.enter("reading", data.source_name(source))
-    return _load(source, y, sample_weight, options, list(_option_problems(options, out)), stages.listener)
+    dataset = _load(source, y, sample_weight, options, list(_option_problems(options, out)), stages.listener)
+    if is_open:
+        options["budget"] = default_budget(len(dataset.truth["train"]), dataset.picture is not None, options.get("begin") is not None)
+    return dataset
 
 
 def load_again(folder: RunFolder, listener: Listener = silent) -> Dataset:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from shoal.progress import Event
-from shoal.records import Plan, ShoalPlan
+from shoal.records import Ledger, Plan, ShoalPlan
 from shoal.report import Progress, as_json, plan_text, show_text, summary
 
 from .example_run import HOSTILE, classification, hostile, regression
@@ -54,6 +54,17 @@ def test_end_screen_holds_the_numbers():
     ):
         assert words in text, words
     assert "education" not in text
+
+
+def test_a_budget_without_room_for_the_recipe_loop_says_what_has_room():
+    run = classification()
+    begin = run.recipe
+    without = replace(run, ledger=Ledger(begin, begin, (), "the budget has no room for a change", 1, {}), seconds=14.0)
+    said = "A budget of 2m has no room for the recipe loop (one change at a time, kept if it provably helps): --budget 2m has."
+    assert said in " ".join(printed(summary(without, FOLDER)).split())
+    assert "a larger --budget has." in " ".join(printed(summary(replace(without, seconds=119.0), FOLDER)).split())
+    for other in (run, replace(run, ledger=None), replace(without, stopped="Stopped after 3 of 9 trials.")):
+        assert "has no room" not in printed(summary(other, FOLDER))
 
 
 def test_without_test_rows_dev_is_called_optimistic():

@@ -4,7 +4,7 @@ The plan decides everything that time could influence, so that what follows depe
 only: the same plan gives the same networks, and an interrupted run continues to the same result.
 """
 
-from shoal.plan.budget import LEAST_LOOP_SECONDS, LOOP_SHARE, Budget
+from shoal.plan.budget import LEAST_LOOP_SECONDS, LOOP_SHARE, Budget, default_budget
 from shoal.plan.costs import JOB_SECONDS, rung_seconds
 from shoal.plan.curve import curve_epochs, curve_seconds
 from shoal.plan.loop import loop_is_out_of_reach, plan_loop
@@ -27,6 +27,7 @@ __all__ = [
     "Speed",
     "curve_epochs",
     "curve_seconds",
+    "default_budget",
     "families_within",
     "loop_is_out_of_reach",
     "plan_loop",

@@ -19,6 +19,10 @@ TRIALS_A_ROUND = 32
 LEAST_LOOP_SECONDS = 2 * COMPILATION_SECONDS
 """A recipe loop that may take less than this is not begun."""
 
+LEAST_BY_DEFAULT, MOST_BY_DEFAULT = 15.0, 120.0
+"""Seconds: in the fewer a table's network is nearly as good as it will be, in the more it is also shown what made it so."""
+ROWS_OF_THE_LEAST = 50_000
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -55,3 +59,24 @@ class Budget:
                 raise OptionError(Problem("a number of trials is a whole number", repr(given), "Write, say, 200trials."))
             return cls(text.strip(), trials=int(match[1]))
         return cls(text.strip(), seconds=float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2][0]])
+
+
+def default_budget(train_rows: int, is_picture: bool = False, has_recipe: bool = False) -> str:
+    """What ``improve`` may take where it was not told, as a user would write it.
+
+    15 s are enough to compare the first recipes of three shapes on a table of up to 50,000 training rows; more rows get more, in
+    proportion, up to 2 minutes. Pictures get these at once, and so does a recipe to begin with, which asks for the recipe loop.
+
+    Args:
+        train_rows: of the data.
+        is_picture: whether the inputs are pictures.
+        has_recipe: whether there is a recipe to begin with.
+
+    Example:
+        >>> [default_budget(rows) for rows in (1_000, 100_000, 1_000_000)], default_budget(1_000, is_picture=True)
+        (['15s', '30s', '120s'], '120s')
+    """
+    if is_picture or has_recipe:
+        return f"{MOST_BY_DEFAULT:.0f}s"
+    seconds = LEAST_BY_DEFAULT * max(1.0, train_rows / ROWS_OF_THE_LEAST)
+    return f"{min(seconds, MOST_BY_DEFAULT):.0f}s"

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shoal.records import Ledger, LedgerEntry, Run
-from shoal.report.wording import difference, duration, effect, one_line, recipe_line, score_span
+from shoal.report.wording import difference, duration, effect, one_line, recipe_line, score_span, without_loop
 
 TONES = {"kept": "bold green", "rejected": "", "measured": "dim"}
 
@@ -44,8 +44,11 @@ def ledger_text(run: Run, tries: Sequence[LedgerEntry] = (), explained: bool = F
 def ledger_summary(run: Run) -> RenderableType | None:
     """The ledger in a few lines, for the end of a run: the changes that were kept, and how many were not."""
     ledger = run.ledger
-    if ledger is None or not ledger.entries:
+    if ledger is None:
         return None
+    if not ledger.entries:
+        said = without_loop(run)
+        return Text(said, "dim") if said else None
     proposals = [entry for entry in ledger.entries if entry.kind == "proposal"]
     kept = [entry for entry in proposals if entry.decision == "kept"]
     lines = [Text.assemble("  ", (one_line(entry.change), "bold"), f"  dev loss {effect(entry.loss)}") for entry in kept]

@@ -66,6 +66,19 @@ def distillation(run: Run) -> str:
     )
 
 
+def without_loop(run: Run) -> str:
+    """That a budget was too small for the recipe loop, and what to do about it; empty where there was one, or none was asked for.
+
+    Example:
+        >>> without_loop(run)  # doctest: +SKIP
+        'A budget of 15s has no room for the recipe loop (one change at a time, kept if it provably helps): --budget 2m has.'
+    """
+    if run.ledger is None or run.ledger.errors or run.stopped:
+        return ""
+    enough = "--budget 2m" if run.seconds < 60 else "a larger --budget"
+    return f"A budget of {run.plan.budget} has no room for the recipe loop (one change at a time, kept if it provably helps): {enough} has."
+
+
 def error_name(run: Run) -> str:
     """What the verdict's errors are: the metric itself where smaller is better, else what it lacks to 1."""
     if run.metric == "accuracy":
