@@ -1,4 +1,10 @@
-"""What each finding means, in plain words: the part of its page that no run can write."""
+"""What each finding means, in plain words: the part of its page that no run can write; and advice as a page shows it."""
+
+import re
+
+from shoal.explanations import SETTINGS
+
+_CODE = re.compile(rf"--[a-z][a-z-]*(?: [A-Z]+)?|\b(?:{'|'.join(name for name in SETTINGS if '_' in name)})\b")
 
 WORDS: dict[str, str] = {
     "SH101": "The network does not fit even the rows it was trained on as well as is possible: its train error lies clearly above "
@@ -83,3 +89,13 @@ WORDS: dict[str, str] = {
     "the curve says.",
     "SH502": "There are so few training rows that almost any network can fit them by heart.",
 }
+
+
+def with_code(advice: str) -> str:
+    """Advice with its options and settings as code.
+
+    Example:
+        >>> with_code("Lower learning_rate, or leave it out with --drop COLUMN.")
+        'Lower `learning_rate`, or leave it out with `--drop COLUMN`.'
+    """
+    return _CODE.sub(lambda found: f"`{found[0]}`", advice)

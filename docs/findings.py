@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from finding_pictures import DRAWN
-from finding_words import WORDS
+from finding_words import WORDS, with_code
 
 import shoal
 from shoal.data import read_table
@@ -429,7 +429,7 @@ def page(check: Check) -> str:
     example = EXAMPLES.get(check.code)
     parts = [f"# {check.code} {check.title}", WORDS[check.code], _facts(check)]
     if example is None:
-        return "\n\n".join([*parts, f"## What to do\n\n{check.advice}\n"])
+        return "\n\n".join([*parts, f"## What to do\n\n{with_code(check.advice)}\n"])
     before = train(example, example.sick, example.spoil)
     after = train(example, example.sick if example.cure is None else example.cure, example.mend or example.spoil)
     found = finding_of(before, check.code)
@@ -447,7 +447,7 @@ def page(check: Check) -> str:
     still = finding_of(after, check.code)
     told = _errors(before, after)
     gone = f"The finding is gone; {told}" if still is None else f"The finding stays: {still.text} {told[0].upper()}{told[1:]}"
-    cure = f"{check.advice}\n\nHere: {example.said_cure}. {gone}"
+    cure = f"{with_code(check.advice)}\n\nHere: {example.said_cure}. {gone}"
     image = f"![{check.title}: before and after](figure:{check.code})"
     body = ["## A real example", *said, *filter(None, [shown]), image, "## What to do", cure]
     return "\n\n".join([*parts, *body]) + "\n"
