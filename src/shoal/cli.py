@@ -23,7 +23,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import shoal  # its names load the engine when they are first asked for: see its table of contents
-from shoal.commands import compare, diagnose, ledger, options, pages, pictures, recipes
+from shoal.commands import compare, diagnose, ledger, options, pages, pictures, process, recipes
 from shoal.commands import search as searching
 from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems, saying_warnings
 from shoal.commands.stopping import heeded, heeding_signals
@@ -88,7 +88,7 @@ app = typer.Typer(
 
 def main() -> None:
     """The entry point ``shoal``."""
-    app(prog_name="shoal")
+    process.run(lambda: app(prog_name="shoal"))
 
 
 def _say_version(asked: bool) -> None:
