@@ -6,13 +6,14 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import jax
 import numpy as np
 import polars as pl
 import pytest
 
 from shoal import data, storage
 from shoal.calibration import scaled
-from shoal.ensemble import calibrated, ensemble_of, inputs_of, model_of
+from shoal.ensemble import calibrated, ensemble_of, inputs_of, model_of, of_all_shapes
 from shoal.ensemble_selection import select
 from shoal.errors import DataError, OptionError, RunFolderError
 from shoal.metrics import METRICS, score
@@ -53,6 +54,13 @@ def diabetes():
 @pytest.fixture(scope="module", params=["wine", "diabetes"])
 def both(request):
     return request.getfixturevalue(request.param)
+
+
+def by_shape(networks):
+    """Those of the first recipe, and the others'."""
+    return [each for each in networks if each.recipe == networks[0].recipe], [
+        each for each in networks if each.recipe != networks[0].recipe
+    ]
 
 
 def by_recipe(networks):
@@ -251,6 +259,42 @@ def test_the_ensemble_of_a_search_is_the_selection_from_its_networks(both, tmp_p
     assert record.library == len(networks) and model.size == len(record.shares) and model.reference is not None
     model.save(tmp_path)
     assert Model.load(tmp_path).predict(trainer.dataset.source).equals(model.predict(trainer.dataset.source))
+
+
+def test_all_shapes_predict_together_unless_they_are_worse_by_more_than_a_standard_error(both):
+    trainer, networks = both
+    best, others = by_shape(networks)
+    model, record = of_all_shapes(trainer, best, others)
+    truth = trainer.dataset.truth["dev"]
+    mean, alone = (
+        model_of(trainer, group).outputs(inputs_of(trainer, model_of(trainer, group), "dev")) for group in ([*best, *others], best)
+    )
+    if trainer.dataset.task == "classification":
+        rows = -np.log(mean[np.arange(len(truth)), truth]) + np.log(alone[np.arange(len(truth)), truth])
+    else:
+        rows = np.square(mean - truth) - np.square(alone - truth)
+    standard_error = rows.std() / np.sqrt(len(rows))
+    found = record.minus_best
+    assert found.value == pytest.approx(rows.mean(), rel=1e-9)
+    assert (found.high - found.low) / (2 * 1.96) == pytest.approx(standard_error, rel=0.25)
+    assert record.taken == (rows.mean() <= standard_error)
+    assert (record.networks, record.own, record.shapes) == (len(networks), len(best), len({each.recipe for each in networks}))
+    np.testing.assert_array_equal(model.outputs(inputs_of(trainer, model, "dev")), mean if record.taken else alone)
+
+
+def test_shapes_that_predict_badly_are_left_out_as_are_those_that_diverged(wine):
+    trainer, networks = wine
+    best, others = by_shape(networks)
+    bad = [replace(each, recipe=replace(each.recipe, epochs=0.1), state=None, steps=0, score=math.inf) for each in others]
+    trainer.train("bad", bad)
+    for each in bad:
+        each.state = each.state._replace(
+            best=each.state.best._replace(parameters=jax.tree.map(lambda w: 3 * w, each.state.best.parameters))
+        )
+    model, record = of_all_shapes(trainer, best, bad)
+    assert not record.taken and record.minus_best.value > 0 and model.size == len(best)
+    model, record = of_all_shapes(trainer, best, [replace(each, score=math.inf) for each in others])
+    assert record is None and model.size == len(best)
 
 
 def test_networks_without_weights_are_left_out_and_none_at_all_is_an_error(wine):

@@ -1,5 +1,6 @@
 """A search over tiny shoals: who goes on, what is recorded, and that interruptions leave no mark."""
 
+import functools
 from dataclasses import replace
 
 import jax
@@ -16,7 +17,7 @@ from shoal.recipe import Recipe
 from shoal.run_folder import FolderJournal, RunFolder
 from shoal.search import Search
 from shoal.space import Family, Space
-from shoal.trainer import MOST_TRACE_POINTS, NoJournal
+from shoal.trainer import MOST_TRACE_POINTS, NoJournal, best_of
 from shoal.training import Batch
 
 ROWS, DEV_ROWS, COLUMNS, SLOTS, EPOCH = 120, 60, 4, 4, 4
@@ -57,9 +58,9 @@ def searched(tables):
 
         return make
 
-    def run(families=FAMILIES, plan=PLAN, seed=0, journal=None, listener=lambda event: None, stop=None):
+    def run(families=FAMILIES, plan=PLAN, seed=0, journal=None, listener=lambda event: None, stop=None, **options):
         space = Space(families[0].base, (), tuple(families))
-        return Search(space, shoal_of(families), plan, seed, journal or NoJournal(), listener, stop=stop).run()
+        return Search(space, shoal_of(families), plan, seed, journal or NoJournal(), listener, stop=stop, **options).run()
 
     return run
 
@@ -284,12 +285,37 @@ def test_first_recipes_are_compared_on_the_winners_seeds_and_the_best_goes_on_as
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("jobs", range(1, 6))
-def test_a_comparison_of_first_recipes_that_is_killed_or_stopped_goes_on_to_the_same_result(searched, tmp_path, jobs):
-    whole = searched(plan=FIRST_RECIPES)
+LATE = plan_seconds(Budget.parse("10s"), 60.0, FAMILIES, [SLOTS] * 2, SPEEDS, [EPOCH] * 2, sound=True, lengthens=False, searches=False)
+
+
+def test_first_recipes_that_are_compared_near_the_end_may_all_be_trained_to_it(searched):
+    assert LATE.first_recipes and LATE.rungs == (8 * EPOCH, 9 * EPOCH)
+    usual, together = searched(plan=LATE), searched(plan=LATE, ends_together=True)
+    assert not usual.finished
+    others = of(together, "search")
+    assert len(others) == len(together.finished) == RETRAINS
+    assert all((trial.status, trial.steps) == ("finished", 9 * EPOCH) for trial in others)
+    assert [network.number for network in together.finished] == [trial.number for trial in others]
+    assert all(network.state is not None for network in together.finished)
+    assert together.recipe == usual.recipe and of(together, "retrain") == of(usual, "retrain")
+    for one, other in zip(jax.tree.leaves(together.networks), jax.tree.leaves(usual.networks), strict=True):
+        np.testing.assert_array_equal(one, other)
+    family = next(number for number in range(2) if number != together.family)
+    alone = [replace(FAMILIES[family], begins_with_base=True)]
+    expected = searched(alone, plan_trials(Budget.parse("1trial"), alone, [SLOTS], [EPOCH]))
+    for one, other in zip(jax.tree.leaves(best_of(together.finished)), jax.tree.leaves(expected.networks), strict=True):
+        np.testing.assert_array_equal(one, other)
+    early = searched(plan=FIRST_RECIPES, ends_together=True)
+    assert_identical(early, searched(plan=FIRST_RECIPES))
+
+
+@pytest.mark.parametrize(("plan", "jobs"), [*((FIRST_RECIPES, jobs) for jobs in range(1, 6)), *((LATE, jobs) for jobs in range(5, 8))])
+def test_a_comparison_of_first_recipes_that_is_killed_or_stopped_goes_on_to_the_same_result(searched, tmp_path, plan, jobs):
+    searched = functools.partial(searched, plan=plan, ends_together=True)
+    whole = searched()
     with pytest.raises(Killed):
-        searched(plan=FIRST_RECIPES, journal=Mortal(RunFolder(tmp_path), jobs, True))
-    assert_identical(searched(plan=FIRST_RECIPES, journal=FolderJournal(RunFolder(tmp_path))), whole)
+        searched(journal=Mortal(RunFolder(tmp_path), jobs, True))
+    assert_identical(searched(journal=FolderJournal(RunFolder(tmp_path))), whole)
     (tmp_path / "stopped").mkdir()
     stopping, stop, heard = RunFolder(tmp_path / "stopped"), Stop(), []
 
@@ -297,10 +323,10 @@ def test_a_comparison_of_first_recipes_that_is_killed_or_stopped_goes_on_to_the_
         heard.append(event)
         stop.asked = len(heard) >= jobs
 
-    stopped = searched(plan=FIRST_RECIPES, journal=FolderJournal(stopping), listener=listener, stop=stop)
+    stopped = searched(journal=FolderJournal(stopping), listener=listener, stop=stop)
     assert stopped.stopped and len(stopped.winners) == 1
     assert stopped.recipe == FAMILIES[stopped.family].base
-    assert_identical(searched(plan=FIRST_RECIPES, journal=FolderJournal(stopping)), whole)
+    assert_identical(searched(journal=FolderJournal(stopping)), whole)
 
 
 def test_first_recipes_of_which_all_diverge_say_so(searched):

@@ -16,8 +16,8 @@ from shoal.ensemble_selection import BAGS, SIZE, CrossFitted, Finish, Floats, Lo
 from shoal.errors import DataError, Problem
 from shoal.experiments.two_sample import reference_codes
 from shoal.interval import Interval
-from shoal.measurements.ensemble import EnsembleReport
-from shoal.metrics import Metric, paired_bootstrap, score, spanned
+from shoal.measurements.ensemble import EnsembleReport, ShapesTogether
+from shoal.metrics import METRICS, Metric, paired_bootstrap, score, spanned
 from shoal.model import Model, Networks
 from shoal.recipe import Recipe, Shape
 from shoal.records import Part
@@ -78,6 +78,37 @@ def ensemble_of(
         bags=bags,
     )
     return model, record
+
+
+def of_all_shapes(trainer: Trainer, best: Sequence[Network], others: Sequence[Network]) -> tuple[Model, ShapesTogether | None]:
+    """The mean of the networks of all shapes, unless it is worse on the dev rows than that of the best shape by more than a standard error.
+
+    They are compared by log loss, or by the mean squared error; the standard error is that of the difference over the dev rows. Networks
+    of several shapes err in different places, so that together they are mostly better (``docs/defaults.md`` has what that was worth),
+    and few dev rows cannot tell which shape is the best one anyway.
+
+    Args:
+        trainer: of the data set.
+        best: networks of the best shape.
+        others: of other shapes; those that diverged are left out.
+
+    Returns:
+        The model, not yet calibrated, and the comparison; ``None`` where there are no others.
+    """
+    others = [network for network in others if network.state is not None and math.isfinite(network.score)]
+    alone = model_of(trainer, best)
+    if not others:
+        return alone, None
+    dataset, all_shapes = trainer.dataset, model_of(trainer, [*best, *others])
+    loss, truth, weights = METRICS["mse" if dataset.task == "regression" else "log_loss"], dataset.truth["dev"], dataset.weights["dev"]
+    predictions = [model.outputs(inputs_of(trainer, model, "dev")) for model in (all_shapes, alone)]
+    value, of_best = (score(loss, truth, prediction, weights) for prediction in predictions)
+    draws = paired_bootstrap(loss, truth, predictions, weights, resamples=RESAMPLES, seed=trainer.seed)
+    difference = draws[0] - draws[1]
+    taken = bool(value - of_best <= np.std(difference))
+    networks, shapes = len(best) + len(others), len(all_shapes.parts)
+    record = ShapesTogether(loss.name, shapes, networks, len(best), spanned(value - of_best, difference), taken)
+    return (all_shapes if taken else alone), record
 
 
 def model_of(

@@ -162,6 +162,7 @@ def _trained(
         answers=answered,
         chosen=trained.chosen,
         distilled=trained.distilled,
+        together=trained.together,
         stopped=early,
         **judged,
     )

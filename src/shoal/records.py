@@ -14,7 +14,7 @@ from shoal.measurements import Measurements
 from shoal.measurements.answers import Answers
 from shoal.measurements.decision import Decision
 from shoal.measurements.distillation import Distillation
-from shoal.measurements.ensemble import EnsembleReport
+from shoal.measurements.ensemble import EnsembleReport, ShapesTogether
 from shoal.recipe import Recipe
 
 RECORD_FORMAT = 2
@@ -335,6 +335,8 @@ class Run:
     """How the networks of the model were chosen, where they are not the winner's on fresh seeds."""
     distilled: Distillation | None = None
     """What the model lost against its teacher, where it is a distilled network."""
+    together: ShapesTogether | None = None
+    """Whether the networks of several shapes predict together, where their first recipes were trained in full."""
     stopped: str = ""
     """Of a run that was asked to stop before its end: how far it came, and what its model is; it can be resumed."""
     format: int = RECORD_FORMAT

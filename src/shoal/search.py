@@ -16,6 +16,7 @@ import numpy as np
 from shoal.halving import HALVING, Bracket, Climber, brackets
 from shoal.losses import NOT_LEARNED
 from shoal.measurements import Signals
+from shoal.plan import end_together
 from shoal.population import Members, Shoal
 from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
@@ -69,6 +70,7 @@ class Search:
         earlier: recipes that are tried first.
         recording: is given finished trials, and asked what others have found.
         keeps_weights: whether the weights of finished trials are wanted afterwards.
+        ends_together: whether first recipes that are compared near the end are all trained to it, and their weights kept.
         probed: whether the signals through the winner's layers are measured, for a diagnosis.
         stop: is looked at after each job; what a stopped search has trained is kept by the journal, so that it can go on later.
     """
@@ -85,6 +87,7 @@ class Search:
         earlier: Sequence[Recipe] = (),
         recording: Recording | None = None,
         keeps_weights: bool = False,
+        ends_together: bool = False,
         probed: bool = False,
         stop: Stop | None = None,
     ) -> None:
@@ -92,6 +95,7 @@ class Search:
         self.journal, self.listener, self.metric, self.earlier, self.probed = journal, listener, metric, earlier, probed
         self._slots_trained = self._slots_filled = 0
         self._recording, self._published, self._keeps_weights = recording, set[int](), keeps_weights
+        self._ends_together = ends_together
         self._seconds_left = sum(plan.rung_seconds)
         self._last = len(plan.rungs) - 1
         self._jobs = 0
@@ -114,7 +118,7 @@ class Search:
         return self._ended(compared, winner, retrained)
 
     def _best_of_first_recipes(self) -> Searched:
-        """Train every family's first recipe on the winner's seeds to the first rung, and the best of them to the end."""
+        """Train every family's first recipe on the winner's seeds to the first rung, and the best of them to the end, or near it all."""
         seeds = self.plan.retrains
         groups = [self._fresh(family.base, place, place * seeds) for place, family in enumerate(self.space.families)]
         networks = [network for group in groups for network in group]
@@ -126,11 +130,19 @@ class Search:
         ranked(networks)  # some network has a score
         best = min(groups, key=lambda group: float(np.mean([network.score for network in group])))
         others = [network for network in networks if network not in best]
-        for network in others:
-            network.state = None  # its record stays
-        self._alive = frozenset(network.number for network in best)
-        if not self._train_all(best, self._last, "retrain", best):
-            return self._so_far(networks)
+        if together := self._ends_together and end_together(self.plan.rungs):
+            going_on = [best, *(group for group in groups if group is not best)]
+        else:
+            going_on = [best]
+            for network in others:
+                network.state = None  # its record stays
+        self._alive = frozenset(network.number for group in going_on for network in group)
+        for group in going_on:
+            purpose = "retrain" if group is best else "search"
+            if not self._train_all(group, self._last, purpose, networks if together else best) or (
+                self._stop.due and group is not going_on[-1]
+            ):
+                return self._so_far(networks)
         return self._ended(others, best[0], best)
 
     def _train_all(self, group: Sequence[Network], rung: int, purpose: Purpose, among: Sequence[Network]) -> bool:

@@ -12,9 +12,9 @@ from shoal.data import Dataset
 from shoal.default_space import default_space
 from shoal.distillation import distilled_from
 from shoal.effort import Final
-from shoal.ensemble import ensemble_of, finished, model_of
+from shoal.ensemble import ensemble_of, finished, model_of, of_all_shapes
 from shoal.measurements.distillation import Distillation
-from shoal.measurements.ensemble import EnsembleReport
+from shoal.measurements.ensemble import EnsembleReport, ShapesTogether
 from shoal.metrics import Metric
 from shoal.model import Model
 from shoal.plan import (
@@ -23,6 +23,7 @@ from shoal.plan import (
     Budget,
     Method,
     Speed,
+    end_together,
     families_within,
     plan_seconds,
     plan_trials,
@@ -87,6 +88,8 @@ class Trained:
     """How the networks of the model were chosen, where they are not the winner's."""
     distilled: Distillation | None = None
     """What the model lost against its teacher, where it is a distilled network."""
+    together: ShapesTogether | None = None
+    """Whether the networks of several shapes predict together, where their first recipes were trained in full."""
 
 
 class Shoals:
@@ -287,17 +290,21 @@ def train_best(
         earlier=earlier,
         recording=recording,
         keeps_weights=final == "greedy",
+        ends_together=final in ("mean", "greedy"),
         probed=probed,
         stop=stop,
     ).run()
-    chosen = distilled = None
+    chosen = distilled = together = None
     if final == "greedy" and not searched.stopped:
         model, chosen = ensemble_of(trainer, searched.finished, metric, trainer.seed, default=searched.winners)
     elif final == "distilled" and not (searched.stopped or (stop is not None and stop.due)):
         stages.enter("distillation", f"one network learns the answers of {len(searched.winners)}")
         model, distilled = distilled_from(trainer, shoals[searched.family], searched.winners, metric)
+    elif final == "mean" and plan.first_recipes and not searched.stopped and end_together(plan.rungs):
+        mean, together = of_all_shapes(trainer, searched.winners, searched.finished)
+        model = finished(trainer, mean, metric)
     else:
         mean = model_of(trainer, searched.winners)
         model = finished(trainer, mean.single() if final == "single" else mean, metric)
     stages.leave()
-    return Trained(model, searched, plan, space, trainer.prepared(searched.recipe.shape)[0], chosen, distilled)
+    return Trained(model, searched, plan, space, trainer.prepared(searched.recipe.shape)[0], chosen, distilled, together)

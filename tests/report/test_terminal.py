@@ -1,5 +1,6 @@
 """The end screen says what the record says, within 80 columns and 40 lines."""
 
+import html
 import io
 import json
 from dataclasses import replace
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from shoal.interval import Interval
+from shoal.measurements.ensemble import ShapesTogether
 from shoal.progress import Event
 from shoal.records import Ledger, Plan, ShoalPlan
-from shoal.report import Progress, as_json, plan_text, show_text, summary
+from shoal.report import Progress, as_json, plan_text, report_page, run_html, show_text, summary
 
 from .example_run import HOSTILE, classification, hostile, regression
 
@@ -65,6 +68,27 @@ def test_a_budget_without_room_for_the_recipe_loop_says_what_has_room():
     assert "a larger --budget has." in " ".join(printed(summary(replace(without, seconds=119.0), FOLDER)).split())
     for other in (run, replace(run, ledger=None), replace(without, stopped="Stopped after 3 of 9 trials.")):
         assert "has no room" not in printed(summary(other, FOLDER))
+
+
+@pytest.mark.parametrize(
+    ("taken", "said"),
+    [
+        (
+            True,
+            "The mean of 24 networks of 3 shapes: its dev log loss minus that of the best shape's 8 alone is -0.0036 (-0.0111 to +0.0026).",
+        ),
+        (
+            False,
+            "The mean of the best shape's 8 networks: the dev log loss of all 24 of 3 shapes minus theirs is -0.0036 (-0.0111 to +0.0026).",
+        ),
+    ],
+)
+def test_a_model_of_several_shapes_says_what_they_bring(taken, said):
+    together = ShapesTogether("log_loss", 3, 24, 8, Interval(-0.0036, -0.0111, 0.0026), taken)
+    run = replace(classification(), together=together)
+    assert said in " ".join(printed(summary(run, FOLDER)).split())
+    assert said in html.unescape(" ".join(report_page(run).split())) and said in html.unescape(run_html(run))
+    assert "of 3 shapes" not in printed(summary(classification(), FOLDER))
 
 
 def test_without_test_rows_dev_is_called_optimistic():

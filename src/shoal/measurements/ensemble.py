@@ -1,4 +1,4 @@
-"""How an ensemble was chosen from the networks of a search, and how much of its score is the choosing."""
+"""How the networks of a model were chosen, where they are not the winner's alone."""
 
 from __future__ import annotations
 
@@ -44,3 +44,24 @@ class EnsembleReport:
     gain: Interval | None
     better: Literal["yes", "no", "cannot tell"]
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShapesTogether:
+    """The networks of all shapes whose first recipes were trained in full, beside those of the best shape alone, on the dev rows.
+
+    Args:
+        metric: the loss by which they are compared.
+        shapes: of network.
+        networks: of all shapes.
+        own: networks of the best shape.
+        minus_best: loss of the mean of all minus that of the best shape's: below 0 all are better.
+        taken: whether the model is the mean of all.
+    """
+
+    metric: str
+    shapes: int
+    networks: int
+    own: int
+    minus_best: Interval
+    taken: bool

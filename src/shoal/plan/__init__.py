@@ -9,7 +9,7 @@ from shoal.plan.costs import JOB_SECONDS, rung_seconds
 from shoal.plan.curve import curve_epochs, curve_seconds
 from shoal.plan.loop import loop_is_out_of_reach, plan_loop
 from shoal.plan.search import LEAST_SECONDS_TO_COMPARE, families_within, plan_seconds, plan_trials, slots_needed, with_length
-from shoal.plan.shoals import Speed
+from shoal.plan.shoals import Speed, end_together
 from shoal.plan.ways import DEFAULT_METHOD, FEWER_RETRAINS, MOST_COMPARED, MOST_ROUNDS, RETRAINS, Method
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "curve_epochs",
     "curve_seconds",
     "default_budget",
+    "end_together",
     "families_within",
     "loop_is_out_of_reach",
     "plan_loop",

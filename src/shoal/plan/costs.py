@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from shoal.halving import HALVING, Rungs, brackets
+from shoal.plan.shoals import end_together
 from shoal.records import ShoalPlan
 from shoal.samplers import MODELS
 from shoal.samplers.coarse_to_fine import COARSE_SHARE
@@ -76,7 +77,8 @@ def _job_seconds(shoal: ShoalPlan, begin: int, end: int) -> float:
 
 
 def seconds_of_first_recipes(shoals: Sequence[ShoalPlan], seeds: int) -> list[float]:
-    """What comparing first recipes should take, then nothing, and the rest of the training of the dearest."""
+    """What comparing first recipes should take, then nothing, and the rest of the training: of the dearest, or of all that end together."""
     turns = [math.ceil(seeds / shoal.slots) for shoal in shoals]
     first = sum(turn * _job_seconds(shoal, 0, shoal.rungs[0]) for turn, shoal in zip(turns, shoals, strict=True))
-    return [first, 0.0, max(turn * _job_seconds(shoal, *shoal.rungs) for turn, shoal in zip(turns, shoals, strict=True))]
+    rest = [turn * _job_seconds(shoal, *shoal.rungs) for turn, shoal in zip(turns, shoals, strict=True)]
+    return [first, 0.0, sum(rest) if end_together(shoals[0].rungs) else max(rest)]

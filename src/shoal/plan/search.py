@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from shoal import devices
 from shoal.plan.budget import TRIALS_A_ROUND, Budget
-from shoal.plan.shoals import Speed, rungs_of, shoal_plan
+from shoal.plan.shoals import Speed, end_together, rungs_of, shoal_plan
 from shoal.plan.ways import DEFAULT_METHOD, MOST_COMPARED, RETRAINS, Costs, Method
 from shoal.records import Plan
 from shoal.samplers import MODELS
@@ -120,10 +120,9 @@ def plan_seconds(
     length = f"{rungs[-1]:,} steps ({rungs[-1] / steps_per_epoch[way.used[0]]:.3g} epochs)"
     no_time = "there is no time to search in trainings of that length"
     if way.compares_first_recipes:
-        reason = (
-            f"the first recipes of {len(way.used)} shapes of network on {way.retrains} seeds each, for {rungs[0]:,} steps, and the best of "
-        )
-        reason += f"them for {length}: {no_time if searches else 'a short budget does without a search'}; it "
+        reason = f"the first recipes of {len(way.used)} shapes of network on {way.retrains} seeds each, for "
+        reason += length if end_together(rungs) else f"{rungs[0]:,} steps, and the best of them for {length}"
+        reason += f": {no_time if searches else 'a short budget does without a search'}; it "
     elif way.rounds:
         reason = f"{trials} trials in {len(way.used)} shape{'s' * (len(way.used) > 1)} of network, up to {length} each, "
     else:

@@ -63,6 +63,19 @@ def two_rungs(epochs: float, compared_at: float, steps_per_epoch: Sequence[int])
     return [(compared * segment, segments * segment) for compared, (segment, segments) in zip(first, lengths, strict=True)]
 
 
+def end_together(rungs: Sequence[int]) -> bool:
+    """Whether first recipes are compared so late that all of them are worth training to the end, to predict together.
+
+    Args:
+        rungs: steps at which they are compared, and at which the training ends.
+
+    Example:
+        >>> end_together((480, 540)), end_together((1_065, 4_047))
+        (True, False)
+    """
+    return 3 * rungs[0] >= 2 * rungs[-1]
+
+
 def _lengths(epochs: float, steps_per_epoch: Sequence[int]) -> list[tuple[int, int]]:
     """Each family's steps in a segment, and segments in a training."""
     return [(segment_steps(steps), segments_of(epochs, steps)) for steps in steps_per_epoch]

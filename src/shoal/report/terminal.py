@@ -19,11 +19,11 @@ from shoal.report.wording import (
     PARTS,
     decision,
     difference,
-    distillation,
     duration,
     found,
     headline_part,
     metric_name,
+    model_made,
     one_line,
     recipe_line,
     score_span,
@@ -138,7 +138,7 @@ def _recipe(run: Run) -> RenderableType:
     if run.stopped and not retrained:
         seeds = f"best of {searched} trials so far, on its own seed"
     effort = f"{seeds}; {duration(run.seconds)}, {programs}"
-    made = [Text.assemble(("Model  ", "bold cyan"), sentence)] if (sentence := distillation(run)) else []
+    made = [Text.assemble(("Model  ", "bold cyan"), sentence)] if (sentence := model_made(run)) else []
     return Group(Text.assemble(("Recipe  ", "bold cyan"), recipe_line(run.recipe)), Text(effort, "dim"), *made)
 
 
