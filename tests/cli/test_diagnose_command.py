@@ -197,7 +197,7 @@ def test_what_is_neither_a_run_nor_a_table_is_refused(place: Path):
 
 
 def test_help_and_refusals_do_not_wait_for_the_engine(place: Path):
-    code = f"import sys; sys.argv = ['shoal', 'diagnose', {str(place / 'table.csv')!r}]\ntry:\n import shoal.cli; shoal.cli.main()\n"
+    code = f"import sys; sys.argv = ['shoal', 'diagnose', {str(place / 'table.csv')!r}]\ntry:\n import shoal.cli; shoal.cli.app()\n"
     code += "except SystemExit as end:\n print(end.code, [name for name in ('jax', 'sklearn') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "2 []"
