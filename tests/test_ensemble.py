@@ -265,6 +265,7 @@ def test_all_shapes_predict_together_unless_they_are_worse_by_more_than_a_standa
     trainer, networks = both
     best, others = by_shape(networks)
     model, record = of_all_shapes(trainer, best, others)
+    assert record is not None
     truth = trainer.dataset.truth["dev"]
     mean, alone = (
         model_of(trainer, group).outputs(inputs_of(trainer, model_of(trainer, group), "dev")) for group in ([*best, *others], best)
@@ -292,7 +293,7 @@ def test_shapes_that_predict_badly_are_left_out_as_are_those_that_diverged(wine)
             best=each.state.best._replace(parameters=jax.tree.map(lambda w: 3 * w, each.state.best.parameters))
         )
     model, record = of_all_shapes(trainer, best, bad)
-    assert not record.taken and record.minus_best.value > 0 and model.size == len(best)
+    assert record is not None and not record.taken and record.minus_best.value > 0 and model.size == len(best)
     model, record = of_all_shapes(trainer, best, [replace(each, score=math.inf) for each in others])
     assert record is None and model.size == len(best)
 
