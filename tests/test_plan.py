@@ -18,6 +18,7 @@ from shoal.plan import (
     RETRAINS,
     Budget,
     Speed,
+    end_together,
     families_within,
     loop_is_out_of_reach,
     plan_loop,
@@ -169,6 +170,17 @@ def test_first_recipes_are_compared_where_there_is_no_time_for_a_search(at):
     segment = segment_steps(per_epoch)
     assert last >= 0.7 * full * per_epoch - segment and last / 8 <= first < last and first % segment == 0
     assert "the first recipes of" in plan.reason
+
+
+def test_first_recipes_that_are_compared_near_the_end_are_all_paid_for_to_it():
+    slots, steps = [8, 4, 2], [0.001, 0.002, 0.003]
+    at = {"families": FAMILIES[:3], "slots": slots, "speeds": [Speed(step, 1.0) for step in steps], "steps_per_epoch": [10] * 3}
+    plan = plan_seconds(Budget.parse("20s"), 1e4, **at, sound=True, lengthens=False, searches=False)
+    first, last = plan.rungs
+    assert plan.first_recipes and last - first == segment_steps(10) and end_together(plan.rungs)
+    jobs = [RETRAINS // slot for slot in slots]
+    assert sum(plan.rung_seconds) == pytest.approx(sum(n * (2 * JOB_SECONDS + step * last) for n, step in zip(jobs, steps, strict=True)))
+    assert "and the best of them" not in plan.reason
 
 
 def test_a_short_budget_takes_up_the_shapes_whose_first_recipes_it_compares():
