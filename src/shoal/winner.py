@@ -23,7 +23,6 @@ from shoal.plan import (
     Budget,
     Method,
     Speed,
-    end_together,
     families_within,
     plan_seconds,
     plan_trials,
@@ -300,7 +299,7 @@ def train_best(
     elif final == "distilled" and not (searched.stopped or (stop is not None and stop.due)):
         stages.enter("distillation", f"one network learns the answers of {len(searched.winners)}")
         model, distilled = distilled_from(trainer, shoals[searched.family], searched.winners, metric)
-    elif final == "mean" and plan.first_recipes and not searched.stopped and end_together(plan.rungs):
+    elif final == "mean" and plan.first_recipes and not searched.stopped:
         mean, together = of_all_shapes(trainer, searched.winners, searched.finished)
         model = finished(trainer, mean, metric)
     else:
