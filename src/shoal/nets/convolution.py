@@ -52,14 +52,14 @@ def convolve_by_products(x: Array, w: Array, kernel: int) -> Array:
     """``convolve`` by products of matrices, row by row."""
     channels, height, width, rows = x.shape
     at_once = _rows_at_once(channels, width, rows, kernel, x.dtype)
-    padded, by_place = _with_border(x, kernel), _by_place(w, channels, kernel).T
+    padded, by_column = _with_border(x, kernel), _by_column(w, channels, kernel).T
 
     def one_block(number: Array, out: Array) -> Array:
         y, first = _place(number, rows, at_once)
-        product = by_place @ _patches(padded, y, first, at_once, kernel)
+        product = by_column @ _patches(padded, y, first, at_once, kernel)
         return jax.lax.dynamic_update_slice(out, product.reshape(-1, 1, width, at_once), (0, y, 0, first))
 
-    out = jnp.zeros((w.shape[1], height, width, rows), x.dtype)
+    out = jax.lax.empty((w.shape[1], height, width, rows), x.dtype)
     return jax.lax.fori_loop(0, height * (rows // at_once), one_block, out)
 
 
@@ -69,10 +69,36 @@ def _forward(x: Array, w: Array, kernel: int) -> tuple[Array, tuple[Array, Array
 
 def _backward(kernel: int, kept: tuple[Array, Array], slope: Array) -> tuple[Array, Array]:
     x, w = kept
-    return convolve_by_products(slope, _turned(w, x.shape[0], kernel), kernel), _slope_of_weights(x, slope, kernel)
+    return _slope_of_pictures(slope, w, x.shape[0], kernel), _slope_of_weights(x, slope, kernel)
 
 
 convolve_by_products.defvjp(_forward, _backward)
+
+
+def _slope_of_pictures(slope: Array, w: Array, channels: int, kernel: int) -> Array:
+    """The gradient of the input from that of the output ``[filters, height, width, rows]``.
+
+    What each pixel's slope brings to all places under the filter is one product; it is added where they lie. The other way, patches of
+    the slope times turned weights, copies ``filters / channels`` times as much.
+    """
+    filters, height, width, rows = slope.shape
+    at_once = _rows_at_once(channels, width, rows, kernel, slope.dtype)
+    by_place = w.reshape(channels, kernel * kernel, filters).swapaxes(0, 1).reshape(-1, filters)
+
+    def one_block(number: Array, padded: Array) -> Array:
+        y, first = _place(number, rows, at_once)
+        brought = (by_place @ _pixels(slope, y, first, at_once)).reshape(kernel, kernel, channels, width, at_once)
+        for down in range(kernel):
+            shifted = [jnp.pad(brought[down, right], ((0, 0), (right, kernel - 1 - right), (0, 0))) for right in range(kernel)]
+            place = (0, y + down, 0, first)
+            before = jax.lax.dynamic_slice(padded, place, (channels, 1, width + kernel - 1, at_once))
+            padded = jax.lax.dynamic_update_slice(padded, before + sum(shifted[1:], shifted[0])[:, None], place)
+        return padded
+
+    border = kernel // 2
+    padded = jnp.zeros((channels, height + 2 * border, width + 2 * border, rows), slope.dtype)
+    padded = jax.lax.fori_loop(0, height * (rows // at_once), one_block, padded)
+    return padded[:, border : border + height, border : border + width]
 
 
 def _slope_of_weights(x: Array, slope: Array, kernel: int) -> Array:
@@ -84,12 +110,11 @@ def _slope_of_weights(x: Array, slope: Array, kernel: int) -> Array:
 
     def one_block(number: Array, total: Array) -> Array:
         y, first = _place(number, rows, at_once)
-        above = jax.lax.dynamic_slice(slope, (0, y, 0, first), (filters, 1, width, at_once)).reshape(filters, -1)
-        return total + _patches(padded, y, first, at_once, kernel) @ above.T
+        return total + _patches(padded, y, first, at_once, kernel) @ _pixels(slope, y, first, at_once).T
 
     total = jnp.zeros((channels * kernel * kernel, filters), x.dtype)
     total = jax.lax.fori_loop(0, height * (rows // at_once), one_block, total)
-    return total.reshape(kernel * kernel, channels, filters).swapaxes(0, 1).reshape(-1, filters)
+    return total.reshape(kernel, channels, kernel, filters).transpose(1, 2, 0, 3).reshape(-1, filters)
 
 
 def _rows_at_once(channels: int, width: int, rows: int, kernel: int, dtype: Any) -> int:
@@ -110,25 +135,23 @@ def _with_border(x: Array, kernel: int) -> Array:
     return jnp.pad(x, ((0, 0), (border, border), (border, border), (0, 0)))
 
 
+def _pixels(x: Array, y: Array, first: Array, at_once: int) -> Array:
+    """One row of pixels, ``[channels, width * at_once]``."""
+    channels, _, width, _ = x.shape
+    return jax.lax.dynamic_slice(x, (0, y, 0, first), (channels, 1, width, at_once)).reshape(channels, -1)
+
+
 def _patches(padded: Array, y: Array, first: Array, at_once: int, kernel: int) -> Array:
-    """What the filters see along one row of pixels, ``[kernel * kernel * channels, width * at_once]``, place by place."""
+    """What the filters see along one row of pixels, ``[kernel * channels * kernel, width * at_once]``, column by column of the filter."""
     channels, _, across, _ = padded.shape
-    width = across - kernel + 1
-    window = jax.lax.dynamic_slice(padded, (0, y, 0, first), (channels, kernel, across, at_once))
-    places = [window[:, down, right : right + width] for down in range(kernel) for right in range(kernel)]
-    return jnp.concatenate([place.reshape(channels, -1) for place in places])
+    seen = (channels, kernel, across - kernel + 1, at_once)
+    columns = [jax.lax.dynamic_slice(padded, (0, y, right, first), seen) for right in range(kernel)]
+    return jnp.concatenate([column.reshape(channels * kernel, -1) for column in columns])
 
 
-def _by_place(w: Array, channels: int, kernel: int) -> Array:
+def _by_column(w: Array, channels: int, kernel: int) -> Array:
     """The weights with their rows in the order of ``_patches``."""
-    return w.reshape(channels, kernel * kernel, -1).swapaxes(0, 1).reshape(kernel * kernel * channels, -1)
-
-
-def _turned(w: Array, channels: int, kernel: int) -> Array:
-    """The weights with which the slope of the output, convolved, is the slope of the input: turned by 180 degrees."""
-    filters = w.shape[1]
-    turned = w.reshape(channels, kernel * kernel, filters)[:, ::-1]
-    return turned.transpose(2, 1, 0).reshape(filters * kernel * kernel, channels)
+    return w.reshape(channels, kernel, kernel, -1).transpose(2, 0, 1, 3).reshape(kernel * channels * kernel, -1)
 
 
 def pool(x: Array, kind: str) -> Array:
