@@ -154,7 +154,7 @@ def _by_column(w: Array, channels: int, kernel: int) -> Array:
     return w.reshape(channels, kernel, kernel, -1).transpose(2, 0, 1, 3).reshape(kernel * channels * kernel, -1)
 
 
-def pool(x: Array, kind: str) -> Array:
+def pool(x: Array, kind: str, rises: Array | None = None) -> Array:
     """The largest or the mean value of each square of 2 x 2 pixels; an odd last row or column is left out.
 
     Of equal largest values the first has the slope, as in PyTorch.
@@ -162,11 +162,12 @@ def pool(x: Array, kind: str) -> Array:
     Args:
         x: ``[channels, height, width, rows]``.
         kind: ``max``, ``average`` or ``none``.
+        rises: bool ``[channels]``: where it is false, ``max`` gives the smallest value; ``None`` is true everywhere.
     """
     if kind == "none":
         return x
     if kind == "max":
-        return _largest(x)
+        return _largest(x) if rises is None else _extreme(x, rises)
     corners = _corners(x)
     return sum(corners[1:], corners[0]) / len(corners)
 
@@ -182,17 +183,24 @@ def _largest(x: Array) -> Array:
     return functools.reduce(jnp.maximum, _corners(x))
 
 
-def _largest_backward(kept: tuple[Array, Array], slope: Array) -> tuple[Array]:
-    x, largest = kept
-    found, slopes = jnp.zeros(largest.shape, bool), []
+@jax.custom_vjp
+def _extreme(x: Array, rises: Array) -> Array:
+    corners = _corners(x)
+    return jnp.where(rises[:, None, None, None], functools.reduce(jnp.maximum, corners), functools.reduce(jnp.minimum, corners))
+
+
+def _slope_of_chosen(x: Array, chosen: Array, slope: Array) -> Array:
+    """The gradient of the pixels from that of the ones that were ``chosen`` among each four."""
+    found, slopes = jnp.zeros(chosen.shape, bool), []
     for corner in _corners(x):
-        is_it = (corner == largest) & ~found
+        is_it = (corner == chosen) & ~found
         found |= is_it
         slopes.append(jnp.where(is_it, slope, 0))
     rows = [jnp.stack(slopes[first : first + POOLED], 3) for first in range(0, len(slopes), POOLED)]
-    channels, height, width, count = largest.shape
+    channels, height, width, count = chosen.shape
     whole = jnp.stack(rows, 2).reshape(channels, POOLED * height, POOLED * width, count)
-    return (jnp.pad(whole, [(0, full - size) for full, size in zip(x.shape, whole.shape, strict=True)]),)
+    return jnp.pad(whole, [(0, full - size) for full, size in zip(x.shape, whole.shape, strict=True)])
 
 
-_largest.defvjp(lambda x: (y := _largest(x), (x, y)), _largest_backward)
+_largest.defvjp(lambda x: (y := _largest(x), (x, y)), lambda kept, slope: (_slope_of_chosen(*kept, slope),))
+_extreme.defvjp(lambda x, rises: (y := _extreme(x, rises), (x, y)), lambda kept, slope: (_slope_of_chosen(*kept, slope), None))

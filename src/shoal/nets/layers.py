@@ -26,6 +26,9 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "silu": jax.nn.silu,
 }
 
+RISING = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu")
+"""Activations of which a larger input never has a smaller output."""
+
 NORMALISATION_EPSILON = 1e-5
 
 
@@ -56,18 +59,43 @@ def units_of(z: Array) -> int:
     return z.shape[1 if z.ndim == 2 else 0]
 
 
+@jax.custom_vjp
 def batch_statistics(z: Array, present: Array) -> tuple[Array, Array]:
     """Mean and variance ``[units]`` over the examples that are present (the last mini-batch of an epoch is padded), and over the pixels.
+
+    The gradient is written out: ``jax.grad`` would sum ``z - mean`` once more, which is 0.
 
     Args:
         z: ``[rows, units]`` or ``[channels, height, width, rows]``.
         present: ``[rows]``, 1 for an example and 0 for padding.
     """
-    axes, mask = ((0,), present[:, None]) if z.ndim == 2 else ((1, 2, 3), present)
-    count = jnp.maximum(present.sum(), 1.0) * (z.size // (len(present) * units_of(z)))
-    mean = (z * mask).sum(axes) / count
-    variance = (jnp.square(z - per_unit(mean, z)) * mask).sum(axes) / count
-    return mean, variance
+    count = _numbers_of_a_unit(z, present)
+    mean = _sum_of_present(z, present) / count
+    return mean, _sum_of_present(jnp.square(z - per_unit(mean, z)), present) / count
+
+
+def _sum_of_present(z: Array, present: Array) -> Array:
+    """Of each unit; of pictures over the pixels first, in long runs of examples, and so without a masked copy of them all."""
+    return present @ z if z.ndim == 2 else z.sum((1, 2)) @ present
+
+
+def _numbers_of_a_unit(z: Array, present: Array) -> Array:
+    return jnp.maximum(present.sum(), 1.0) * (z.size // (len(present) * units_of(z)))
+
+
+def _statistics_forward(z: Array, present: Array) -> tuple[tuple[Array, Array], tuple[Array, Array, Array]]:
+    mean, variance = batch_statistics(z, present)
+    return (mean, variance), (z, present, mean)
+
+
+def _statistics_backward(kept: tuple[Array, Array, Array], slopes: tuple[Array, Array]) -> tuple[Array, None]:
+    z, present, mean = kept
+    of_mean, of_variance = (per_unit(slope / _numbers_of_a_unit(z, present), z) for slope in slopes)
+    mask = present[:, None] if z.ndim == 2 else present
+    return mask * (of_mean + 2 * of_variance * (z - per_unit(mean, z))), None
+
+
+batch_statistics.defvjp(_statistics_forward, _statistics_backward)
 
 
 def normalise(z: Array, mean: Array, variance: Array, gamma: Array, beta: Array) -> Array:

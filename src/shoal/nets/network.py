@@ -325,12 +325,15 @@ def train_outputs(
             batch = layers.batch_statistics(z, present)
             past = statistics[layer]
             seen.append({name: averages.update(past[name], now, numbers.batch_norm_beta) for name, now in zip(past, batch, strict=True)})
-        z = _normalised(layout, z, weights, batch, numbers.units[layer])
+        normalised_z = _normalised(layout, z, weights, batch, numbers.units[layer])
         if nudges is not None:
-            z = z + nudges[layer]
-        a = _activate(layout, z, weights, numbers.units[layer])
-        hidden.append(Hidden(z, a))
-        x = _leaving(layout, layer, x, a, numbers.units)
+            normalised_z = normalised_z + nudges[layer]
+        a = _activate(layout, normalised_z, weights, numbers.units[layer])
+        hidden.append(Hidden(normalised_z, a))
+        if nudges is None and _pools_first(layout, layer, weights):  # what was computed above is then left out of the program
+            x = _pooled_first(layout, layer, z, weights, batch, numbers.units)
+        else:
+            x = _leaving(layout, layer, x, a, numbers.units)
         # of the layers before a dense one: the last convolution, and the hidden dense layers
         dropped = layer - (len(layout.convolutions) - bool(layout.convolutions))
         if "dropout" in layout.techniques and dropped >= 0:
@@ -351,8 +354,12 @@ def outputs(layout: Layout, parameters: Parameters, statistics: Statistics, x: A
     x = _entering(layout, x, parameters[0])
     for layer, weights in enumerate(parameters[:-1]):
         seen = (statistics[layer]["mean"], statistics[layer]["variance"]) if statistics else None
-        z = _normalised(layout, _linear(layout, layer, x, weights), weights, seen, units[layer])
-        x = _leaving(layout, layer, x, _activate(layout, z, weights, units[layer]), units)
+        z = _linear(layout, layer, x, weights)
+        if _pools_first(layout, layer, weights):
+            x = _pooled_first(layout, layer, z, weights, seen, units)
+        else:
+            a = _activate(layout, _normalised(layout, z, weights, seen, units[layer]), weights, units[layer])
+            x = _leaving(layout, layer, x, a, units)
     return _linear(layout, layout.hidden, x, parameters[-1]) + parameters[-1]["b"]
 
 
@@ -386,6 +393,33 @@ def _leaving(layout: Layout, layer: int, x: Array, a: Array, units: Array) -> Ar
         a = x + a
     if convolution.is_last:
         a = pool(a, part.pooling)
+    return _features(layout, layer, a)
+
+
+def _pools_first(layout: Layout, layer: int, weights: dict[str, Array]) -> bool:
+    """Whether the largest of four pixels can be taken before they are normalised and activated, which gives the same for less work.
+
+    So it is where both are the same rising (or, with a negative gamma, falling) function of every pixel.
+    """
+    part = layout.shape.convolutions
+    if part is None or layer >= len(layout.convolutions) or part.residual or part.pooling != "max" or "share" in weights:
+        return False
+    return layout.convolutions[layer].is_last and layout.shape.normalisation != "layer" and layout.shape.activation in layers.RISING
+
+
+def _pooled_first(
+    layout: Layout, layer: int, z: Array, weights: dict[str, Array], statistics: tuple[Array, Array] | None, units: Array
+) -> Array:
+    """What the next layer sees of ``z = x @ w``, pooled before it is normalised and activated."""
+    largest = pool(z, "max", None if statistics is None else weights["gamma"] >= 0)
+    z = _normalised(layout, largest, weights, statistics, units[layer])
+    return _features(layout, layer, _activate(layout, z, weights, units[layer]))
+
+
+def _features(layout: Layout, layer: int, a: Array) -> Array:
+    """What the next layer sees of a convolution's pooled activations: after the last one, features ``[rows, features]``."""
+    part = layout.shape.convolutions
+    assert part is not None
     if layer < len(layout.convolutions) - 1:
         return a
     if part.global_pooling == "average":
