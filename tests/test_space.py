@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from shoal.default_space import default_batch_size, default_epochs, default_space
+from shoal.default_space import augmented_as, default_batch_size, default_epochs, default_space
 from shoal.parameters import Choice, Range
 from shoal.recipe import AUGMENTATIONS, CHOICES, TECHNIQUES, Recipe, techniques_of
 from shoal.samplers.points import sobol
@@ -200,3 +200,14 @@ def test_a_family_may_search_every_technique_at_once():
 def test_a_family_without_ranges_holds_what_its_base_uses():
     base = replace(BASE, mixup=0.2, keep_prob=0.5)
     assert Family(base, 100, ()).techniques == base.techniques
+
+
+def test_first_recipes_for_colour_pictures_are_augmented_until_it_was_measured():
+    colour, grey = (default_space("classification", 5_000, False, True, (32, 32, channels)) for channels in (3, 1))
+    assert {(family.base.horizontal_flip, family.base.crop) for family in colour.families} == {(0.5, 0.1)}
+    assert {(family.base.horizontal_flip, family.base.crop) for family in grey.families} == {(0.0, 0.0)}
+    measured = replace(grey.base, crop=0.05, rotation=10.0)
+    after = augmented_as(colour, measured)
+    for base in (after.base, *(family.base for family in after.families)):
+        assert [getattr(base, name) for name in AUGMENTATIONS] == [getattr(measured, name) for name in AUGMENTATIONS]
+    assert [family.ranges for family in after.families] == [family.ranges for family in colour.families]

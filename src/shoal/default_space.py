@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from shoal.parameters import CONVOLUTIONS, UNITS, Choice, Parameter, Range, translated
-from shoal.recipe import Recipe
+from shoal.recipe import AUGMENTATIONS, Recipe
 from shoal.records import Task
 from shoal.space import Family, Space
 
@@ -103,6 +103,10 @@ def picture_baseline(train_rows: int) -> Recipe:
 
 PICTURE_BATCH_SIZE = 128
 
+OF_COLOUR_PICTURES = {"horizontal_flip": 0.5, "crop": 0.1}
+"""What first recipes for colour pictures add: most are photographs, which mirrored and moved show the same; grey ones are as often writing,
+which mirrored is wrong. A search and the recipe loop measure both; where there is time for neither, it is a guess."""
+
 
 def picture_epochs(train_rows: int) -> float:
     """Length of the full training on pictures, in passes over the rows; small sets need more, with other pictures each time.
@@ -116,6 +120,8 @@ def picture_epochs(train_rows: int) -> float:
 
 def _picture_space(task: Task, train_rows: int, selects_by_error: bool, picture: tuple[int, int, int]) -> Space:
     base = picture_baseline(train_rows)
+    if picture[2] > 1:
+        base = replace(base, **OF_COLOUR_PICTURES)
     ranges: tuple[Parameter, ...] = (
         Range("learning_rate", 1e-3, 1e-2, "log", "batch norm bears higher rates than Adam's default"),
         Range("weight_decay", 0.01, 1.0, "log", "decoupled; from next to nothing to strong"),
@@ -166,6 +172,13 @@ def around(space: Space, begin: Recipe, result: Recipe, width: int) -> Space:
     ordered = (families[0], own, *families[1:])
     why = next(each.reason for each in space.parameters if each.name == ARCHITECTURE)
     return replace(space, base=families[0].base, parameters=_reaching(ordered, why), families=ordered)
+
+
+def augmented_as(space: Space, recipe: Recipe) -> Space:
+    """The space with the augmentation of a recipe in every base: once it was measured, or chosen by the user, no guess is called for."""
+    augmentation = {name: getattr(recipe, name) for name in AUGMENTATIONS}
+    families = tuple(replace(family, base=replace(family.base, **augmentation)) for family in space.families)
+    return replace(space, base=replace(space.base, **augmentation), families=families)
 
 
 _OF_ARCHITECTURE = ("activation", "normalisation", "numeric_encoding")

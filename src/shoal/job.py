@@ -18,7 +18,7 @@ from shoal import devices
 from shoal.answers import answers
 from shoal.assessment import assess, train_references
 from shoal.data import Dataset
-from shoal.default_space import around
+from shoal.default_space import around, augmented_as
 from shoal.effort import Effort
 from shoal.live_record import LiveRecord
 from shoal.live_recording import LiveRecording
@@ -98,6 +98,8 @@ def _trained(
         loop = _recipe_loop(trainer, effort, metric, options, references, stages, folder)
         ledger = loop.run()
         space = space_for(trainer, metric)
+        if effort.begin is not None or ledger.entries:
+            space = augmented_as(space, ledger.result)
         if effort.begin is not None or ledger.result != ledger.begin:
             space = around(space, ledger.begin, ledger.result, width_class(ledger.result))
     recording = None

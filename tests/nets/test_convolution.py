@@ -26,6 +26,8 @@ CASES = {
     "batch norm, three convolutions": {"channels": (5,), "convolutions_per_block": 3, "normalisation": "batch", "hidden_units": ()},
     "residual, batch norm": {"channels": (5, 9), "convolutions_per_block": 2, "residual": True, "normalisation": "batch"},
     "layer norm, mean of each channel": {"channels": (5, 7), "normalisation": "layer", "global_pooling": "average", "pooling": "average"},
+    "pooled before batch norm and ReLU": {"channels": (5, 7), "normalisation": "batch", "activation": "relu"},
+    "pooled before a bias and tanh": {"channels": (5, 7), "activation": "tanh"},
     "no pooling, large filters, sigmoid": {"channels": (3,), "kernel_size": 5, "pooling": "none", "activation": "sigmoid"},
 }
 
@@ -102,6 +104,26 @@ def test_statistics_and_normalisation_of_pictures_are_pytorchs(float64):
     assert not np.asarray(ours)[4:].any()
 
 
+@pytest.mark.parametrize("size", [(4, 3, 5, 6), (6, 4)], ids=["pictures", "rows"])
+def test_the_slope_of_statistics_is_that_of_their_formula_and_leaves_padding_alone(float64, size):
+    z, present = RNG.normal(1, 2, size), np.array([1.0, 1, 0, 1, 1, 0])
+    axes, mask = ((1, 2, 3), present) if len(size) == 4 else ((0,), present[:, None])
+    of_mean, of_variance = RNG.normal(size=4), RNG.normal(size=4)
+
+    def formula(z):
+        count = (np.ones(size) * mask).sum(axes)
+        mean = (z * mask).sum(axes) / count
+        shape = (-1, 1, 1, 1) if len(size) == 4 else (1, -1)
+        return mean, (jnp.square(z - mean.reshape(shape)) * mask).sum(axes) / count
+
+    def summed(statistics):
+        return lambda z: sum((each * slope).sum() for each, slope in zip(statistics(z), (of_mean, of_variance), strict=True))
+
+    slope = jax.grad(summed(lambda z: layers.batch_statistics(z, jnp.asarray(present))))(jnp.asarray(z))
+    np.testing.assert_allclose(slope, jax.grad(summed(formula))(jnp.asarray(z)), rtol=1e-9, atol=1e-12)
+    assert not np.moveaxis(np.asarray(slope), -1 if len(size) == 4 else 0, 0)[present == 0].any()
+
+
 def layout_of(recipe: Recipe, width: int = 8) -> Layout:
     inputs = HEIGHT * WIDTH * COLOURS
     return Layout(recipe.shape, width, inputs, 0, CLASSES, "softmax", recipe.techniques, (HEIGHT, WIDTH, COLOURS))
@@ -120,7 +142,11 @@ def begun(recipe: Recipe, width: int = 8):
     numbers = doubled(recipe.numbers(4))
     parameters, statistics = initialise(layout, numbers, jnp.ones(layout.inputs, bool), dtype=jnp.float64)
     spread = jax.tree.map(lambda leaf: leaf + 0.1 * jnp.sign(leaf), parameters)  # vectors of 0 would hide what they do
-    return layout, numbers, spread, statistics
+    turned = tuple(  # a negative gamma makes the smallest pixel the largest
+        layer | {"gamma": layer["gamma"] * jnp.where(jnp.arange(len(layer["gamma"])) % 2 == 0, 1, -1)} if "gamma" in layer else layer
+        for layer in spread
+    )
+    return layout, numbers, turned, statistics
 
 
 def own(recipe: Recipe, layout: Layout, parameters) -> list[dict[str, torch.Tensor]]:
@@ -134,7 +160,7 @@ def own(recipe: Recipe, layout: Layout, parameters) -> list[dict[str, torch.Tens
 
 def outputs_in_torch(recipe: Recipe, parameters, x: torch.Tensor, seen=None):
     """The network written a second time, ``x [rows, colours, height, width]``; ``seen`` are the statistics of batch norm in use."""
-    activation = {"silu": functional.silu, "sigmoid": torch.sigmoid}[recipe.activation]
+    activation = {"silu": functional.silu, "sigmoid": torch.sigmoid, "relu": torch.relu, "tanh": torch.tanh}[recipe.activation]
     statistics = []
 
     def hidden(z, layer, number):
