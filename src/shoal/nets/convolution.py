@@ -59,7 +59,7 @@ def convolve_by_products(x: Array, w: Array, kernel: int) -> Array:
         product = by_column @ _patches(padded, y, first, at_once, kernel)
         return jax.lax.dynamic_update_slice(out, product.reshape(-1, 1, width, at_once), (0, y, 0, first))
 
-    out = jax.lax.empty((w.shape[1], height, width, rows), x.dtype)
+    out = jnp.zeros((w.shape[1], height, width, rows), x.dtype)
     return jax.lax.fori_loop(0, height * (rows // at_once), one_block, out)
 
 

@@ -76,7 +76,7 @@ def batch_statistics(z: Array, present: Array) -> tuple[Array, Array]:
 
 def _sum_of_present(z: Array, present: Array) -> Array:
     """Of each unit; of pictures over the pixels first, in long runs of examples, and so without a masked copy of them all."""
-    return present @ z if z.ndim == 2 else z.sum((1, 2)) @ present
+    return (z * present[:, None]).sum(0) if z.ndim == 2 else (z.sum((1, 2)) * present).sum(1)
 
 
 def _numbers_of_a_unit(z: Array, present: Array) -> Array:
