@@ -87,7 +87,8 @@ def test_batch_norm_in_training_and_its_gradients_are_pytorchs_over_the_rows_tha
     z = np.where(present[:, None], Z, 1e6)  # what stands in the padding must not matter
 
     def ours(z, gamma, beta):
-        return layers.normalise(z, *layers.batch_statistics(z, jnp.asarray(present, float)), gamma, beta)
+        mean, variance = layers.batch_statistics(z, jnp.asarray(present, float))
+        return layers.normalise(z, mean, variance, gamma, beta)
 
     result, back = jax.vjp(ours, *map(jnp.asarray, (z, GAMMA, BETA)))
     slopes = back(jnp.asarray(SLOPE * present[:, None]))

@@ -189,8 +189,9 @@ def _extreme(x: Array, rises: Array) -> Array:
     return jnp.where(rises[:, None, None, None], functools.reduce(jnp.maximum, corners), functools.reduce(jnp.minimum, corners))
 
 
-def _slope_of_chosen(x: Array, chosen: Array, slope: Array) -> Array:
-    """The gradient of the pixels from that of the ones that were ``chosen`` among each four."""
+def _slope_of_chosen(kept: tuple[Array, Array], slope: Array) -> Array:
+    """The gradient of the pixels ``x`` from that of the ones that were ``chosen`` among each four."""
+    x, chosen = kept
     found, slopes = jnp.zeros(chosen.shape, bool), []
     for corner in _corners(x):
         is_it = (corner == chosen) & ~found
@@ -202,5 +203,5 @@ def _slope_of_chosen(x: Array, chosen: Array, slope: Array) -> Array:
     return jnp.pad(whole, [(0, full - size) for full, size in zip(x.shape, whole.shape, strict=True)])
 
 
-_largest.defvjp(lambda x: (y := _largest(x), (x, y)), lambda kept, slope: (_slope_of_chosen(*kept, slope),))
-_extreme.defvjp(lambda x, rises: (y := _extreme(x, rises), (x, y)), lambda kept, slope: (_slope_of_chosen(*kept, slope), None))
+_largest.defvjp(lambda x: (y := _largest(x), (x, y)), lambda kept, slope: (_slope_of_chosen(kept, slope),))
+_extreme.defvjp(lambda x, rises: (y := _extreme(x, rises), (x, y)), lambda kept, slope: (_slope_of_chosen(kept, slope), None))
