@@ -206,18 +206,18 @@ def effects(names: list[str] | None, seeds: int, rows: int, epochs: float) -> No
 
         begin = errors(base)
         column = columns[name] = [f"{begin.mean():.2%}"]
-        for settings in EFFECTS.values():
+        for words, settings in EFFECTS.items():
             change = 100 * (errors(replace(base, **settings)) - begin)
             middle, half = change.mean(), stats.t.ppf(0.975, seeds - 1) * change.std(ddof=1) / np.sqrt(seeds)
             column.append(f"{middle:+.2f} ({middle - half:+.2f} to {middle + half:+.2f})")
-            print(f"{name}: {list(EFFECTS)[len(column) - 2]} {column[-1]}", flush=True)
+            print(f"{name}: {words} {column[-1]}", flush=True)
     print(f"Error on dev pictures, and its change in points; {rows:,} training pictures, {epochs:g} passes, {seeds} seeds")
     for cells in zip(["", "dev error", *EFFECTS], *([name, *column] for name, column in columns.items()), strict=True):
         print("| " + " | ".join(cells) + " |")
 
 
 def first_rows(dataset: data.Dataset, rows: int) -> data.Dataset:
-    """The data set with so many of its training pictures, and at most as many again by a quarter of its dev pictures."""
+    """The data set with so many of its training pictures, and a quarter more of its dev pictures, where there are as many."""
     most = {"train": rows, "dev": rows + rows // 4}
     arrays = ("inputs", "targets", "truth", "weights")
     return replace(dataset, **{name: {part: getattr(dataset, name)[part][:count] for part, count in most.items()} for name in arrays})

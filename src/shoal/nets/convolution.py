@@ -167,7 +167,7 @@ def pool(x: Array, kind: str, rises: Array | None = None) -> Array:
     if kind == "none":
         return x
     if kind == "max":
-        return _largest(x) if rises is None else _extreme(x, rises)
+        return _extreme(x, rises)
     corners = _corners(x)
     return sum(corners[1:], corners[0]) / len(corners)
 
@@ -179,14 +179,10 @@ def _corners(x: Array) -> list[Array]:
 
 
 @jax.custom_vjp
-def _largest(x: Array) -> Array:
-    return functools.reduce(jnp.maximum, _corners(x))
-
-
-@jax.custom_vjp
-def _extreme(x: Array, rises: Array) -> Array:
+def _extreme(x: Array, rises: Array | None) -> Array:
     corners = _corners(x)
-    return jnp.where(rises[:, None, None, None], functools.reduce(jnp.maximum, corners), functools.reduce(jnp.minimum, corners))
+    largest = functools.reduce(jnp.maximum, corners)
+    return largest if rises is None else jnp.where(rises[:, None, None, None], largest, functools.reduce(jnp.minimum, corners))
 
 
 def _slope_of_chosen(kept: tuple[Array, Array], slope: Array) -> Array:
@@ -203,5 +199,4 @@ def _slope_of_chosen(kept: tuple[Array, Array], slope: Array) -> Array:
     return jnp.pad(whole, [(0, full - size) for full, size in zip(x.shape, whole.shape, strict=True)])
 
 
-_largest.defvjp(lambda x: (y := _largest(x), (x, y)), lambda kept, slope: (_slope_of_chosen(kept, slope),))
 _extreme.defvjp(lambda x, rises: (y := _extreme(x, rises), (x, y)), lambda kept, slope: (_slope_of_chosen(kept, slope), None))

@@ -90,7 +90,8 @@ def _statistics_forward(z: Array, present: Array) -> tuple[tuple[Array, Array], 
 
 def _statistics_backward(kept: tuple[Array, Array, Array], slopes: tuple[Array, Array]) -> tuple[Array, None]:
     z, present, mean = kept
-    of_mean, of_variance = (per_unit(slope / _numbers_of_a_unit(z, present), z) for slope in slopes)
+    count = _numbers_of_a_unit(z, present)
+    of_mean, of_variance = (per_unit(slope / count, z) for slope in slopes)
     mask = present[:, None] if z.ndim == 2 else present
     return mask * (of_mean + 2 * of_variance * (z - per_unit(mean, z))), None
 
