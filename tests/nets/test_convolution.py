@@ -87,6 +87,38 @@ def test_pooling_and_its_slope_are_pytorchs_with_ties_and_odd_sides(float64, kin
     np.testing.assert_allclose(np.moveaxis(np.asarray(backward(jnp.asarray(slope))[0]), 3, 0), np.asarray(theirs_x.grad), rtol=1e-12)
 
 
+@pytest.mark.parametrize("way", ["products", "library"])
+@pytest.mark.parametrize(("height", "width", "kernel"), [(4, 6, 3), (5, 7, 3), (2, 3, 5)])
+def test_a_pooled_convolution_its_statistics_and_slopes_are_pytorchs(float64, monkeypatch, way, height, width, kernel):
+    monkeypatch.setattr(convolution, "CACHE", 3 * kernel * kernel * 3 * width * 8)  # so that a row of pixels takes several products
+    monkeypatch.setattr(convolution, "FEWEST_ROWS", 3)
+    monkeypatch.setattr(convolution.jax, "default_backend", lambda: {"products": "cpu", "library": "gpu"}[way])
+    x, w = np.round(RNG.normal(size=(3, height, width, 6))), np.round(RNG.normal(size=(3 * kernel**2, 4)))  # some are alike
+    signs, present = np.array([1.0, -1, 1, -1]), np.array([1.0, 1, 0, 1, 1, 1])
+    (largest, statistics), backward = jax.vjp(
+        lambda x, w: convolution.convolve_and_pool(x, w, kernel, jnp.asarray(signs), jnp.asarray(present)), jnp.asarray(x), jnp.asarray(w)
+    )
+    theirs_x, theirs_w = in_torch(x).requires_grad_(), torch.tensor(w, requires_grad=True)
+    z = functional.conv2d(theirs_x, filters_in_torch(theirs_w, 3, kernel), padding=kernel // 2)
+    turned = torch.tensor(signs)[:, None, None]
+    assert statistics is not None
+    pixels = z[np.flatnonzero(present).tolist()].transpose(0, 1).reshape(4, -1)
+    theirs = (turned * functional.max_pool2d(turned * z, 2), pixels.mean(1), pixels.var(1, correction=0))
+    for ours, expected in zip((np.moveaxis(np.asarray(largest), 3, 0), *statistics), theirs, strict=True):
+        np.testing.assert_allclose(ours, expected.detach(), rtol=1e-10, atol=1e-12)
+    slopes = [RNG.normal(size=each.shape) for each in (largest, *statistics)]
+    x_slope, w_slope = backward(convolution.Pooled(jnp.asarray(slopes[0]), (jnp.asarray(slopes[1]), jnp.asarray(slopes[2]))))
+    torch.autograd.backward(theirs, [in_torch(slopes[0]), torch.tensor(slopes[1]), torch.tensor(slopes[2])])
+    np.testing.assert_allclose(np.moveaxis(np.asarray(x_slope), 3, 0), np.asarray(theirs_x.grad), rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(w_slope, np.asarray(theirs_w.grad), rtol=1e-9, atol=1e-10)
+
+
+def test_a_pooled_convolution_keeps_what_is_not_finite():
+    x = jnp.asarray(RNG.normal(size=(2, 4, 4, 3)), jnp.float32).at[0, 1, 1, 2].set(jnp.nan)
+    largest = convolution.convolve_and_pool(x, jnp.ones((18, 1), jnp.float32), 3, jnp.ones(1)).largest
+    assert np.isnan(largest[..., 2]).all() and np.isfinite(largest[..., :2]).all()
+
+
 def test_statistics_and_normalisation_of_pictures_are_pytorchs(float64):
     z = RNG.normal(1, 2, (4, 3, 5, 6))
     gamma, beta = RNG.normal(size=4), RNG.normal(size=4)

@@ -90,10 +90,16 @@ def _statistics_forward(z: Array, present: Array) -> tuple[tuple[Array, Array], 
 
 def _statistics_backward(kept: tuple[Array, Array, Array], slopes: tuple[Array, Array]) -> tuple[Array, None]:
     z, present, mean = kept
-    count = _numbers_of_a_unit(z, present)
-    of_mean, of_variance = (per_unit(slope / count, z) for slope in slopes)
+    level, tilt = slopes_of_statistics(slopes, z, present)
     mask = present[:, None] if z.ndim == 2 else present
-    return mask * (of_mean + 2 * of_variance * (z - per_unit(mean, z))), None
+    return mask * (per_unit(level, z) + per_unit(tilt, z) * (z - per_unit(mean, z))), None
+
+
+def slopes_of_statistics(slopes: tuple[Array, Array], z: Array, present: Array) -> tuple[Array, Array]:
+    """What the gradients of mean and variance give to that of ``z`` where it is present: ``level + tilt (z - mean)``, each ``[units]``."""
+    of_mean, of_variance = slopes
+    count = _numbers_of_a_unit(z, present)
+    return of_mean / count, 2 * of_variance / count
 
 
 batch_statistics.defvjp(_statistics_forward, _statistics_backward)

@@ -17,7 +17,7 @@ from shoal.losses import Loss
 from shoal.nets import initialisation, layers
 from shoal.nets.augmentation import Draws as AugmentationDraws
 from shoal.nets.augmentation import augment, draw_augmentation, is_augmented
-from shoal.nets.convolution import POOLED, convolve, pool
+from shoal.nets.convolution import POOLED, Pooled, convolve, convolve_and_pool, pool
 from shoal.nets.encoding import BINS, PERIODIC, Encoding, begin_periodic, encode, encode_periodic, encoded_columns, periodic_shapes
 from shoal.nets.pixels import Pixels, normalised
 from shoal.recipe import Numbers, Shape
@@ -320,20 +320,20 @@ def train_outputs(
     x = _entering(layout, x, parameters[0])
     for layer, weights in enumerate(parameters[:-1]):
         z = _linear(layout, layer, x, weights)
-        batch = None
-        if layout.shape.normalisation == "batch":
-            batch = layers.batch_statistics(z, present)
-            past = statistics[layer]
-            seen.append({name: averages.update(past[name], now, numbers.batch_norm_beta) for name, now in zip(past, batch, strict=True)})
+        batch = layers.batch_statistics(z, present) if layout.shape.normalisation == "batch" else None
         normalised_z = _normalised(layout, z, weights, batch, numbers.units[layer])
         if nudges is not None:
             normalised_z = normalised_z + nudges[layer]
         a = _activate(layout, normalised_z, weights, numbers.units[layer])
         hidden.append(Hidden(normalised_z, a))
-        if nudges is None and _pools_first(layout, layer, weights):  # what was computed above is then left out of the program
-            x = _pooled_first(layout, layer, z, weights, batch, numbers.units)
+        if nudges is None and _pools_first(layout, layer, weights):  # what was computed above is left out of the program unless probed
+            pooled, batch = _pooled(layout, x, weights, None if batch is None else present)
+            x = _features(layout, layer, _activated(layout, pooled, weights, batch, numbers.units[layer]))
         else:
             x = _leaving(layout, layer, x, a, numbers.units)
+        if batch is not None:
+            past = statistics[layer]
+            seen.append({name: averages.update(past[name], now, numbers.batch_norm_beta) for name, now in zip(past, batch, strict=True)})
         # of the layers before a dense one: the last convolution, and the hidden dense layers
         dropped = layer - (len(layout.convolutions) - bool(layout.convolutions))
         if "dropout" in layout.techniques and dropped >= 0:
@@ -354,12 +354,11 @@ def outputs(layout: Layout, parameters: Parameters, statistics: Statistics, x: A
     x = _entering(layout, x, parameters[0])
     for layer, weights in enumerate(parameters[:-1]):
         seen = (statistics[layer]["mean"], statistics[layer]["variance"]) if statistics else None
-        z = _linear(layout, layer, x, weights)
         if _pools_first(layout, layer, weights):
-            x = _pooled_first(layout, layer, z, weights, seen, units)
+            pooled, _ = _pooled(layout, x, weights, None)
+            x = _features(layout, layer, _activated(layout, pooled, weights, seen, units[layer]))
         else:
-            a = _activate(layout, _normalised(layout, z, weights, seen, units[layer]), weights, units[layer])
-            x = _leaving(layout, layer, x, a, units)
+            x = _leaving(layout, layer, x, _activated(layout, _linear(layout, layer, x, weights), weights, seen, units[layer]), units)
     return _linear(layout, layout.hidden, x, parameters[-1]) + parameters[-1]["b"]
 
 
@@ -407,13 +406,11 @@ def _pools_first(layout: Layout, layer: int, weights: dict[str, Array]) -> bool:
     return layout.convolutions[layer].is_last and layout.shape.normalisation != "layer" and layout.shape.activation in layers.RISING
 
 
-def _pooled_first(
-    layout: Layout, layer: int, z: Array, weights: dict[str, Array], statistics: tuple[Array, Array] | None, units: Array
-) -> Array:
-    """What the next layer sees of ``z = x @ w``, pooled before it is normalised and activated."""
-    largest = pool(z, "max", None if statistics is None else weights["gamma"] >= 0)
-    z = _normalised(layout, largest, weights, statistics, units[layer])
-    return _features(layout, layer, _activate(layout, z, weights, units[layer]))
+def _pooled(layout: Layout, x: Array, weights: dict[str, Array], present: Array | None) -> Pooled:
+    """What a convolution gives, pooled before it is normalised and activated; with statistics of the examples that are ``present``."""
+    assert layout.shape.convolutions is not None
+    signs = jnp.where(weights["gamma"] >= 0, 1, -1) if "gamma" in weights else jnp.ones(weights["w"].shape[1])
+    return convolve_and_pool(x, weights["w"], layout.shape.convolutions.kernel_size, signs.astype(x.dtype), present)
 
 
 def _features(layout: Layout, layer: int, a: Array) -> Array:
@@ -438,6 +435,11 @@ def _normalised(layout: Layout, z: Array, weights: dict[str, Array], statistics:
         return layers.normalise(z, *statistics, weights["gamma"], weights["beta"])
     z = z + layers.per_unit(weights["b"], z)
     return layers.layer_norm(z, units, weights["gamma"], weights["beta"]) if layout.shape.normalisation == "layer" else z
+
+
+def _activated(layout: Layout, z: Array, weights: dict[str, Array], statistics: tuple[Array, Array] | None, units: Array) -> Array:
+    """A layer's activations, from ``z = x @ w``."""
+    return _activate(layout, _normalised(layout, z, weights, statistics, units), weights, units)
 
 
 def _activate(layout: Layout, z: Array, weights: dict[str, Array], units: Array) -> Array:

@@ -167,7 +167,7 @@ class Costs:
                 for retrains in seeds:
                     if (way := self.filled(retrains, alone, self.full)).rounds >= HALVING:
                         return way
-                for retrains, epochs in itertools.product(seeds, (self.full, 0.7 * self.full, 0.5 * self.full)):
+                for epochs, retrains in itertools.product((self.full, 0.7 * self.full, 0.5 * self.full), seeds):
                     if self.fits(way := Way(retrains, alone, epochs, 0)):
                         return way
         fewest, slots = FEWER_RETRAINS[-1], self.slots[0]
