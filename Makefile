@@ -23,7 +23,7 @@ help:
 	@echo "make bench   speed against PyTorch and scikit-learn, what each technique adds to a step, and import time"
 	@echo "make bench-search  a search of 128 trials against Optuna with PyTorch, KerasTuner and scikit-learn (about half an hour)"
 	@echo "make bench-samplers  regret of every sampler, with and without halving, replayed on kept results (about 20 minutes)"
-	@echo "make bench-images  convolutional networks: speed against PyTorch, accuracy on real sets, effects of techniques (about 3 hours)"
+	@echo "make bench-images  convolutional networks: speed against PyTorch, accuracy on real sets, effects of techniques (about 2 hours)"
 	@echo "make bench-quality  error and log loss on ten tables beside recorded peers (about 15 minutes)"
 	@echo "make defaults  what each setting is worth, one change at a time on seventeen tables (about an hour)"
 	@echo "make honesty  searches on shuffled labels: is the reported score no better than chance? (about half an hour)"
