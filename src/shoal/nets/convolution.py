@@ -238,7 +238,7 @@ def _pooled_forward(x: Array, w: Array, signs: Array, present: Array | None, ker
     begun = None if present is None else _Statistics.begin(filters, height, width, rows, x.dtype)
     state = jnp.zeros(squares, x.dtype), jnp.zeros(squares, jnp.uint8), begun
     largest, corner, statistics = jax.lax.fori_loop(0, height // POOLED * (rows // at_once), one_block, state)
-    if height % POOLED:
+    if height % POOLED and statistics is not None:  # pooling leaves an odd last row out, its statistics count
         statistics = jax.lax.fori_loop(0, rows // at_once, one_block_of_odd_row, statistics)
     if statistics is None or present is None:
         return Pooled(largest, None), _Kept(x, w, corner, None)
@@ -297,7 +297,7 @@ def _pooled_backward(kernel: int, kept: _Kept, slopes: Pooled) -> tuple[Array, A
         row = jnp.where(is_it, brought, 0)
         if by_statistics is not None:
             z, *vectors = by_statistics
-            mean, level, tilt = (vector[:, None, None, None] for vector in vectors)
+            mean, level, tilt = (layers.per_unit(vector, is_it) for vector in vectors)
             pixels = jnp.pad(_pixels(z, y, first, at_once).reshape(filters, width, at_once), ((0, 0), (0, odd[1]), (0, 0)))
             moved = level + tilt * (pixels.reshape(is_it.shape) - mean)
             row += jnp.where(which < _ABSENT, moved, 0)
