@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from shoal import devices
+from shoal.nets.division import EXAMPLES
 
 
 def run(code, **environment):
@@ -22,8 +23,29 @@ def run(code, **environment):
 def test_a_shoal_is_divided_evenly_over_the_most_devices_that_allow_it(networks):
     count = len(devices.start())
     mesh = devices.mesh(networks)
-    assert networks % mesh.size == 0 and mesh.axis_names == (devices.AXIS,)
+    assert networks % mesh.size == 0 and mesh.axis_names == (devices.AXIS, EXAMPLES)
     assert all(networks % larger for larger in range(mesh.size + 1, count + 1))
+
+
+@pytest.mark.parametrize(
+    ("count", "networks", "examples", "shape"),
+    [
+        (2, 1, 128, (1, 2)),
+        (2, 3, 128, (1, 2)),
+        (2, 4, 128, (2, 1)),
+        (2, 1, 31, (1, 1)),  # an odd number cannot be halved
+        (2, 1, 16, (1, 1)),  # too few to be worth it
+        (4, 2, 128, (2, 2)),
+        (4, 3, 128, (1, 4)),
+        (6, 4, 96, (2, 3)),
+        (16, 1, 64, (1, 4)),
+        (16, 5, 128, (5, 2)),
+    ],
+)
+def test_devices_that_networks_leave_over_divide_the_examples(count, networks, examples, shape, monkeypatch):
+    monkeypatch.setattr(devices, "start", lambda: tuple(range(count)))
+    monkeypatch.setattr(devices, "Mesh", lambda chosen, axes: dict(zip(axes, chosen.shape, strict=True)))
+    assert devices.mesh(networks, examples) == dict(zip((devices.AXIS, EXAMPLES), shape, strict=True))
 
 
 def test_every_core_is_a_device_and_programs_are_kept_in_the_folder_asked_for(tmp_path):

@@ -283,8 +283,8 @@ def trained(shoal: Shoal, recipes: list[Recipe], segments: int) -> tuple[State, 
 def test_one_device_and_two_train_the_same_networks_whatever_the_techniques(shoal, monkeypatch):
     recipes = roster(0, "batch")
     expected = trained(shoal, recipes, 1)
-    first = jax.sharding.Mesh(np.array(devices.start()[:1]), (devices.AXIS,))
-    monkeypatch.setattr(devices, "mesh", lambda networks: first)
+    first = devices.start()[:1]
+    monkeypatch.setattr(devices, "start", lambda: first)
     single = Shoal(shoal.layout, NETWORKS, Tables.load(part(ROWS, 1), part(60, 2)), seed=5)
     assert_close(trained(single, recipes, 1), expected, 1e-4)
 

@@ -132,8 +132,8 @@ def test_a_diverged_networks_best_is_where_it_was_before(shoal):
 @pytest.mark.skipif(devices.cores() < 2, reason="one core is one device")
 def test_one_device_and_two_train_the_same_networks(shoal, tables, usual, monkeypatch):
     assert devices.mesh(4).size == 2 or devices.cores() > 2
-    first = jax.sharding.Mesh(np.array(devices.start()[:1]), (devices.AXIS,))
-    monkeypatch.setattr(devices, "mesh", lambda networks: first)
+    first = devices.start()[:1]
+    monkeypatch.setattr(devices, "start", lambda: first)
     single = Shoal(LAYOUT, 4, Tables.load(TRAIN, DEV), seed=5)
     state, trace = trained(single)
     assert_close(state.parameters, usual[0].parameters, 1e-5)
@@ -347,8 +347,8 @@ def test_an_encoding_is_made_of_a_networks_own_rows(tables):
 @pytest.mark.skipif(devices.cores() < 2, reason="one core is one device")
 def test_one_device_and_two_give_networks_the_same_rows_of_their_own(tables, monkeypatch):
     usual = trained(Shoal(LAYOUT, 4, tables, seed=5, own_rows=OWN))
-    first = jax.sharding.Mesh(np.array(devices.start()[:1]), (devices.AXIS,))
-    monkeypatch.setattr(devices, "mesh", lambda networks: first)
+    first = devices.start()[:1]
+    monkeypatch.setattr(devices, "start", lambda: first)
     single = trained(Shoal(LAYOUT, 4, Tables.load(TRAIN, DEV), seed=5, own_rows=OWN))
     assert_close(single[0].parameters, usual[0].parameters, 1e-5)
     assert_close(single[1], usual[1], 1e-5)

@@ -1,15 +1,17 @@
 """Shoals of convolutional networks: alone or together, one after the other or all at once, from bytes on the device."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from shoal import population
+from shoal import devices, population
 from shoal.nets import network
 from shoal.nets.convolution import convolve_by_library
+from shoal.nets.division import EXAMPLES
 from shoal.nets.pixels import Pixels
 from shoal.population import Shoal, Tables, members, predict, take
 from shoal.recipe import Recipe, techniques_of
@@ -151,3 +153,52 @@ def test_memory_counts_the_planes_and_few_slots_are_enough_on_a_cpu(tables: Tabl
     larger = replace(layout, picture=(4 * HEIGHT, 4 * WIDTH, COLOURS), columns=16 * HEIGHT * WIDTH)
     assert population.bytes_per_network(larger) > 10 * population.bytes_per_network(layout)
     assert population.slots_within(layout, 10**12) == len(jax.devices())
+
+
+def test_devices_work_together_on_networks_that_cannot_be_dealt_out(tables: Tables):
+    count, one, two = len(jax.devices()), layout_of(tables, techniques_of(RECIPES[:3])), layout_of(tables)
+    many, memory = replace(one, shape=replace(one.shape, batch_size=64 * count)), 10**12
+    assert Shoal(many, 1, tables, seed=0).mesh.size == count
+    assert population.slots_for(many, 1, memory) == 1 and population.slots_for(many, 10**9, memory) == population.slots_within(many, memory)
+    assert population.slots_for(two, 1, memory) == count  # mixup: no division, and a slot that repeats costs nothing
+
+
+SMOOTH = replace(BASE, activation="silu", optimiser="momentum", batch_size=64, learning_rate=0.05)
+"""No kinks, and no division by gradients of nearly 0, so that rounding stays small."""
+DIVIDED = {
+    "batch norm": [SMOOTH],
+    "layer norm": [replace(SMOOTH, normalisation="layer")],
+    "pooled first": [replace(SMOOTH, activation="elu")],
+    "nothing": [replace(SMOOTH, normalisation="none")],
+    "dropout and noise": [replace(SMOOTH, keep_prob=(0.8, 0.7), input_noise=0.1)],
+    "augmentation": [replace(SMOOTH, horizontal_flip=0.5, crop=0.2, rotation=5.0, brightness=0.1, cutout=0.2)],
+    "costs": [replace(SMOOTH, class_balance=0.5, label_smoothing=0.1, l2=0.01, clip_norm=0.5)],
+    "three networks": [SMOOTH, replace(SMOOTH, learning_rate=0.02), replace(SMOOTH, channels=(5, 7))],
+}
+
+
+@pytest.mark.skipif(devices.cores() < 2, reason="one core is one device")
+@pytest.mark.parametrize("name", DIVIDED)
+@pytest.mark.parametrize("own_rows", [False, True])
+def test_two_devices_with_half_of_each_mini_batch_do_what_one_does_with_all_of_it(name: str, own_rows: bool, monkeypatch):
+    """90 rows in mini-batches of 64: the second device has nothing but padding in every other step."""
+    recipes = DIVIDED[name]
+    rows = [np.arange(number, ROWS, 2) for number in range(len(recipes))] if own_rows else None
+
+    def result() -> Any:
+        tables = Tables.load(TRAIN, DEV, (HEIGHT, WIDTH, COLOURS), PIXELS)
+        layout = tables.layout(recipes[0].shape, 8, CLASSES, "softmax", techniques_of(recipes))
+        shoal = Shoal(layout, len(recipes), tables, seed=5, own_rows=rows)
+        numbers = shoal.numbers(recipes, range(len(recipes)))
+        state, trace = shoal.advance(shoal.start(numbers), numbers, 0, SEGMENT, SEGMENTS)
+        return shoal.mesh.shape, (take(state, range(len(recipes))), trace, shoal.probe(state, numbers, SEGMENT))
+
+    two = devices.start()[:2]
+    monkeypatch.setattr(devices, "start", lambda: two)
+    shape, divided = result()
+    assert shape == {devices.AXIS: 1, EXAMPLES: 2}
+    monkeypatch.setattr(devices, "start", lambda: two[:1])
+    shape, whole = result()
+    assert shape == {devices.AXIS: 1, EXAMPLES: 1}
+    assert_close(divided, whole, 3e-5)
+    assert np.isfinite(whole[1].score).all() and not whole[0].diverged.any()

@@ -13,6 +13,8 @@ import numpy as np
 import platformdirs
 from jax.sharding import Mesh
 
+from shoal.nets.division import EXAMPLES, parts_of
+
 AXIS = "network"
 """The mesh axis over which networks are divided."""
 
@@ -42,11 +44,17 @@ def start() -> tuple[Any, ...]:
     return tuple(jax.devices())
 
 
-def mesh(networks: int) -> Mesh:
-    """The devices that a shoal of this many slots is divided over: the most that divide it evenly."""
+def mesh(networks: int, examples: int = 1) -> Mesh:
+    """The devices that a shoal of this many slots works on: the most that divide it, and the examples of a mini-batch, evenly.
+
+    Args:
+        networks: slots; devices along the axis ``AXIS`` each have their share of them.
+        examples: of a mini-batch that may be divided, along the axis ``EXAMPLES``.
+    """
     devices = start()
-    used = next(count for count in range(len(devices), 0, -1) if networks % count == 0)
-    return Mesh(np.array(devices[:used]), (AXIS,))
+    own = [count for count in range(1, len(devices) + 1) if networks % count == 0]
+    used, parts = max(((count, parts_of(examples, len(devices) // count)) for count in own), key=lambda each: (each[0] * each[1], each[0]))
+    return Mesh(np.array(devices[: used * parts]).reshape(used, parts), (AXIS, EXAMPLES))
 
 
 def compilations() -> int:

@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import msgspec
 import numpy as np
 
-from shoal import devices
 from shoal.data import Dataset
 from shoal.errors import DataError, Problem
 from shoal.losses import loss_for, target_scaling
@@ -24,7 +23,7 @@ from shoal.measurements import Signals
 from shoal.model import Model
 from shoal.nets.network import Layout
 from shoal.nets.pixels import Pixels, normalised
-from shoal.population import Members, Shoal, Tables, join, members, segment_steps, segments_of, slots_within, take
+from shoal.population import Members, Shoal, Tables, join, members, segment_steps, segments_of, slots_for, take
 from shoal.probes import signals
 from shoal.recipe import Recipe, Shape, techniques_of
 from shoal.records import Part, Trace, Trial, TrialStatus
@@ -215,8 +214,7 @@ class Trainer:
             holds = set(layout.techniques) <= set(has.techniques) and replace(has, techniques=layout.techniques) == layout
             if holds and shoal.tables is self.prepared(shape)[1]:
                 return shoal
-        count = len(devices.start())
-        slots = min(slots_within(layout, self.memory), math.ceil(slots / count) * count)
+        slots = slots_for(layout, slots, self.memory)
         self._shoals.append(Shoal(layout, slots, self.prepared(shape)[1], self.seed))
         return self._shoals[-1]
 

@@ -16,6 +16,7 @@ from jax import Array
 from shoal import averages, optimisers
 from shoal.losses import error_per_example, per_example
 from shoal.nets import layers
+from shoal.nets.division import summed
 from shoal.nets.network import (
     OWN_RATES,
     Draws,
@@ -102,7 +103,7 @@ class Passed(NamedTuple):
 
     statistics: Statistics  # batch norm's running averages after it
     z: Array  # [rows, outputs]
-    hidden: tuple[Hidden, ...]
+    hidden: tuple[Hidden, ...]  # where there were nudges
 
 
 def cost(
@@ -115,7 +116,10 @@ def cost(
     draws: Draws,
     nudges: Sequence[Array] | None = None,
 ) -> tuple[Array, Passed]:
-    """The mini-batch's mean loss (without the L2 term), and what it leaves behind; ``nudges`` as for ``train_outputs``."""
+    """The mini-batch's mean loss (without the L2 term), and what it leaves behind; ``nudges`` as for ``train_outputs``.
+
+    Of a mini-batch that is divided over devices, this device's share of the mean.
+    """
     used = layout.techniques
     present = (batch.weight > 0).astype(batch.x.dtype)
     x, weight = batch.x, batch.weight
@@ -139,7 +143,7 @@ def cost(
         smoothing = numbers.label_smoothing if "label_smoothing" in used else None
         loss = per_example(layout.loss, z, target, smoothing, numbers.huber_delta, numbers.quantile)
         # Padded examples have weight 0; the mean is over the examples that are there.
-        return (loss * weight).sum() / jnp.maximum(weight.sum(), 1e-12)
+        return (loss * weight).sum() / jnp.maximum(summed(weight.sum(), layout.parts), 1e-12)
 
     loss = mean_loss(batch.target, weight)
     if partner is not None:
@@ -162,6 +166,7 @@ def gradient(
         return loss, passed.statistics
 
     (loss, statistics), slope = jax.value_and_grad(of, has_aux=True)(parameters)
+    loss, slope = summed((loss, slope), layout.parts)
     return with_l2(layout, numbers, scale, slope, parameters), loss, statistics
 
 
@@ -236,7 +241,7 @@ def evaluate(layout: Layout, state: State, numbers: Numbers, batch: Batch) -> tu
     z = outputs(layout, parameters, statistics, batch.x, numbers.units)
     loss = per_example(layout.loss, z, batch.target, quantile=numbers.quantile)
     error = error_per_example(layout.loss, z, batch.target, numbers.quantile)
-    return (loss * batch.weight).sum(), (error * batch.weight).sum()
+    return summed(((loss * batch.weight).sum(), (error * batch.weight).sum()), layout.parts)
 
 
 def keep_best(state: State, score: Array, numbers: Numbers, scale: Scale) -> State:

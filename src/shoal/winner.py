@@ -29,7 +29,7 @@ from shoal.plan import (
     slots_needed,
     with_length,
 )
-from shoal.population import Shoal, slots_within
+from shoal.population import Shoal, slots_for
 from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
 from shoal.recording import Recording
@@ -136,7 +136,7 @@ class Shoals:
         if number not in self._made:
             family = self.families[number]
             layout = self._trainer.layout(family.shape, family.width, family.techniques)
-            slots = min(slots_within(layout, MEMORY), self._slots[number])
+            slots = slots_for(layout, self._slots[number], MEMORY)
             self._made[number] = Shoal(layout, slots, self._trainer.prepared(family.shape)[1], self._trainer.seed)
         return self._made[number]
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal import devices
 from shoal.data import Dataset
 from shoal.data.sample import drawn_rows
 from shoal.decision import fit_decision, weighed
 from shoal.experiments.power_law import fit_with_draws, spanned
 from shoal.measurements import LawPoint, LearningCurve
 from shoal.metrics import Metric, score
-from shoal.population import Shoal, slots_within
+from shoal.population import Shoal, slots_for
 from shoal.recipe import Recipe
 from shoal.records import Part
 from shoal.trainer import Network, Trainer, advance, own_seed, whole_segments, width_class
@@ -159,8 +158,7 @@ def _runs(dataset: Dataset, recipe: Recipe, rows: Sequence[int], number: int, se
 def _train(trainer: Trainer, runs: Sequence[_Run], steps: int) -> None:
     recipe = runs[0].network.recipe
     layout = trainer.layout(recipe.shape, width_class(recipe), recipe.techniques)
-    count = len(devices.start())
-    slots = min(slots_within(layout, trainer.memory), math.ceil(len(runs) / count) * count)
+    slots = slots_for(layout, len(runs), trainer.memory)
     tables = trainer.prepared(recipe.shape)[1]
     for first in range(0, len(runs), slots):
         some = runs[first : first + slots]

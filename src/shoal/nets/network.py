@@ -18,6 +18,7 @@ from shoal.nets import initialisation, layers
 from shoal.nets.augmentation import Draws as AugmentationDraws
 from shoal.nets.augmentation import augment, draw_augmentation, is_augmented
 from shoal.nets.convolution import POOLED, Pooled, convolve, convolve_and_pool, pool
+from shoal.nets.division import statistics_of_all
 from shoal.nets.encoding import BINS, PERIODIC, Encoding, begin_periodic, encode, encode_periodic, encoded_columns, periodic_shapes
 from shoal.nets.pixels import Pixels, normalised
 from shoal.recipe import Numbers, Shape
@@ -62,6 +63,7 @@ class Layout:
         loss: what is minimised.
         techniques: what any of their recipes uses (see ``shoal.recipe.TECHNIQUES``); the rest is left out of the program.
         picture: height, width and channels of pictures; ``None`` of a table.
+        parts: devices over which the examples of a mini-batch are divided (see ``shoal.nets.division``).
     """
 
     shape: Shape
@@ -72,6 +74,7 @@ class Layout:
     loss: Loss
     techniques: tuple[str, ...]
     picture: tuple[int, int, int] | None = None
+    parts: int = 1
 
     @property
     def is_periodic(self) -> bool:
@@ -92,6 +95,14 @@ class Layout:
     def augments(self) -> bool:
         """Whether pictures are changed in training, by each network in its own way."""
         return self.picture is not None and is_augmented(self.techniques)
+
+    @property
+    def divisible_examples(self) -> int:
+        """Examples of a mini-batch that several devices may divide between them; 1 where a network stays on one.
+
+        Convolutions are worth the exchange in each step; mixup needs pairs of examples.
+        """
+        return self.shape.batch_size if self.convolutions and "mixup" not in self.techniques else 1
 
     @property
     def convolutions(self) -> tuple[Convolution, ...]:
@@ -301,7 +312,7 @@ def train_outputs(
     draws: Draws,
     nudges: Sequence[Array] | None = None,
 ) -> tuple[Array, Statistics, tuple[Hidden, ...]]:
-    """Outputs ``[rows, outputs]`` of one mini-batch in training, the running averages after it, and what the hidden layers held.
+    """Outputs ``[rows, outputs]`` of one mini-batch in training, the running averages after it, and with ``nudges`` the hidden layers.
 
     Args:
         layout: the static part.
@@ -311,25 +322,28 @@ def train_outputs(
         x: ``[rows, given]``.
         present: ``[rows]``, 1 for an example, 0 for padding.
         draws: the random numbers of this step, the same for every network.
-        nudges: added to ``Z[l]`` of each layer: zeros, to have the gradient with respect to it.
+        nudges: added to ``Z[l]`` of each layer: zeros, to have it, and the gradient with respect to it.
     """
-    seen, hidden = [], []
+    seen, hidden, normalises = [], [], layout.shape.normalisation == "batch"
     parameters = tuple({name: _learning(numbers, name, value) for name, value in layer.items()} for layer in parameters)
     if "input_dropout" in layout.techniques:
         x = layers.dropout(x, draws.inputs, numbers.keep_prob[0])
     x = _entering(layout, x, parameters[0])
     for layer, weights in enumerate(parameters[:-1]):
-        z = _linear(layout, layer, x, weights)
-        batch = layers.batch_statistics(z, present) if layout.shape.normalisation == "batch" else None
-        normalised_z = _normalised(layout, z, weights, batch, numbers.units[layer])
-        if nudges is not None:
-            normalised_z = normalised_z + nudges[layer]
-        a = _activate(layout, normalised_z, weights, numbers.units[layer])
-        hidden.append(Hidden(normalised_z, a))
-        if nudges is None and _pools_first(layout, layer, weights):  # what was computed above is left out of the program unless probed
-            pooled, batch = _pooled(layout, x, weights, None if batch is None else present)
-            x = _features(layout, layer, _activated(layout, pooled, weights, batch, numbers.units[layer]))
+        batch, units = None, numbers.units[layer]
+        if nudges is None and _pools_first(layout, layer, weights):
+            pooled, batch = _pooled(layout, x, weights, present if normalises else None)
+            batch = statistics_of_all(batch, present, layout.parts) if batch else None
+            x = _features(layout, layer, _activated(layout, pooled, weights, batch, units))
         else:
+            z = _linear(layout, layer, x, weights)
+            if normalises:
+                batch = statistics_of_all(layers.batch_statistics(z, present), present, layout.parts)
+            z = _normalised(layout, z, weights, batch, units)
+            z = z if nudges is None else z + nudges[layer]
+            a = _activate(layout, z, weights, units)
+            if nudges is not None:
+                hidden.append(Hidden(z, a))
             x = _leaving(layout, layer, x, a, numbers.units)
         if batch is not None:
             past = statistics[layer]

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from shoal import devices
 from shoal.plan.budget import TRIALS_A_ROUND, Budget
 from shoal.plan.shoals import Speed, end_together, rungs_of, shoal_plan
 from shoal.plan.ways import DEFAULT_METHOD, MOST_COMPARED, RETRAINS, Costs, Method
@@ -38,17 +37,16 @@ def families_within(budget: Budget, space: Space) -> tuple[Family, ...]:
 
 
 def slots_needed(budget: Budget, retrains: int, families: int = 1, sampler: str = "sobol") -> int:
-    """Slots beyond which a shoal would stand empty: a family's trials, or the retrained winner's seeds; evenly over all devices.
+    """Slots beyond which a shoal would stand empty: a family's trials, or the retrained winner's seeds.
 
     A sampler with a model gets no more than a tenth of the trials at a time.
     """
     if budget.trials is None:
         return sys.maxsize
-    count = len(devices.start())
     most = math.ceil(budget.trials / families)
     if sampler in MODELS:
         most = min(most, max(1, budget.trials // 10))
-    return math.ceil(max(most, retrains) / count) * count
+    return max(most, retrains)
 
 
 def plan_trials(

@@ -10,7 +10,7 @@ trained, so that networks of equal age see the same ones whichever shoal they ar
 from shoal.population.prediction import Members, forget_programs, members, predict
 from shoal.population.programs import PROBED_ROWS, Trace
 from shoal.population.shoal import Shoal, join, state_structure, take
-from shoal.population.sizes import BUFFER_STEPS, bytes_per_network, default_slots, segment_steps, segments_of, slots_within
+from shoal.population.sizes import BUFFER_STEPS, bytes_per_network, default_slots, segment_steps, segments_of, slots_for, slots_within
 from shoal.population.tables import Tables, balancing_weights, padded, padded_columns
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "predict",
     "segment_steps",
     "segments_of",
+    "slots_for",
     "slots_within",
     "state_structure",
     "take",

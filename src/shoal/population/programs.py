@@ -13,6 +13,7 @@ from jax import Array
 from jax.sharding import PartitionSpec
 
 from shoal import devices, training
+from shoal.nets.division import EXAMPLES, own_part
 from shoal.nets.encoding import Encoding
 from shoal.nets.fusion import computed_once
 from shoal.nets.network import Layout, draw, network_inputs
@@ -109,9 +110,10 @@ def programs_of(layout: Layout, mesh: jax.sharding.Mesh, have_own_rows: bool = F
         draws = draw(replace(layout, shape=replace(layout.shape, batch_size=PROBED_ROWS)), noise_seed, clock)
         return over(layout, functools.partial(probe, layout), (0, 0, None, None, None))(state, numbers, scale, batch, draws)
 
-    advance = functools.partial(_advance_each if _one_by_one(layout) else _advance, layout)
-    by_segment = PartitionSpec(None, devices.AXIS)
-    in_specs = (networks, networks, *(shared,) * 10, networks if have_own_rows else ())
+    divided = replace(layout, parts=mesh.shape[EXAMPLES])
+    advance = functools.partial(_advance_each if _one_by_one(layout) else _advance, divided)
+    by_segment, by_example = PartitionSpec(None, devices.AXIS), PartitionSpec(None, EXAMPLES)
+    in_specs = (networks, networks, shared, shared, by_example, *(shared,) * 7, networks if have_own_rows else ())
     return Programs(
         jax.jit(over_networks(start, in_specs=(networks,) + (shared,) * 4, out_specs=networks)),
         jax.jit(over_networks(advance, in_specs=in_specs, out_specs=(networks, by_segment)), donate_argnums=0),
@@ -166,7 +168,7 @@ def _advance(
     def one_step(position: Array, carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
         state, losses, norms = carry
         batch = batch_at(position)
-        draws = draw(layout, noise_seed, clock + position)
+        draws = own_part(draw(layout, noise_seed, clock + position), layout.parts)
         if layout.convolutions:  # else the slope of pooling would draw every number of dropout four times
             nothing = jax.tree.map(jnp.zeros_like, draws)
             draws = computed_once(lambda _: draws, nothing, clock >= 0)
@@ -198,6 +200,7 @@ def _evaluate(layout: Layout, state: State, numbers: Numbers, dev: Batch, blocks
 
     def one_block(block: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
         batch = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, block * EVALUATION_ROWS, EVALUATION_ROWS), dev)
+        batch = own_part(batch, layout.parts)
         loss, error = evaluate(state, numbers, batch._replace(x=network_inputs(layout, batch.x, encoding)))
         return sums[0] + loss, sums[1] + error
 

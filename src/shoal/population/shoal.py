@@ -13,6 +13,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from shoal import devices, training
 from shoal.losses import trivial_loss
+from shoal.nets.division import EXAMPLES
 from shoal.nets.encoding import Encoding
 from shoal.nets.network import Layout
 from shoal.population.programs import PROBED_ROWS, OwnRows, Trace, programs_of
@@ -51,8 +52,9 @@ class Shoal:
         own_rows: Sequence[np.ndarray] | None = None,
     ) -> None:
         self.layout, self.slots, self.tables, self.seed = layout, slots, tables, seed
-        mesh = devices.mesh(slots)
+        self.mesh = mesh = devices.mesh(slots, layout.divisible_examples)
         self._split, self._whole = NamedSharding(mesh, PartitionSpec(devices.AXIS)), NamedSharding(mesh, PartitionSpec())
+        self._by_example = NamedSharding(mesh, PartitionSpec(None, EXAMPLES))
         self._programs = programs_of(layout, mesh, own_rows is not None)
         self._own_rows = () if own_rows is None else jax.device_put(_own_rows(own_rows, slots, tables), self._split)
         self._train, self._dev, self._encoding = jax.device_put((tables.train, tables.dev, tables.encoding), self._whole)
@@ -152,7 +154,8 @@ class Shoal:
         return state, Trace(*(np.concatenate(parts) for parts in series))
 
     def _call(self, state: State, numbers: Numbers, order: np.ndarray, step: int, segment_steps: int, segments: int) -> tuple[State, Trace]:
-        order, clock, length, count = self._replicate((order, np.int32(step), np.int32(segment_steps), np.int32(segments)))
+        order = jax.device_put(order, self._by_example)
+        clock, length, count = self._replicate((np.int32(step), np.int32(segment_steps), np.int32(segments)))
         return self._programs.advance(
             state,
             numbers,

@@ -47,3 +47,17 @@ def slots_within(layout: Layout, memory: int) -> int:
     count = len(devices.start())
     fitting = memory // max(bytes_per_network(layout), 1)
     return max(count, min(default_slots(layout), math.floor(fitting / count) * count))
+
+
+def slots_for(layout: Layout, networks: int, memory: int) -> int:
+    """Slots of a shoal for so many networks: what fits, or the number that takes the least time on all devices, empty ones included.
+
+    Example:
+        On two devices three dense networks get four slots, two on each device. Three convolutional ones get three: both devices work
+        on each of them, with half of every mini-batch.
+    """
+    most, count = slots_within(layout, memory), len(devices.start())
+    if networks >= most:
+        return most
+    enough = range(networks, math.ceil(networks / count) * count + 1)
+    return min(enough, key=lambda slots: (slots / devices.mesh(slots, layout.divisible_examples).size, -slots))
