@@ -292,7 +292,9 @@ def test_lsuv_gives_convolutions_outputs_of_variance_1(float64):
     numbers = doubled(recipe.numbers(4))
     parameters, _ = initialise(layout, numbers, jnp.ones(layout.inputs, bool), x, jnp.float64)
     draws = Draws()
-    _, _, hidden = train_outputs(replace(layout, techniques=()), parameters, (), numbers, x, jnp.ones(40), draws, [0.0] * (layout.hidden + 1))
+    _, _, hidden = train_outputs(
+        replace(layout, techniques=()), parameters, (), numbers, x, jnp.ones(40), draws, [0.0] * (layout.hidden + 1)
+    )
     for each, units in zip(hidden, recipe.units, strict=True):
         z = np.asarray(each.z[:units] if each.z.ndim == 4 else each.z[:, :units])
         assert z.var() == pytest.approx(1, rel=1e-6)
