@@ -11,8 +11,12 @@ from PIL import Image
 
 from shoal.data import Preparation, fingerprint, load, read_table
 from shoal.data.encode import Encoder
-from shoal.data.pictures.column import row_hashes
+from shoal.data.pictures.column import pixels_of, row_hashes
 from shoal.data.pictures.encoder import PictureEncoder
+from shoal.data.pictures.reading import Wanted
+from shoal.data.pictures.resize import as_shape
+from shoal.data.pictures.stored import BLOCK, Stored
+from shoal.data.read import read_source
 from shoal.errors import DataError, OptionError, RunFolderError
 
 RANDOM = np.random.default_rng(1)
@@ -292,11 +296,78 @@ def test_a_changed_byte_of_a_compressed_array_is_noticed(tmp_path):
         load(tmp_path / "set.npz")
 
 
-def test_an_array_larger_than_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    path = written(tmp_path, x=np.zeros((1000, 32, 32), np.uint8), y=np.arange(1000) % 2)
-    monkeypatch.setattr("shoal.data.pictures.memory.available_bytes", lambda: 500_000)
-    with pytest.raises(DataError, match="fits into memory"):
-        load(path)
+LARGE = np.random.default_rng(4).integers(0, 256, (40, 32, 24, 3), dtype=np.uint8)
+CLASSES = np.arange(40) % 2
+
+
+def available(monkeypatch, count: float) -> None:
+    monkeypatch.setattr("shoal.data.pictures.memory.available_bytes", lambda: count)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "npy"])
+def test_an_array_larger_than_memory_is_read_in_the_largest_size_that_fits(tmp_path, monkeypatch, suffix):
+    path = tmp_path / f"set.{suffix}"
+    if suffix == "npz":
+        np.savez(path, x=LARGE, y=CLASSES)
+    else:
+        np.save(path, LARGE)
+    available(monkeypatch, 3 * 40 * 16 * 12 * 3 / 0.8)
+    reading = read_source(path, Wanted("predict"))
+    assert reading.frame["picture"].dtype.shape == (16, 12, 3)  # type: ignore[attr-defined]
+    assert reading.notes == ("40 pictures of 32 x 24 resized to 16 x 12 (so that all pictures fit into memory)",)
+    expected = as_shape(LARGE, (16, 12, 3))
+    np.testing.assert_array_equal(pixels_of(reading.frame["picture"]), expected)
+    with pytest.raises(DataError, match=r"40 of 32 x 24 need .* Give fewer pictures, ask for a smaller size"):
+        read_source(path, Wanted("predict", size=(32, 24)))
+    available(monkeypatch, 500)
+    with pytest.raises(DataError, match="fit into memory"):
+        read_source(path, Wanted("predict"))
+
+
+def test_numbers_that_take_eight_times_the_memory_of_their_bytes_need_no_more_than_these(tmp_path, monkeypatch):
+    np.savez(tmp_path / "set.npz", x=LARGE / 255.0, y=CLASSES)
+    available(monkeypatch, 3 * LARGE.nbytes / 0.8 + 1)
+    reading = read_source(tmp_path / "set.npz", Wanted("train"))
+    np.testing.assert_array_equal(pixels_of(reading.frame["picture"]), LARGE)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "floats", "channels first", "columns first", "transparent", "larger"])
+@pytest.mark.parametrize("suffix", ["npz", "npy"])
+def test_an_array_read_in_many_blocks_is_the_array_read_at_once(tmp_path, monkeypatch, kind, suffix):
+    x = {
+        "bytes": LARGE,
+        "floats": LARGE / 127.5 - 1,
+        "channels first": np.moveaxis(LARGE, 3, 1),
+        "columns first": np.asfortranarray(LARGE),
+        "transparent": np.concatenate([LARGE, LARGE[..., :1]], 3),
+        "larger": np.repeat(LARGE, 4, axis=1),
+    }[kind]
+    np.savez_compressed(tmp_path / "set.npz", x=x)
+    np.save(tmp_path / "set.npy", x)
+    whole = read_source(x, Wanted())
+    monkeypatch.setattr("shoal.data.pictures.stored.BLOCK", 7 * x[0].nbytes)  # 40 rows: five blocks of 7, and one of 5
+    streamed = read_source(tmp_path / f"set.{suffix}", Wanted())
+    assert streamed.notes == whole.notes
+    np.testing.assert_array_equal(pixels_of(streamed.frame["picture"]), pixels_of(whole.frame["picture"]))
+
+
+def test_what_is_wrong_with_the_pictures_of_a_whole_file_is_not_taken_for_a_fault_of_the_file(tmp_path):
+    with pytest.raises(DataError, match=r"^the pictures of set\.npz have one size"):
+        load(written(tmp_path, x_train=X, y_train=Y, x_test=X[:, :7], y_test=Y))
+    with pytest.raises(DataError, match=r"^the pictures of set\.npz are finite numbers"):
+        load(written(tmp_path, x=X - 300.0, y=Y))
+
+
+def test_the_bytes_of_a_block_are_bounded():
+    blocks = list(Stored.of(np.zeros((5, 2**24), np.float32)).blocks())
+    assert [len(block) for block in blocks] == [1] * 5 and blocks[0].nbytes == BLOCK
+
+
+def test_labels_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    np.savez(tmp_path / "set.npz", x=LARGE, y=np.zeros(40, "U4000"))
+    available(monkeypatch, 500_000)
+    with pytest.raises(DataError, match=r"the array in set\.npz fits into memory"):
+        read_source(tmp_path / "set.npz", Wanted("train"))
 
 
 # IDX

@@ -103,10 +103,10 @@ def _read_path(path: Path, wanted: Wanted) -> Reading:
     if is_idx(path) and path.exists():
         return read_idx(path, wanted)
     if path.suffix.lower() in (".npz", ".npy"):
-        data = _bytes_of(path)
+        _bytes_of(path, 1)  # the errors about a file that is not there, or may not be read
         if path.suffix.lower() == ".npz":
-            return read_npz(data, path.name, wanted)
-        found = read_npy(data, path.name, wanted)
+            return read_npz(path, wanted)
+        found = read_npy(path, wanted)
         return found if isinstance(found, Reading) else Reading({"train": _from_array(found)})
     return read_paths(read_file(path), path.parent, wanted, path.name)
 
@@ -178,9 +178,11 @@ def read_file(path: Path) -> pl.DataFrame:
     return frame
 
 
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: Path, most: int = -1) -> bytes:
+    """What the file holds, or its first bytes."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(most)
     except FileNotFoundError:
         raise DataError(Problem("the data file exists", repr(str(path)), _suggestion(path))) from None
     except OSError as error:

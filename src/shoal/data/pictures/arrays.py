@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence, Sized
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from shoal.data.pictures.column import PICTURE, picture_series
-from shoal.data.pictures.memory import fitting_size, too_large
+from shoal.data.pictures.memory import fitting_size
 from shoal.data.pictures.reading import Reading, Wanted, check_size
-from shoal.data.pictures.resize import SMALLEST, as_shape, over_white
+from shoal.data.pictures.resize import as_shape, over_white
+from shoal.data.pictures.stored import Stored
 from shoal.errors import DataError, Problem
 
 _MOST_CHANNELS = 4
@@ -36,15 +37,17 @@ def read_array(array: np.ndarray, wanted: Wanted, name: str = "the array") -> Re
     """
     if problems := list(label_problems(array, None, name)):
         raise DataError(*problems)
-    pixels, notes = as_pixels([array], wanted, name)
+    pixels, notes = as_pixels([Stored.of(array)], wanted, name)
     return Reading({"train": pl.DataFrame([picture_series(pixels[0])])}, tuple(notes))
 
 
-def as_pixels(arrays: list[np.ndarray], wanted: Wanted, name: str) -> tuple[list[np.ndarray], list[str]]:
+def as_pixels(arrays: Sequence[Stored], wanted: Wanted, name: str) -> tuple[list[np.ndarray], list[str]]:
     """Bytes ``[rows, height, width, channels]`` of arrays that belong together, and what was done to make them.
 
-    Bytes stay as they are (and are not copied). Whole numbers above 255 are divided by the largest of them all and multiplied by 255;
-    floats within 0 and 1 are multiplied by 255, those within -1 and 1 shifted first, and those within 0 and 255 rounded.
+    They are read a block at a time, so that only the result has to fit into memory; where it does not, and no size was asked for, the
+    pictures become smaller. Bytes in memory stay as they are. Whole numbers above 255 are divided by the largest of them all and
+    multiplied by 255; floats within 0 and 1 are multiplied by 255, those within -1 and 1 shifted first, and those within 0 and 255
+    rounded.
 
     Args:
         arrays: of one height, one width and the same channels, the first that of the training rows.
@@ -61,24 +64,37 @@ def as_pixels(arrays: list[np.ndarray], wanted: Wanted, name: str) -> tuple[list
         raise DataError(Problem(f"the pictures of {name} have one size", received, "Store them in one size."))
     height, width, channels = shaped[0].shape[1:]
     check_size(height, width, name)
-    pixels = _as_bytes(shaped, name, notes)
-    if channels in (2, 4):
-        pixels = [over_white(each) for each in pixels]
+    rule = _rule(shaped, name, notes)
+    has_alpha = channels in (2, 4)
+    if has_alpha:
         channels -= 1
         notes.append("transparent pixels laid over white")
     asked = wanted.shape(np.array([height]), np.array([width]), channels)
-    rows = sum(map(len, pixels))
-    fits = fitting_size(rows, asked, SMALLEST)
-    if fits is None:
-        raise too_large(rows, asked)
-    shape = (*(fits if wanted.size is None else asked[:2]), asked[2])
+    rows = sum(map(len, shaped))
+    shape = (*fitting_size(rows, asked, wanted.size is not None), asked[2])
     if shape[:2] != (height, width):
-        notes.append(
-            f"{rows:,} pictures of {height} x {width} resized to {shape[0]} x {shape[1]} (scaled to cover it, cropped at the centre)"
-        )
+        why = "scaled to cover it, cropped at the centre" if shape == asked else "so that all pictures fit into memory"
+        notes.append(f"{rows:,} pictures of {height} x {width} resized to {shape[0]} x {shape[1]} ({why})")
     if shape[2] != channels:
         notes.append(f"{rows:,} pictures converted to {'colour' if shape[2] == 3 else 'grey'}")
-    return [as_shape(each, shape) for each in pixels], _unique(notes)
+
+    def changed(block: np.ndarray) -> np.ndarray:
+        block = block if rule is None else rule.applied(block)
+        return as_shape(over_white(block) if has_alpha else block, shape)
+
+    as_they_are = rule is None and not has_alpha and shaped[0].shape[1:] == shape
+    return [_made(each, shape, None if as_they_are else changed) for each in shaped], _unique(notes)
+
+
+def _made(stored: Stored, shape: tuple[int, ...], change: Callable[[np.ndarray], np.ndarray] | None) -> np.ndarray:
+    """The bytes ``[rows, *shape]``, each block changed as it is read."""
+    if change is None and stored.whole is not None:
+        return stored.whole
+    made, start = np.empty((len(stored), *shape), np.uint8), 0
+    for block in stored.blocks():
+        made[start : start + len(block)] = block if change is None else change(block)
+        start += len(block)
+    return made
 
 
 def class_names(labels: np.ndarray, names: np.ndarray | None = None) -> pl.Series:
@@ -103,29 +119,45 @@ def class_names(labels: np.ndarray, names: np.ndarray | None = None) -> pl.Serie
     return pl.Series("label", np.ascontiguousarray(labels)).cast(pl.String)
 
 
-def _with_channel_axis(array: Any, name: str, notes: list[str]) -> np.ndarray:
+def _with_channel_axis(array: Stored, name: str, notes: list[str]) -> Stored:
     if array.dtype.kind not in "buif":
         kind = "Complex data not supported" if array.dtype.kind == "c" else f"numbers of type {array.dtype}"
         raise DataError(Problem(f"the pictures of {name} are numbers", kind, "Store them as uint8."))
-    if array.ndim == 3:
-        return array[..., None]
-    if array.ndim != 4:
+    if len(array.shape) == 3:
+        return array.changed((*array.shape, 1), lambda block: block[..., None])
+    if len(array.shape) != 4:
         requirement = f"the pictures of {name} are an array [rows, height, width] or [rows, height, width, channels]"
         raise DataError(Problem(requirement, f"shape {array.shape}", "Reshape it."))
     if array.shape[3] <= _MOST_CHANNELS and array.shape[3]:
         return array
     if 1 <= array.shape[1] <= _MOST_CHANNELS:
         notes.append("channels stood before the height and were moved behind the width")
-        return np.moveaxis(array, 1, 3)
+        rows, channels, height, width = array.shape
+        return array.changed((rows, height, width, channels), lambda block: np.moveaxis(block, 1, 3))
     requirement = f"the pictures of {name} have 1 to {_MOST_CHANNELS} channels"
     raise DataError(Problem(requirement, f"shape {array.shape}", "Give [rows, height, width, channels]."))
 
 
-def _as_bytes(arrays: list[np.ndarray], name: str, notes: list[str]) -> list[np.ndarray]:
+class _Rule(NamedTuple):
+    """How numbers become bytes: ``(x + shift) * factor``, rounded."""
+
+    shift: float
+    factor: float
+
+    def applied(self, block: np.ndarray) -> np.ndarray:
+        scaled = np.empty(block.shape, np.uint8)
+        for start in range(0, len(block), _ROWS):
+            numbers = (block[start : start + _ROWS].astype(np.float64) + self.shift) * self.factor
+            scaled[start : start + _ROWS] = np.clip(np.rint(numbers), 0, 255)
+        return scaled
+
+
+def _rule(arrays: Sequence[Stored], name: str, notes: list[str]) -> _Rule | None:
+    """How the numbers of all arrays become bytes; ``None`` where they are."""
     if all(array.dtype == np.uint8 for array in arrays):
-        return arrays
-    low = min((float(array.min()) for array in arrays if array.size), default=0.0)
-    high = max((float(array.max()) for array in arrays if array.size), default=0.0)
+        return None
+    ends = [(float(block.min()), float(block.max())) for array in arrays for block in array.blocks() if block.size]
+    low, high = (float(end([each[place] for each in ends] or [0.0])) for place, end in enumerate((np.min, np.max)))
     requirement = f"the pictures of {name} are finite numbers from 0 to 255, 0 to 1, or -1 to 1, or whole numbers from 0"
     if not (np.isfinite(low) and np.isfinite(high)):
         raise DataError(Problem(requirement, "infinite or missing values", "Correct or remove those pictures."))
@@ -145,21 +177,14 @@ def _as_bytes(arrays: list[np.ndarray], name: str, notes: list[str]) -> list[np.
     if shift or factor != 1.0:
         rule = {255.0: "multiplied by 255", 127.5: "increased by 1 and multiplied by 127.5"}.get(factor, f"divided by {high:g}, times 255")
         notes.append(f"pixels of type {received} {rule}")
-    scaled = []
-    for array in arrays:
-        out = np.empty(array.shape, np.uint8)
-        for start in range(0, len(array), _ROWS):
-            block = (array[start : start + _ROWS].astype(np.float64) + shift) * factor
-            out[start : start + _ROWS] = np.clip(np.rint(block), 0, 255)
-        scaled.append(out)
-    return scaled
+    return _Rule(shift, factor)
 
 
 def _unique(notes: list[str]) -> list[str]:
     return list(dict.fromkeys(notes))
 
 
-def label_problems(pixels: np.ndarray | None, labels: np.ndarray | None, name: str, part: str = "") -> Iterator[Problem]:
+def label_problems(pixels: Sized | None, labels: np.ndarray | None, name: str, part: str = "") -> Iterator[Problem]:
     """What is wrong with the lengths of pictures and labels that belong together."""
     if pixels is not None and labels is not None and len(pixels) != len(labels):
         of = f"the {part} part of {name}" if part else name

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from shoal.data.pictures.memory import fitting_size, too_large
+from shoal.data.pictures.memory import fitting_size
 from shoal.data.pictures.reading import Wanted
 from shoal.data.pictures.resize import SMALLEST, fitted, in_threads
 from shoal.errors import DataError, Problem
@@ -162,10 +162,8 @@ def _shape(pictures: Sequence[Encoded], wanted: Wanted) -> tuple[tuple[int, int,
     sizes = np.array([seen[:2] for seen in looked.values()])
     channels = 3 if wanted.channels is None and _any_colour(pictures, looked) else 1
     shape = wanted.shape(sizes[:, 0], sizes[:, 1], channels)
-    fits = fitting_size(len(pictures), shape, SMALLEST)
-    if fits is None:
-        raise too_large(len(pictures), shape)
-    if fits != shape[:2] and wanted.size is None:
+    fits = fitting_size(len(pictures), shape, wanted.size is not None)
+    if fits != shape[:2]:
         notes.append(f"{fits[0]} x {fits[1]} pixels instead of {shape[0]} x {shape[1]}, so that all pictures fit into memory")
         shape = (*fits, shape[2])
     return shape, notes

@@ -17,6 +17,7 @@ from shoal.data.pictures.arrays import as_pixels, class_names, label_problems
 from shoal.data.pictures.column import picture_series
 from shoal.data.pictures.memory import check_memory
 from shoal.data.pictures.reading import Reading, Wanted
+from shoal.data.pictures.stored import Stored
 from shoal.errors import DataError, Problem
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -97,7 +98,7 @@ def _read(paths: dict[str, Path], name: str, wanted: Wanted) -> Reading:
             problems += error.problems
     if problems:
         raise DataError(*problems)
-    pixels, notes = as_pixels(list(pictures.values()), wanted, name)
+    pixels, notes = as_pixels([*map(Stored.of, pictures.values())], wanted, name)
     frames = {}
     for part, bytes_ in zip(pictures, pixels, strict=True):
         found = labels[part]

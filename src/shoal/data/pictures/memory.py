@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from shoal.data.pictures.resize import SMALLEST
 from shoal.errors import DataError, Problem
 
 COPIES = 3
@@ -37,29 +38,37 @@ def _free_pages() -> int:
         return 1 << 62
 
 
-def fitting_size(rows: int, shape: tuple[int, int, int], smallest: int) -> tuple[int, int] | None:
-    """The largest height and width of the same proportions at which so many pictures fit, or ``None`` where no size of use does."""
+def fitting_size(rows: int, shape: tuple[int, int, int], asked_for: bool) -> tuple[int, int]:
+    """The largest height and width of the same proportions at which so many pictures fit.
+
+    Args:
+        rows: how many pictures.
+        shape: height, width and channels that they are to have.
+        asked_for: whether the user chose this size, so that none but it will do.
+
+    Raises:
+        DataError: they do not fit in this size, or in no size of use.
+    """
     height, width, channels = shape
-    scale = (SHARE * available_bytes() / (COPIES * max(rows, 1) * height * width * channels)) ** 0.5
+    available = available_bytes()
+    scale = (SHARE * available / (COPIES * max(rows, 1) * height * width * channels)) ** 0.5
     if scale >= 1:
         return height, width
     smaller = int(height * scale), int(width * scale)
-    return smaller if min(smaller) >= smallest else None
+    if asked_for or min(smaller) < SMALLEST:
+        needed = _gigabytes(COPIES * rows * height * width * channels)
+        received = f"{rows:,} of {height} x {width} need {needed}, with {_gigabytes(available)} available"
+        remedy = "Give fewer pictures, ask for a smaller size, or use a machine with more memory."
+        raise DataError(Problem("the pictures fit into memory", received, remedy))
+    return smaller
 
 
 def check_memory(needed: int, name: str) -> None:
     """Raise a DataError where an array of so many bytes does not fit into memory as it is."""
     if needed > SHARE * available_bytes():
         received = f"{_gigabytes(needed)}, with {_gigabytes(available_bytes())} available"
-        remedy = "Store it as uint8, in a smaller size or with fewer rows."
+        remedy = "Store it row after row (not in Fortran's order), or with fewer rows."
         raise DataError(Problem(f"the array in {name} fits into memory", received, remedy))
-
-
-def too_large(rows: int, shape: tuple[int, int, int]) -> DataError:
-    """The error about so many pictures of this size."""
-    needed = COPIES * rows * shape[0] * shape[1] * shape[2]
-    received = f"{rows:,} of {shape[0]} x {shape[1]} need {_gigabytes(needed)}, with {_gigabytes(available_bytes())} available"
-    return DataError(Problem("the pictures fit into memory", received, "Give fewer pictures, or use a machine with more memory."))
 
 
 def _gigabytes(count: float) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -17,6 +19,7 @@ from shoal.data.pictures.column import picture_series
 from shoal.data.pictures.decode import decode
 from shoal.data.pictures.memory import check_memory
 from shoal.data.pictures.reading import Reading, Wanted
+from shoal.data.pictures.stored import Stored, read_head
 from shoal.errors import DataError, Problem
 
 PICTURES = ("x", "images", "image", "data", "pictures", "picture", "imgs", "arr_0")
@@ -28,36 +31,34 @@ PARTS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validati
 Heads = dict[str, tuple[tuple[int, ...], np.dtype]]
 """Shape and type of each array."""
 
+_UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+
 _REMEDY = "Write it with np.savez_compressed(file, x=pictures, y=labels)."
 
 
-def read_npz(data: bytes, name: str, wanted: Wanted) -> Reading:
+def read_npz(path: Path, wanted: Wanted) -> Reading:
     """The pictures of an NPZ file.
 
     Args:
-        data: its bytes. Arrays are found by name: ``x`` (``images``, ``data``) and ``y`` (``labels``), with ``_train``, ``_dev`` or
+        path: of the file. Arrays are found by name: ``x`` (``images``, ``data``) and ``y`` (``labels``), with ``_train``, ``_dev`` or
             ``_test`` where the file has parts, ``classes`` for the names of numbered labels; or ``jpeg`` and ``offset`` for encoded
             pictures one behind the other, picture ``i`` from ``offset[i]`` to ``offset[i + 1]``. A number ``n_train`` says how many of
             the first rows train.
-        name: of the file, for messages.
         wanted: purpose, size and channels.
 
     Raises:
         DataError: no such file, or arrays that do not go together.
     """
-    with _opened(data, name) as archive:
+    name = path.name
+    with _opened(path) as archive:
         heads = dict(_heads(archive, name))
         if "jpeg" in heads and "offset" in heads:
             return _encoded(archive, heads, name, wanted)
         chosen = _pairs(heads, name)
         problems = [] if wanted.purpose == "predict" else [_no_labels(part, name) for part, (_, y) in chosen.items() if y is None]
-        arrays = {part: _array(archive, heads, x, name) for part, (x, _) in chosen.items()}
+        arrays = {part: _stored(archive, path, x) for part, (x, _) in chosen.items()}
         labels = {part: None if y is None else _labels(archive, heads, y, name) for part, (_, y) in chosen.items()}
         names, first = _names(archive, heads, name), _number(archive, heads, "n_train", name)
-    if list(arrays) == ["train"] and first is not None and 0 < first < len(arrays["train"]):
-        arrays = {"train": arrays["train"][:first], "test": arrays["train"][first:]}
-        whole = labels["train"]
-        labels = {"train": None if whole is None else whole[:first], "test": None if whole is None else whole[first:]}
     for part in arrays:
         problems += label_problems(arrays[part], labels[part], name, "" if len(arrays) == 1 else part)
     if problems:
@@ -67,23 +68,25 @@ def read_npz(data: bytes, name: str, wanted: Wanted) -> Reading:
     for part, bytes_ in zip(arrays, pixels, strict=True):
         found = labels[part]
         frames[part] = pl.DataFrame([picture_series(bytes_), *([] if found is None else [class_names(found, names)])])
+    if list(frames) == ["train"] and first is not None and 0 < first < len(frames["train"]):
+        frames = {"train": frames["train"][:first], "test": frames["train"][first:]}
     return Reading(frames, tuple(notes))
 
 
-def read_npy(data: bytes, name: str, wanted: Wanted) -> Reading | np.ndarray:
+def read_npy(path: Path, wanted: Wanted) -> Reading | np.ndarray:
     """The pictures of an NPY file, which has no labels; an array of two dimensions is given back as it is, a table."""
     try:
-        array = np.load(io.BytesIO(data), allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise _unreadable(name, error) from None
-    return array if array.ndim <= 2 else read_array(array, wanted, name)
+        raise _unreadable(path.name, error) from None
+    return np.array(array) if array.ndim <= 2 else read_array(array, wanted, path.name)
 
 
-def _opened(data: bytes, name: str) -> zipfile.ZipFile:
+def _opened(path: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(io.BytesIO(data))
+        return zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise _unreadable(name, error) from None
+        raise _unreadable(path.name, error) from None
 
 
 def _heads(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[str, tuple[tuple[int, ...], np.dtype]]]:
@@ -93,10 +96,8 @@ def _heads(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[str, tuple[tup
             continue
         try:
             with archive.open(member) as file:
-                version = np.lib.format.read_magic(file)
-                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(file)
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+                shape, _, dtype = read_head(file)
+        except (*_UNREADABLE, NotImplementedError, RuntimeError) as error:
             raise _unreadable(name, error) from None
         if not dtype.hasobject:  # a pickle
             yield member.removesuffix(".npy"), (shape, dtype)
@@ -108,8 +109,25 @@ def _array(archive: zipfile.ZipFile, heads: Heads, key: str, name: str) -> np.nd
     try:
         with archive.open(f"{key}.npy") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except _UNREADABLE as error:
         raise _unreadable(f"{key!r} in {name}", error) from None
+
+
+def _stored(archive: zipfile.ZipFile, path: Path, key: str) -> Stored:
+    """An array of pictures, to be read a block at a time, or at once where NumPy wrote it column by column."""
+    with archive.open(f"{key}.npy") as file:
+        shape, columns_first, dtype = read_head(file)
+    if columns_first:
+        return Stored.of(_array(archive, {key: (shape, dtype)}, key, path.name))
+    stored = Stored.in_archive(path, f"{key}.npy", shape, dtype)
+
+    def blocks() -> Iterator[np.ndarray]:
+        try:
+            yield from stored.blocks()
+        except _UNREADABLE as error:
+            raise _unreadable(f"{key!r} in {path.name}", error) from None
+
+    return replace(stored, blocks=blocks)
 
 
 def _pairs(heads: Heads, name: str) -> dict[str, tuple[str, str | None]]:

@@ -1,0 +1,93 @@
+"""Arrays that are read a block of rows at a time: of one that is larger than memory, what is made of each block may fit."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+BLOCK = 1 << 26
+"""Bytes that are read at once."""
+
+Blocks = Callable[[], Iterator[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array ``[rows, ...]``, in memory or in a file.
+
+    Args:
+        shape: of the whole.
+        dtype: of its numbers.
+        blocks: reads it from its beginning, some rows at a time.
+        whole: the array, where it is in memory.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    blocks: Blocks
+    whole: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> Stored:
+        """An array in memory, or a file that is mapped into it.
+
+        Example:
+            >>> [block.shape for block in Stored.of(np.zeros((2**25, 3), np.uint8)).blocks()]
+            [(22369621, 3), (11184811, 3)]
+        """
+        at_once = _rows_at_once(array.shape, array.dtype)
+
+        def blocks() -> Iterator[np.ndarray]:
+            for start in range(0, len(array), at_once):
+                yield array[start : start + at_once]
+
+        return cls(array.shape, array.dtype, blocks, None if isinstance(array, np.memmap) else array)
+
+    @classmethod
+    def in_archive(cls, path: Path, member: str, shape: tuple[int, ...], dtype: np.dtype) -> Stored:
+        """An array in an NPZ file, row after row (not column after column, as Fortran has it).
+
+        ``blocks`` raises what ``zipfile`` does, and ValueError where the file ends too early.
+        """
+        at_once = _rows_at_once(shape, dtype)
+
+        def blocks() -> Iterator[np.ndarray]:
+            with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+                read_head(file)
+                for start in range(0, shape[0], at_once):
+                    rows = min(at_once, shape[0] - start)
+                    wanted = rows * _row_bytes(shape, dtype)
+                    data = file.read(wanted)
+                    if len(data) < wanted:
+                        raise ValueError(f"{member} ends after {start:,} rows and {len(data):,} bytes")
+                    yield np.frombuffer(data, dtype).reshape(rows, *shape[1:])
+                file.read(1)  # at the end the checksum is compared
+
+        return cls(shape, dtype, blocks)
+
+    def changed(self, shape: tuple[int, ...], change: Callable[[np.ndarray], np.ndarray]) -> Stored:
+        """The array with its rows in another ``shape``, each block brought to it as it is read."""
+        whole = None if self.whole is None else change(self.whole)
+        return Stored(shape, self.dtype, lambda: map(change, self.blocks()), whole)
+
+
+def read_head(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether columns come first, and type of the array that begins here; what NumPy raises where none does."""
+    version = np.lib.format.read_magic(file)
+    return (np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)
+
+
+def _row_bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    return int(np.prod(shape[1:], dtype=object)) * dtype.itemsize
+
+
+def _rows_at_once(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    return max(1, BLOCK // max(1, _row_bytes(shape, dtype)))
