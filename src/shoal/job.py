@@ -31,7 +31,7 @@ from shoal.plan import LEAST_LOOP_SECONDS, LOOP_SHARE, RETRAINS, curve_seconds, 
 from shoal.progress import Stop
 from shoal.recipe import Recipe
 from shoal.recording import Recording
-from shoal.records import LoopPlan, Run, Trial
+from shoal.records import Ledger, LoopPlan, Run, Trial
 from shoal.references import Reference
 from shoal.rehearsal import measure_speed
 from shoal.report import write_report
@@ -40,6 +40,7 @@ from shoal.run_folder import FolderJournal, RunFolder, checkpoint_seconds
 from shoal.sampler_comparison import samplers_answered, samplers_seconds
 from shoal.saved_run import REPORT
 from shoal.search import Searched
+from shoal.space import Space
 from shoal.trainer import Trainer, width_class
 from shoal.winner import Stages, Trained, space_for, train_best
 
@@ -95,13 +96,8 @@ def _trained(
     trainer = Trainer(dataset, options["seed"], journal)
     ledger = None
     if effort.job == "improve":
-        loop = _recipe_loop(trainer, effort, metric, options, references, stages, folder)
-        ledger = loop.run()
-        space = space_for(trainer, metric)
-        if effort.begin is not None or ledger.entries:
-            space = augmented_as(space, ledger.result)
-        if effort.begin is not None or ledger.result != ledger.begin:
-            space = around(space, ledger.begin, ledger.result, width_class(ledger.result))
+        ledger = _recipe_loop(trainer, effort, metric, options, references, stages, folder).run()
+        space = _space_after(ledger, trainer, metric, effort.begin is not None)
     recording = None
     if effort.job != "train":
         space = space or space_for(trainer, metric)
@@ -169,6 +165,16 @@ def _trained(
         **judged,
     )
     return record, trained.model
+
+
+def _space_after(ledger: Ledger, trainer: Trainer, metric: Metric, is_own: bool) -> Space:
+    """What is searched after the recipe loop: around its result, where it kept something or the recipe is the user's own."""
+    space = space_for(trainer, metric)
+    if is_own or ledger.entries:
+        space = augmented_as(space, ledger.result)
+    if is_own or ledger.result != ledger.begin:
+        space = around(space, ledger.begin, ledger.result, width_class(ledger.result))
+    return space
 
 
 def _stopped(trained: Trained, effort: Effort, tested: bool) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from shoal import devices
 from shoal.data import Dataset
@@ -293,17 +294,42 @@ def train_best(
         probed=probed,
         stop=stop,
     ).run()
-    chosen = distilled = together = None
-    if final == "greedy" and not searched.stopped:
-        model, chosen = ensemble_of(trainer, searched.finished, metric, trainer.seed, default=searched.winners)
-    elif final == "distilled" and not (searched.stopped or (stop is not None and stop.due)):
-        stages.enter("distillation", f"one network learns the answers of {len(searched.winners)}")
-        model, distilled = distilled_from(trainer, shoals[searched.family], searched.winners, metric)
-    elif final == "mean" and plan.first_recipes and not searched.stopped:
-        mean, together = of_all_shapes(trainer, searched.winners, searched.finished)
-        model = finished(trainer, mean, metric)
-    else:
-        mean = model_of(trainer, searched.winners)
-        model = finished(trainer, mean.single() if final == "single" else mean, metric)
+    made = _final_model(trainer, shoals, searched, plan, final, metric, stages, stop)
     stages.leave()
-    return Trained(model, searched, plan, space, trainer.prepared(searched.recipe.shape)[0], chosen, distilled, together)
+    seen = trainer.prepared(searched.recipe.shape)[0]
+    return Trained(made.model, searched, plan, space, seen, made.chosen, made.distilled, made.together)
+
+
+class _Final(NamedTuple):
+    """A finished model, and how it was put together (see ``Trained``)."""
+
+    model: Model
+    chosen: EnsembleReport | None = None
+    distilled: Distillation | None = None
+    together: ShapesTogether | None = None
+
+
+def _final_model(
+    trainer: Trainer,
+    shoals: Shoals,
+    searched: Searched,
+    plan: Plan,
+    final: Final,
+    metric: Metric,
+    stages: Stages,
+    stop: Stop | None,
+) -> _Final:
+    """The model of what a search found, of the kind that was asked for; of a search that was stopped, the mean of what there is."""
+    winners = searched.winners
+    if final == "greedy" and not searched.stopped:
+        model, chosen = ensemble_of(trainer, searched.finished, metric, trainer.seed, default=winners)
+        return _Final(model, chosen=chosen)
+    if final == "distilled" and not (searched.stopped or (stop is not None and stop.due)):
+        stages.enter("distillation", f"one network learns the answers of {len(winners)}")
+        model, distilled = distilled_from(trainer, shoals[searched.family], winners, metric)
+        return _Final(model, distilled=distilled)
+    if final == "mean" and plan.first_recipes and not searched.stopped:
+        mean, together = of_all_shapes(trainer, winners, searched.finished)
+        return _Final(finished(trainer, mean, metric), together=together)
+    mean = model_of(trainer, winners)
+    return _Final(finished(trainer, mean.single() if final == "single" else mean, metric))
