@@ -182,7 +182,7 @@ def _error(name: str, each: PictureSet, budget: str, seed: int) -> float:
         subprocess.run(command, check=True)
         seconds = time.perf_counter() - begun
         record = json.loads((out / "run.json").read_text())["content"]
-    score = next(one["error"] for one in record["scores"] if one["part"] == "test")
+    score = record["scores"]["test"]["error"]
     steps = [entry["change"] for entry in (record.get("ledger") or {}).get("entries", ()) if entry["decision"] == "kept"]
     print(
         f"{name}, {budget}, seed {seed}: accuracy {1 - score['value']:.2%} "
