@@ -89,6 +89,16 @@ def test_a_plan_is_what_the_search_then_keeps_to(searched):
     assert shoal.plan_search("example:wine", space=SPACE, budget="16trials", seed=3) == searched.record.plan
 
 
+def test_a_plan_leaves_time_for_the_final_model_that_is_asked_for(monkeypatch):
+    distils = []
+    monkeypatch.setattr("shoal.improve.make_plan", lambda *given, **named: (distils.append(named["distils"]), None))
+    for final in ("mean", "greedy", "distilled"):
+        shoal.plan_search("example:wine", budget="20s", final=final)
+    assert distils == [False, False, True]
+    with pytest.raises(OptionError, match="Did you mean 'distilled'"):
+        shoal.plan_search("example:wine", final="distiled")
+
+
 def test_everything_wrong_with_a_search_is_said_at_once():
     with pytest.raises(OptionError) as error:
         search(sampler="sobool", rungs="asink", budget="soon", final="median", storage="nowhere://x")

@@ -257,6 +257,7 @@ def plan_search(
     space: Space | str | Path | None = None,
     sampler: str = "coarse-to-fine",
     rungs: str = "async",
+    final: str = "mean",
     budget: Any = "2m",
     target: str | Sequence[str] | None = None,
     task: str = "auto",
@@ -290,13 +291,14 @@ def plan_search(
     options: dict[str, Any] = {
         "target": target, "task": task, "dev": dev, "test": test, "drop": drop, "group": group, "time": time,
         "stratify": stratify, "dev_size": dev_size, "test_size": test_size, "metric": metric, "target_error": None,
-        "budget": budget, "seed": seed, "space": space, "sampler": sampler, "rungs": rungs,
+        "budget": budget, "seed": seed, "space": space, "sampler": sampler, "rungs": rungs, "final": final,
     }  # fmt: skip
     stages = Stages(listener)
     dataset = read(source, y, None, options, None, stages)
     effort, trainer = Effort.of(options), Trainer(dataset, seed)
     chosen = effort.space or space_for(trainer, check_metric(metric, dataset.task))
-    plan, _ = make_plan(trainer, effort.budget, chosen, stages=stages, method=effort.method)
+    distils = effort.final == "distilled"
+    plan, _ = make_plan(trainer, effort.budget, chosen, stages=stages, method=effort.method, distils=distils)
     stages.leave()
     return plan
 
