@@ -1,5 +1,7 @@
 """Searches from a table to a result: what is recorded, gone on from, shared, and made the model of."""
 
+import importlib
+
 import numpy as np
 import optuna
 import pytest
@@ -90,8 +92,8 @@ def test_a_plan_is_what_the_search_then_keeps_to(searched):
 
 
 def test_a_plan_leaves_time_for_the_final_model_that_is_asked_for(monkeypatch):
-    distils = []
-    monkeypatch.setattr("shoal.improve.make_plan", lambda *given, **named: (distils.append(named["distils"]), None))
+    distils, module = [], importlib.import_module("shoal.improve")
+    monkeypatch.setattr(module, "make_plan", lambda *given, **named: (distils.append(named["distils"]), None))
     for final in ("mean", "greedy", "distilled"):
         shoal.plan_search("example:wine", budget="20s", final=final)
     assert distils == [False, False, True]
