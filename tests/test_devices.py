@@ -1,5 +1,6 @@
 """Devices and the cache of compiled programs, in processes of their own where they must start JAX themselves."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from shoal import devices
-from shoal.nets.division import EXAMPLES
+from shoal.nets.division import EXAMPLES, parts_of
 
 
 def run(code, **environment):
@@ -45,7 +46,7 @@ def test_a_shoal_is_divided_evenly_over_the_most_devices_that_allow_it(networks)
 def test_devices_that_networks_leave_over_divide_the_examples(count, networks, examples, shape, monkeypatch):
     monkeypatch.setattr(devices, "start", lambda: tuple(range(count)))
     monkeypatch.setattr(devices, "Mesh", lambda chosen, axes: dict(zip(axes, chosen.shape, strict=True)))
-    assert devices.mesh(networks, examples) == dict(zip((devices.AXIS, EXAMPLES), shape, strict=True))
+    assert devices.mesh(networks, functools.partial(parts_of, examples)) == dict(zip((devices.AXIS, EXAMPLES), shape, strict=True))
 
 
 def test_every_core_is_a_device_and_programs_are_kept_in_the_folder_asked_for(tmp_path):

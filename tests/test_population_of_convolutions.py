@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shoal import devices, population
-from shoal.nets import network
+from shoal.nets import division, network
 from shoal.nets.convolution import convolve_by_library
 from shoal.nets.division import EXAMPLES
 from shoal.nets.pixels import Pixels
@@ -155,12 +155,18 @@ def test_memory_counts_the_planes_and_few_slots_are_enough_on_a_cpu(tables: Tabl
     assert population.slots_within(layout, 10**12) == len(jax.devices())
 
 
-def test_devices_work_together_on_networks_that_cannot_be_dealt_out(tables: Tables):
+def test_devices_work_together_on_networks_that_cannot_be_dealt_out(tables: Tables, monkeypatch):
+    monkeypatch.setattr(division, "LEAST_OPERATIONS", 1)
     count, one, two = len(jax.devices()), layout_of(tables, techniques_of(RECIPES[:3])), layout_of(tables)
     many, memory = replace(one, shape=replace(one.shape, batch_size=64 * count)), 10**12
     assert Shoal(many, 1, tables, seed=0).mesh.size == count
     assert population.slots_for(many, 1, memory) == 1 and population.slots_for(many, 10**9, memory) == population.slots_within(many, memory)
     assert population.slots_for(two, 1, memory) == count  # mixup: no division, and a slot that repeats costs nothing
+    monkeypatch.setattr(division, "LEAST_OPERATIONS", many.operations * 64)
+    assert many.parts_among(count) == count
+    assert many.parts_among(count + 1) == count  # its part would be too small
+    monkeypatch.setattr(division, "LEAST_OPERATIONS", many.operations * 64 * count + 1)
+    assert many.parts_among(count) == 1
 
 
 SMOOTH = replace(BASE, activation="silu", optimiser="momentum", batch_size=64, learning_rate=0.05)
@@ -193,6 +199,7 @@ def test_two_devices_with_half_of_each_mini_batch_do_what_one_does_with_all_of_i
         state, trace = shoal.advance(shoal.start(numbers), numbers, 0, SEGMENT, SEGMENTS)
         return shoal.mesh.shape, (take(state, range(len(recipes))), trace, shoal.probe(state, numbers, SEGMENT))
 
+    monkeypatch.setattr(division, "LEAST_OPERATIONS", 1)
     two = devices.start()[:2]
     monkeypatch.setattr(devices, "start", lambda: two)
     shape, divided = result()

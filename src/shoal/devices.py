@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import platformdirs
 from jax.sharding import Mesh
 
-from shoal.nets.division import EXAMPLES, parts_of
+from shoal.nets.division import EXAMPLES
 
 AXIS = "network"
 """The mesh axis over which networks are divided."""
@@ -44,16 +45,16 @@ def start() -> tuple[Any, ...]:
     return tuple(jax.devices())
 
 
-def mesh(networks: int, examples: int = 1) -> Mesh:
+def mesh(networks: int, parts_among: Callable[[int], int] = lambda devices: 1) -> Mesh:
     """The devices that a shoal of this many slots works on: the most that divide it, and the examples of a mini-batch, evenly.
 
     Args:
         networks: slots; devices along the axis ``AXIS`` each have their share of them.
-        examples: of a mini-batch that may be divided, along the axis ``EXAMPLES``.
+        parts_among: over how many of so many devices the examples of a mini-batch are divided, along the axis ``EXAMPLES``.
     """
     devices = start()
     own = [count for count in range(1, len(devices) + 1) if networks % count == 0]
-    used, parts = max(((count, parts_of(examples, len(devices) // count)) for count in own), key=lambda each: (each[0] * each[1], each[0]))
+    used, parts = max(((count, parts_among(len(devices) // count)) for count in own), key=lambda each: (each[0] * each[1], each[0]))
     return Mesh(np.array(devices[: used * parts]).reshape(used, parts), (AXIS, EXAMPLES))
 
 

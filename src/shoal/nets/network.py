@@ -14,11 +14,10 @@ from jax import Array
 
 from shoal import averages, noise
 from shoal.losses import Loss
-from shoal.nets import initialisation, layers
+from shoal.nets import division, initialisation, layers
 from shoal.nets.augmentation import Draws as AugmentationDraws
 from shoal.nets.augmentation import augment, draw_augmentation, is_augmented
 from shoal.nets.convolution import POOLED, Pooled, convolve, convolve_and_pool, pool
-from shoal.nets.division import statistics_of_all
 from shoal.nets.encoding import BINS, PERIODIC, Encoding, begin_periodic, encode, encode_periodic, encoded_columns, periodic_shapes
 from shoal.nets.pixels import Pixels, normalised
 from shoal.recipe import Numbers, Shape
@@ -97,14 +96,6 @@ class Layout:
         return self.picture is not None and is_augmented(self.techniques)
 
     @property
-    def divisible_examples(self) -> int:
-        """Examples of a mini-batch that several devices may divide between them; 1 where a network stays on one.
-
-        Convolutions are worth the exchange in each step; mixup needs pairs of examples.
-        """
-        return self.shape.batch_size if self.convolutions and "mixup" not in self.techniques else 1
-
-    @property
     def convolutions(self) -> tuple[Convolution, ...]:
         """The convolutions, in order."""
         part, found = self.shape.convolutions, []
@@ -164,6 +155,16 @@ class Layout:
         """Multiplications with a weight for one example, padding included."""
         places = [*(each.height * each.width for each in self.convolutions), *(1,) * (self.shape.hidden_layers + 1)]
         return sum(fan_in * fan_out * place for (fan_in, fan_out), place in zip(self.sizes, places, strict=True))
+
+    def parts_among(self, devices: int) -> int:
+        """How many of so many devices are worth their while for the examples of one mini-batch.
+
+        More than one only where convolutions make a step long beside the exchange, and no example needs another, as in mixup.
+        """
+        if not self.convolutions or "mixup" in self.techniques:
+            return 1
+        examples = self.shape.batch_size
+        return division.parts_of(examples, max(1, min(devices, self.operations * examples // division.LEAST_OPERATIONS)))
 
     @property
     def vectors(self) -> tuple[tuple[str, ...], ...]:
@@ -333,12 +334,12 @@ def train_outputs(
         batch, units = None, numbers.units[layer]
         if nudges is None and _pools_first(layout, layer, weights):
             pooled, batch = _pooled(layout, x, weights, present if normalises else None)
-            batch = statistics_of_all(batch, present, layout.parts) if batch else None
+            batch = division.statistics_of_all(batch, present, layout.parts) if batch else None
             x = _features(layout, layer, _activated(layout, pooled, weights, batch, units))
         else:
             z = _linear(layout, layer, x, weights)
             if normalises:
-                batch = statistics_of_all(layers.batch_statistics(z, present), present, layout.parts)
+                batch = division.statistics_of_all(layers.batch_statistics(z, present), present, layout.parts)
             z = _normalised(layout, z, weights, batch, units)
             z = z if nudges is None else z + nudges[layer]
             a = _activate(layout, z, weights, units)

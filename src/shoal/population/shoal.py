@@ -52,7 +52,7 @@ class Shoal:
         own_rows: Sequence[np.ndarray] | None = None,
     ) -> None:
         self.layout, self.slots, self.tables, self.seed = layout, slots, tables, seed
-        self.mesh = mesh = devices.mesh(slots, layout.divisible_examples)
+        self.mesh = mesh = devices.mesh(slots, layout.parts_among)
         self._split, self._whole = NamedSharding(mesh, PartitionSpec(devices.AXIS)), NamedSharding(mesh, PartitionSpec())
         self._by_example = NamedSharding(mesh, PartitionSpec(None, EXAMPLES))
         self._programs = programs_of(layout, mesh, own_rows is not None)

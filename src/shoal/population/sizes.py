@@ -60,4 +60,4 @@ def slots_for(layout: Layout, networks: int, memory: int) -> int:
     if networks >= most:
         return most
     enough = range(networks, math.ceil(networks / count) * count + 1)
-    return min(enough, key=lambda slots: (slots / devices.mesh(slots, layout.divisible_examples).size, -slots))
+    return min(enough, key=lambda slots: (slots / devices.mesh(slots, layout.parts_among).size, -slots))
