@@ -293,7 +293,7 @@ def test_lsuv_gives_convolutions_outputs_of_variance_1(float64):
     parameters, _ = initialise(layout, numbers, jnp.ones(layout.inputs, bool), x, jnp.float64)
     draws = Draws()
     _, _, hidden = train_outputs(
-        replace(layout, techniques=()), parameters, (), numbers, x, jnp.ones(40), draws, [0.0] * (layout.hidden + 1)
+        replace(layout, techniques=()), parameters, (), numbers, x, jnp.ones(40), draws, [jnp.zeros(())] * (layout.hidden + 1)
     )
     for each, units in zip(hidden, recipe.units, strict=True):
         z = np.asarray(each.z[:units] if each.z.ndim == 4 else each.z[:, :units])
@@ -306,7 +306,7 @@ def test_dropout_after_convolutions_holds_for_their_features_and_the_dense_layer
     draws = draw(layout, jnp.uint32(1), jnp.int32(2), jnp.float64)
     assert [each.shape for each in draws.hidden] == [(ROWS, layout.features), (ROWS, 8)] and layout.features == 8 * 4 * 4
     x = jnp.asarray(RNG.normal(size=(ROWS, layout.inputs)))
-    _, _, hidden = train_outputs(layout, parameters, statistics, numbers, x, jnp.ones(ROWS), draws, [0.0] * (layout.hidden + 1))
+    _, _, hidden = train_outputs(layout, parameters, statistics, numbers, x, jnp.ones(ROWS), draws, [jnp.zeros(())] * (layout.hidden + 1))
     a = np.asarray(convolution.pool(hidden[0].a, "max")).reshape(layout.features, ROWS).T
     kept = a * np.asarray(noise.keep(draws.hidden[0], jnp.float32(0.5))) / 0.5
     np.testing.assert_allclose(hidden[1].z[:, :8], kept @ parameters[1]["w"] + parameters[1]["b"], rtol=1e-9)
