@@ -233,7 +233,7 @@ def as_evaluated(state: State, numbers: Numbers) -> tuple[Parameters, Statistics
 
 
 def evaluate(layout: Layout, state: State, numbers: Numbers, batch: Batch) -> tuple[Array, Array]:
-    """Weighted sums of loss and error over a batch, in use (no dropout, running averages).
+    """Weighted sums of loss and error over a batch, in use (no dropout, running averages); over all its parts where it is divided.
 
     The Huber loss is measured with ``delta = 1`` for every network: a smaller delta of its own would only look better.
     """

@@ -67,7 +67,7 @@ def check_memory(needed: int, name: str) -> None:
     """Raise a DataError where an array of so many bytes does not fit into memory as it is."""
     if needed > SHARE * available_bytes():
         received = f"{_gigabytes(needed)}, with {_gigabytes(available_bytes())} available"
-        remedy = "Store it row after row (not in Fortran's order), or with fewer rows."
+        remedy = "Store it as uint8, row after row (not in Fortran's order), in a smaller size or with fewer rows."
         raise DataError(Problem(f"the array in {name} fits into memory", received, remedy))
 
 
