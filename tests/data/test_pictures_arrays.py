@@ -301,7 +301,8 @@ CLASSES = np.arange(40) % 2
 
 
 def available(monkeypatch, count: float) -> None:
-    monkeypatch.setattr("shoal.data.pictures.memory.available_bytes", lambda: count)
+    monkeypatch.setattr("shoal.data.pictures.fitting.available_bytes", lambda: count)
+    monkeypatch.setattr("shoal.data.pictures.fitting.free_disk_bytes", lambda: 0)
 
 
 @pytest.mark.parametrize("suffix", ["npz", "npy"])
@@ -314,7 +315,10 @@ def test_an_array_larger_than_memory_is_read_in_the_largest_size_that_fits(tmp_p
     available(monkeypatch, 3 * 40 * 16 * 12 * 3 / 0.8)
     reading = read_source(path, Wanted("predict"))
     assert reading.frame["picture"].dtype.shape == (16, 12, 3)  # type: ignore[attr-defined]
-    assert reading.notes == ("40 pictures of 32 x 24 resized to 16 x 12 (so that all pictures fit into memory)",)
+    assert reading.notes == (
+        "40 pictures of 32 x 24 resized to 16 x 12 (scaled to cover it, cropped at the centre)",
+        "16 x 12 pixels instead of 32 x 24, so that all pictures fit into memory or onto the disk",
+    )
     expected = as_shape(LARGE, (16, 12, 3))
     np.testing.assert_array_equal(pixels_of(reading.frame["picture"]), expected)
     with pytest.raises(DataError, match=r"40 of 32 x 24 need .* Give fewer pictures, ask for a smaller size"):
@@ -409,8 +413,8 @@ def test_idx_files_that_cannot_be_used_say_why(tmp_path):
     path = mnist(tmp_path)
     content = path.read_bytes()
     for changed, message in [
-        (content[:-1], "2,895 bytes, where its header says 2,896"),
-        (content + b"1", "header says"),
+        (content[:-1], "whole IDX file; received it ends after 59 of 60 rows"),
+        (content + b"1", "it goes on after its 60 rows"),
         (content[:9], "no whole header"),
         (b"", "an empty file"),
         (b"\1" + content[1:], "magic number of an IDX file; received the bytes 01 00 08 03"),
@@ -434,9 +438,15 @@ def test_idx_files_that_cannot_be_used_say_why(tmp_path):
 
 def test_a_broken_gzip_is_an_error(tmp_path):
     path = mnist(tmp_path, ".gz")
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DataError, match="can be read"):
-        load(path)
+    content = path.read_bytes()
+    for changed, message in [
+        (content[:-20], "whole IDX file"),
+        (content[:300] + b"\0" * 99 + content[399:], "can be read"),
+        (content[:-8] + b"\0" * 8, "can be read; received CRC check failed"),
+    ]:
+        path.write_bytes(changed)
+        with pytest.raises(DataError, match=message):
+            load(path)
 
 
 # what is kept

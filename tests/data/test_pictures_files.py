@@ -395,11 +395,12 @@ def test_a_folder_of_other_files_says_what_is_in_it(tmp_path):
 
 def test_pictures_that_do_not_fit_into_memory_are_read_smaller(tmp_path, monkeypatch):
     class_folders(tmp_path, 10, lambda: grey(32, 32))
-    monkeypatch.setattr("shoal.data.pictures.memory.available_bytes", lambda: 20 * 16 * 16 * 3 / 0.8)
+    monkeypatch.setattr("shoal.data.pictures.fitting.available_bytes", lambda: 20 * 16 * 16 * 3 / 0.8)
+    monkeypatch.setattr("shoal.data.pictures.fitting.free_disk_bytes", lambda: 0)
     data = load(tmp_path)
     assert data.picture is not None and data.picture.shape == (16, 16, 1)
-    assert "16 x 16 pixels instead of 32 x 32, so that all pictures fit into memory" in data.notes
-    monkeypatch.setattr("shoal.data.pictures.memory.available_bytes", lambda: 100)
+    assert "16 x 16 pixels instead of 32 x 32, so that all pictures fit into memory or onto the disk" in data.notes
+    monkeypatch.setattr("shoal.data.pictures.fitting.available_bytes", lambda: 100)
     with pytest.raises(DataError, match=r"20 of 32 x 32 need .* GiB"):
         load(tmp_path)
 

@@ -12,6 +12,7 @@ import polars as pl
 from shoal.data.columns import Choice, choose_date, choose_encoders, choose_pictures
 from shoal.data.division import Division, divide
 from shoal.data.encode import Encoder
+from shoal.data.memory import zeros
 from shoal.data.pictures.column import PATH, is_pictures
 from shoal.data.pictures.encoder import PictureEncoder
 from shoal.data.preparation import Preparation
@@ -291,6 +292,6 @@ def _inputs(division: Division, preparation: Preparation) -> dict[Part, np.ndarr
     picture = preparation.picture
     width = len(preparation.input_names) if picture is None else picture.inputs
     for part, (which, rows) in division.places.items():
-        inputs[part] = np.empty((rows.size, width), np.float32 if picture is None else np.uint8)
+        inputs[part] = zeros((rows.size, width), np.float32 if picture is None else np.uint8)
         preparation.encode(division.tables.frames[which], inputs[part], rows)
     return inputs

@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from shoal import devices
+from shoal.data.memory import zeros
 from shoal.losses import Loss
 from shoal.nets.encoding import Encoding, fit
 from shoal.nets.network import Layout
@@ -39,10 +40,10 @@ def padded(part: Batch, columns: int) -> Batch:
 
     Numbers are float32, pictures stay bytes: a quarter of the memory, on the device too.
     """
-    more = capacity(len(part.x)) - len(part.x)
-    x = part.x if part.x.dtype == np.uint8 else part.x.astype(np.float32, copy=False)
-    x = np.pad(x, ((0, more), (0, columns - part.x.shape[1])))
-    return Batch(x, padded_rows(part.target, len(x)), np.pad(part.weight, (0, more)))
+    rows = capacity(len(part.x))
+    x = zeros((rows, columns), np.uint8 if part.x.dtype == np.uint8 else np.float32)
+    x[: len(part.x), : part.x.shape[1]] = part.x
+    return Batch(x, padded_rows(part.target, rows), padded_rows(part.weight, rows))
 
 
 def padded_rows(values: np.ndarray, rows: int) -> np.ndarray:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from shoal.data.memory import zeros
 from shoal.data.pictures.column import PICTURE, picture_series
-from shoal.data.pictures.memory import fitting_size
+from shoal.data.pictures.fitting import fitting_size
 from shoal.data.pictures.reading import Reading, Wanted, check_size
 from shoal.data.pictures.resize import as_shape, over_white
 from shoal.data.pictures.stored import Stored
@@ -44,10 +45,10 @@ def read_array(array: np.ndarray, wanted: Wanted, name: str = "the array") -> Re
 def as_pixels(arrays: Sequence[Stored], wanted: Wanted, name: str) -> tuple[list[np.ndarray], list[str]]:
     """Bytes ``[rows, height, width, channels]`` of arrays that belong together, and what was done to make them.
 
-    They are read a block at a time, so that only the result has to fit into memory; where it does not, and no size was asked for, the
-    pictures become smaller. Bytes in memory stay as they are. Whole numbers above 255 are divided by the largest of them all and
-    multiplied by 255; floats within 0 and 1 are multiplied by 255, those within -1 and 1 shifted first, and those within 0 and 255
-    rounded.
+    They are read a block at a time, so that only the result needs room: in memory, or else in a file; where it has none, and no size was
+    asked for, the pictures become smaller. Bytes in memory stay as they are. Whole numbers above 255 are divided by the largest of them
+    all and multiplied by 255; floats within 0 and 1 are multiplied by 255, those within -1 and 1 shifted first, and those within 0 and
+    255 rounded.
 
     Args:
         arrays: of one height, one width and the same channels, the first that of the training rows.
@@ -71,10 +72,13 @@ def as_pixels(arrays: Sequence[Stored], wanted: Wanted, name: str) -> tuple[list
         notes.append("transparent pixels laid over white")
     asked = wanted.shape(np.array([height]), np.array([width]), channels)
     rows = sum(map(len, shaped))
-    shape = (*fitting_size(rows, asked, wanted.size is not None), asked[2])
+    fitting = fitting_size(rows, asked, wanted.size is not None)
+    shape = (fitting.height, fitting.width, asked[2])
     if shape[:2] != (height, width):
-        why = "scaled to cover it, cropped at the centre" if shape == asked else "so that all pictures fit into memory"
-        notes.append(f"{rows:,} pictures of {height} x {width} resized to {shape[0]} x {shape[1]} ({why})")
+        how = "scaled to cover it, cropped at the centre"
+        notes.append(f"{rows:,} pictures of {height} x {width} resized to {shape[0]} x {shape[1]} ({how})")
+    if fitting.note:
+        notes.append(fitting.note)
     if shape[2] != channels:
         notes.append(f"{rows:,} pictures converted to {'colour' if shape[2] == 3 else 'grey'}")
 
@@ -90,7 +94,7 @@ def _made(stored: Stored, shape: tuple[int, ...], change: Callable[[np.ndarray],
     """The bytes ``[rows, *shape]``, each block changed as it is read."""
     if change is None and stored.whole is not None:
         return stored.whole
-    made, start = np.empty((len(stored), *shape), np.uint8), 0
+    made, start = zeros((len(stored), *shape), np.uint8), 0
     for block in stored.blocks():
         made[start : start + len(block)] = block if change is None else change(block)
         start += len(block)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from shoal.data.pictures.memory import fitting_size
+from shoal.data.memory import zeros
+from shoal.data.pictures.fitting import fitting_size
 from shoal.data.pictures.reading import Wanted
 from shoal.data.pictures.resize import SMALLEST, fitted, in_threads
 from shoal.errors import DataError, Problem
@@ -91,7 +92,7 @@ def decode(pictures: Sequence[Encoded], name: Callable[[int], str], wanted: Want
     """
     shape, notes = _shape(pictures, wanted)
     height, width, channels = shape
-    pixels = np.empty((len(pictures), *shape), np.uint8)
+    pixels = zeros((len(pictures), *shape), np.uint8)
     faults: dict[int, str] = {}
     counts = {"resized": 0, "converted": 0, "done": 0}
     lock = threading.Lock()
@@ -132,7 +133,7 @@ def decode(pictures: Sequence[Encoded], name: Callable[[int], str], wanted: Want
         notes.append(f"{count:,} {named} converted to colour" if channels == 3 else f"{count:,} {named} stored in colour converted to grey")
     if faults:
         notes.append(f"{len(faults):,} picture{'s' * (len(faults) > 1)} that cannot be read left out: {listed(skipped)}")
-        pixels = pixels[kept]
+        pixels = _moved_up(pixels, kept)
     return Decoded(pixels, kept, tuple(notes), skipped)
 
 
@@ -162,11 +163,18 @@ def _shape(pictures: Sequence[Encoded], wanted: Wanted) -> tuple[tuple[int, int,
     sizes = np.array([seen[:2] for seen in looked.values()])
     channels = 3 if wanted.channels is None and _any_colour(pictures, looked) else 1
     shape = wanted.shape(sizes[:, 0], sizes[:, 1], channels)
-    fits = fitting_size(len(pictures), shape, wanted.size is not None)
-    if fits != shape[:2]:
-        notes.append(f"{fits[0]} x {fits[1]} pixels instead of {shape[0]} x {shape[1]}, so that all pictures fit into memory")
-        shape = (*fits, shape[2])
-    return shape, notes
+    fitting = fitting_size(len(pictures), shape, wanted.size is not None)
+    if fitting.note:
+        notes.append(fitting.note)
+    return (fitting.height, fitting.width, shape[2]), notes
+
+
+def _moved_up(pixels: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """The kept rows, in place of those before them that are not, without another array of all."""
+    for start in range(0, len(kept), _CHUNK):
+        block = kept[start : start + _CHUNK]
+        pixels[start : start + len(block)] = pixels[block]
+    return pixels[: len(kept)]
 
 
 def _threads(pictures: Sequence[Encoded]) -> int | None:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import polars as pl
 
 from shoal.data.pictures.arrays import as_pixels, class_names, label_problems
 from shoal.data.pictures.column import picture_series
-from shoal.data.pictures.memory import check_memory
 from shoal.data.pictures.reading import Reading, Wanted
 from shoal.data.pictures.stored import Stored
 from shoal.errors import DataError, Problem
@@ -24,6 +29,7 @@ TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">
 PARTS = {"train": "train", "t10k": "test", "test": "test", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev"}
 """What the first word of a file's name says about its part."""
 
+_ANOTHER_FILE = "Check that the right file was given."
 _NAME = re.compile(r"idx\d-u?byte(\.gz)?$|\.idx(\.gz)?$", re.IGNORECASE)
 _PICTURES = re.compile(r"(?P<of>.*?)(?P<part>\w+)-images([-.])idx3-ubyte(\.gz)?$", re.IGNORECASE)
 
@@ -79,7 +85,7 @@ def labels_beside(path: Path) -> Path | None:
 
 def _read(paths: dict[str, Path], name: str, wanted: Wanted) -> Reading:
     problems: list[Problem] = []
-    pictures: dict[str, np.ndarray] = {}
+    pictures: dict[str, Stored] = {}
     labels: dict[str, np.ndarray | None] = {}
     for part, path in paths.items():
         beside = labels_beside(path)
@@ -91,14 +97,14 @@ def _read(paths: dict[str, Path], name: str, wanted: Wanted) -> Reading:
             )
             problems.append(Problem(f"the labels of {path.name} lie beside it", received, remedy))
         try:
-            pictures[part] = _numbers(path, (3, 4))
-            labels[part] = None if beside is None else _numbers(beside, (1,))
+            pictures[part] = _stored(path, (3, 4))
+            labels[part] = None if beside is None else _labels(beside)
             problems += label_problems(pictures[part], labels[part], path.name)
         except DataError as error:
             problems += error.problems
     if problems:
         raise DataError(*problems)
-    pixels, notes = as_pixels([*map(Stored.of, pictures.values())], wanted, name)
+    pixels, notes = as_pixels([*pictures.values()], wanted, name)
     frames = {}
     for part, bytes_ in zip(pictures, pixels, strict=True):
         found = labels[part]
@@ -106,29 +112,66 @@ def _read(paths: dict[str, Path], name: str, wanted: Wanted) -> Reading:
     return Reading(frames, tuple(notes))
 
 
-def _numbers(path: Path, dimensions: tuple[int, ...]) -> np.ndarray:
+def _stored(path: Path, dimensions: tuple[int, ...]) -> Stored:
+    """The numbers of a file, to be read a block of rows at a time.
+
+    Raises:
+        DataError: now, or while they are read, where the file is no whole IDX file of one of these dimensions.
+    """
+    with _readable(path), _opened(path) as file:
+        head = file.read(4)
+        if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES:
+            received = f"the bytes {head.hex(' ')}" if head else "an empty file"
+            raise DataError(Problem(f"{path.name} begins with the magic number of an IDX file", received, _ANOTHER_FILE))
+        if head[3] not in dimensions:
+            wanted = "1 dimension, its labels," if dimensions == (1,) else "3 dimensions, its pictures,"
+            remedy = "Name the file of pictures; its labels are found beside it." if head[3] == 1 else _ANOTHER_FILE
+            raise DataError(Problem(f"{path.name} has {wanted} by its magic number", f"{head[3]}", remedy))
+        sides = file.read(4 * head[3])
+        if len(sides) < 4 * head[3]:
+            raise _cut_short(path, f"{4 + len(sides)} bytes, no whole header")
+    begin, shape, dtype = 4 + len(sides), tuple(np.frombuffer(sides, ">u4").tolist()), np.dtype(TYPES[head[2]])
+
+    @contextmanager
+    def numbers() -> Iterator[IO[bytes]]:
+        with _opened(path) as file:
+            file.read(begin)
+            yield file
+
+    stored = Stored.in_file(numbers, shape, dtype)
+
+    def blocks() -> Iterator[np.ndarray]:
+        with _readable(path):
+            yield from stored.blocks()
+
+    return replace(stored, blocks=blocks)
+
+
+def _labels(path: Path) -> np.ndarray:
+    stored = _stored(path, (1,))
+    return np.concatenate([np.empty(0, stored.dtype), *stored.blocks()])
+
+
+def _opened(path: Path) -> BufferedReader:
+    """The file, unpacked as it is read where it is packed."""
+    with path.open("rb") as file:
+        is_packed = file.read(2) == b"\x1f\x8b"
+    return BufferedReader(gzip.open(path)) if is_packed else path.open("rb")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Makes what reading the file raises a DataError."""
     try:
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-    except (OSError, EOFError, ValueError) as error:
+        yield
+    except DataError:
+        raise
+    except (EOFError, ValueError) as error:
+        raise _cut_short(path, str(error)) from None
+    except (OSError, zlib.error) as error:
         received = getattr(error, "strerror", None) or str(error)
         raise DataError(Problem(f"{path.name} can be read", received, "Check its name, or download it again.")) from None
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in TYPES:
-        received = f"the bytes {data[:4].hex(' ')}" if data else "an empty file"
-        raise DataError(
-            Problem(f"{path.name} begins with the magic number of an IDX file", received, "Check that the right file was given.")
-        )
-    if data[3] not in dimensions:
-        wanted = "1 dimension, its labels," if dimensions == (1,) else "3 dimensions, its pictures,"
-        remedy = "Name the file of pictures; its labels are found beside it." if data[3] == 1 else "Check that the right file was given."
-        raise DataError(Problem(f"{path.name} has {wanted} by its magic number", f"{data[3]}", remedy))
-    begin = 4 + 4 * data[3]
-    dtype = np.dtype(TYPES[data[2]])
-    shape = tuple(np.frombuffer(data[4:begin], ">u4").tolist()) if len(data) >= begin else ()
-    expected = begin + dtype.itemsize * int(np.prod([1, *shape], dtype=object))
-    if len(data) != expected or not shape:
-        received = f"{len(data):,} bytes, where its header says {expected:,}" if shape else f"{len(data)} bytes, no whole header"
-        raise DataError(Problem(f"{path.name} is a whole IDX file", received, "Download it again: it was cut short or changed."))
-    check_memory(len(data), path.name)
-    return np.frombuffer(data, dtype, offset=begin).reshape(shape)
+
+
+def _cut_short(path: Path, received: str) -> DataError:
+    return DataError(Problem(f"{path.name} is a whole IDX file", received, "Download it again: it was cut short or changed."))

@@ -7,9 +7,11 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import polars as pl
@@ -17,9 +19,9 @@ import polars as pl
 from shoal.data.pictures.arrays import as_pixels, class_names, label_problems, read_array
 from shoal.data.pictures.column import picture_series
 from shoal.data.pictures.decode import decode
-from shoal.data.pictures.memory import check_memory
+from shoal.data.pictures.fitting import check_memory
 from shoal.data.pictures.reading import Reading, Wanted
-from shoal.data.pictures.stored import Stored, read_head
+from shoal.data.pictures.stored import Head, Stored
 from shoal.errors import DataError, Problem
 
 PICTURES = ("x", "images", "image", "data", "pictures", "picture", "imgs", "arr_0")
@@ -28,8 +30,8 @@ NAMES = ("classes", "class_names", "label_names", "names")
 PARTS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
 """Words for a part in the name of an array, such as ``x_train`` or ``val_images``."""
 
-Heads = dict[str, tuple[tuple[int, ...], np.dtype]]
-"""Shape and type of each array."""
+Heads = dict[str, Head]
+"""Of each array."""
 
 _UNREADABLE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
@@ -56,7 +58,7 @@ def read_npz(path: Path, wanted: Wanted) -> Reading:
             return _encoded(archive, heads, name, wanted)
         chosen = _pairs(heads, name)
         problems = [] if wanted.purpose == "predict" else [_no_labels(part, name) for part, (_, y) in chosen.items() if y is None]
-        arrays = {part: _stored(archive, path, x) for part, (x, _) in chosen.items()}
+        arrays = {part: _stored(archive, heads, path, x) for part, (x, _) in chosen.items()}
         labels = {part: None if y is None else _labels(archive, heads, y, name) for part, (_, y) in chosen.items()}
         names, first = _names(archive, heads, name), _number(archive, heads, "n_train", name)
     for part in arrays:
@@ -89,23 +91,22 @@ def _opened(path: Path) -> zipfile.ZipFile:
         raise _unreadable(path.name, error) from None
 
 
-def _heads(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[str, tuple[tuple[int, ...], np.dtype]]]:
-    """Name, shape and type of every array, without reading it."""
+def _heads(archive: zipfile.ZipFile, name: str) -> Iterator[tuple[str, Head]]:
+    """Name and head of every array, without reading it."""
     for member in archive.namelist():
         if not member.endswith(".npy"):
             continue
         try:
             with archive.open(member) as file:
-                shape, _, dtype = read_head(file)
+                head = Head.read(file)
         except (*_UNREADABLE, NotImplementedError, RuntimeError) as error:
             raise _unreadable(name, error) from None
-        if not dtype.hasobject:  # a pickle
-            yield member.removesuffix(".npy"), (shape, dtype)
+        if not head.dtype.hasobject:  # a pickle
+            yield member.removesuffix(".npy"), head
 
 
 def _array(archive: zipfile.ZipFile, heads: Heads, key: str, name: str) -> np.ndarray:
-    shape, dtype = heads[key]
-    check_memory(math.prod(shape) * dtype.itemsize, name)
+    check_memory(math.prod(heads[key].shape) * heads[key].dtype.itemsize, name)
     try:
         with archive.open(f"{key}.npy") as file:
             return np.lib.format.read_array(file, allow_pickle=False)
@@ -113,13 +114,18 @@ def _array(archive: zipfile.ZipFile, heads: Heads, key: str, name: str) -> np.nd
         raise _unreadable(f"{key!r} in {name}", error) from None
 
 
-def _stored(archive: zipfile.ZipFile, path: Path, key: str) -> Stored:
+def _stored(archive: zipfile.ZipFile, heads: Heads, path: Path, key: str) -> Stored:
     """An array of pictures, to be read a block at a time, or at once where NumPy wrote it column by column."""
-    with archive.open(f"{key}.npy") as file:
-        shape, columns_first, dtype = read_head(file)
-    if columns_first:
-        return Stored.of(_array(archive, {key: (shape, dtype)}, key, path.name))
-    stored = Stored.in_archive(path, f"{key}.npy", shape, dtype)
+    if heads[key].columns_first:
+        return Stored.of(_array(archive, heads, key, path.name))
+
+    @contextmanager
+    def opened() -> Iterator[IO[bytes]]:
+        with zipfile.ZipFile(path) as again, again.open(f"{key}.npy") as file:
+            Head.read(file)
+            yield file
+
+    stored = Stored.in_file(opened, heads[key].shape, heads[key].dtype)
 
     def blocks() -> Iterator[np.ndarray]:
         try:
@@ -132,8 +138,8 @@ def _stored(archive: zipfile.ZipFile, path: Path, key: str) -> Stored:
 
 def _pairs(heads: Heads, name: str) -> dict[str, tuple[str, str | None]]:
     """Of each part its array of pictures and its labels."""
-    pictures = {key: _role(key, PICTURES) for key, (shape, dtype) in heads.items() if len(shape) in (3, 4) and dtype.kind in "buif"}
-    labels = {key: _role(key, LABELS) for key, (shape, _) in heads.items() if len(shape) in (1, 2)}
+    pictures = {key: _role(key, PICTURES) for key, head in heads.items() if len(head.shape) in (3, 4) and head.dtype.kind in "buif"}
+    labels = {key: _role(key, LABELS) for key, head in heads.items() if len(head.shape) in (1, 2)}
     by_part = {part: key for key, part in pictures.items() if part}
     if "train" not in by_part and len(by_part) != 1:
         by_part = {}
@@ -141,7 +147,7 @@ def _pairs(heads: Heads, name: str) -> dict[str, tuple[str, str | None]]:
     if not by_part and len(named or pictures) == 1:
         by_part = {"train": (named or list(pictures))[0]}
     if not by_part:
-        listed = ", ".join(f"{key} {shape}" for key, (shape, _) in list(heads.items())[:8]) or "no arrays that are not pickled"
+        listed = ", ".join(f"{key} {head.shape}" for key, head in list(heads.items())[:8]) or "no arrays that are not pickled"
         requirement = f"{name} holds pictures [rows, height, width] or [rows, height, width, channels] under the name x, images or data"
         raise DataError(Problem(requirement, listed, _REMEDY))
     chosen: dict[str, tuple[str, str | None]] = {}
@@ -181,7 +187,7 @@ def _labels(archive: zipfile.ZipFile, heads: Heads, key: str, name: str) -> np.n
 
 
 def _names(archive: zipfile.ZipFile, heads: Heads, name: str) -> np.ndarray | None:
-    key = next((key for key in NAMES if key in heads and len(heads[key][0]) == 1 and heads[key][1].kind in "US"), None)
+    key = next((key for key in NAMES if key in heads and len(heads[key].shape) == 1 and heads[key].dtype.kind in "US"), None)
     if key is None:
         return None
     names = _array(archive, heads, key, name)
@@ -189,7 +195,7 @@ def _names(archive: zipfile.ZipFile, heads: Heads, name: str) -> np.ndarray | No
 
 
 def _number(archive: zipfile.ZipFile, heads: Heads, key: str, name: str) -> int | None:
-    return int(_array(archive, heads, key, name)) if key in heads and heads[key][0] == () and heads[key][1].kind in "ui" else None
+    return int(_array(archive, heads, key, name)) if key in heads and heads[key].shape == () and heads[key].dtype.kind in "ui" else None
 
 
 def _no_labels(part: str, name: str) -> Problem:

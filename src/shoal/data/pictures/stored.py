@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
@@ -52,24 +51,29 @@ class Stored:
         return cls(array.shape, array.dtype, blocks, None if isinstance(array, np.memmap) else array)
 
     @classmethod
-    def in_archive(cls, path: Path, member: str, shape: tuple[int, ...], dtype: np.dtype) -> Stored:
-        """An array in an NPZ file, row after row (not column after column, as Fortran has it).
+    def in_file(cls, opened: Callable[[], AbstractContextManager[IO[bytes]]], shape: tuple[int, ...], dtype: np.dtype) -> Stored:
+        """An array in a file, row after row (not column after column, as Fortran has it).
 
-        ``blocks`` raises what ``zipfile`` does, and ValueError where the file ends too early.
+        Args:
+            opened: opens the file and brings it to where the numbers begin.
+            shape: of the array.
+            dtype: of its numbers.
+
+        ``blocks`` raises what reading the file does, and ValueError where it does not end with the last row.
         """
         at_once = _rows_at_once(shape, dtype)
 
         def blocks() -> Iterator[np.ndarray]:
-            with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-                read_head(file)
+            with opened() as file:
                 for start in range(0, shape[0], at_once):
                     rows = min(at_once, shape[0] - start)
                     wanted = rows * _row_bytes(shape, dtype)
                     data = file.read(wanted)
                     if len(data) < wanted:
-                        raise ValueError(f"{member} ends after {start:,} rows and {len(data):,} bytes")
+                        raise ValueError(f"it ends after {start + len(data) // _row_bytes(shape, dtype):,} of {shape[0]:,} rows")
                     yield np.frombuffer(data, dtype).reshape(rows, *shape[1:])
-                file.read(1)  # at the end the checksum is compared
+                if file.read(1):  # at the end of a compressed file its checksum is compared
+                    raise ValueError(f"it goes on after its {shape[0]:,} rows")
 
         return cls(shape, dtype, blocks)
 
@@ -79,10 +83,18 @@ class Stored:
         return Stored(shape, self.dtype, lambda: map(change, self.blocks()), whole)
 
 
-def read_head(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, whether columns come first, and type of the array that begins here; what NumPy raises where none does."""
-    version = np.lib.format.read_magic(file)
-    return (np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)
+class Head(NamedTuple):
+    """What NumPy writes before an array."""
+
+    shape: tuple[int, ...]
+    columns_first: bool
+    dtype: np.dtype
+
+    @classmethod
+    def read(cls, file: IO[bytes]) -> Head:
+        """Of the array that begins here; raises what NumPy does where none does."""
+        version = np.lib.format.read_magic(file)
+        return cls(*(np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0)(file))
 
 
 def _row_bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
