@@ -21,7 +21,16 @@ from hypothesis.extra import numpy as hnp
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
-from shoal.losses import Loss, activate_output, error_per_example, loss_for, per_example, target_scaling, trivial_loss
+from shoal.losses import (
+    Loss,
+    activate_output,
+    error_per_example,
+    loss_for,
+    per_example,
+    target_scaling,
+    trivial_loss,
+    usual_loss,
+)
 from shoal.population import balancing_weights
 from shoal.recipe import CHOICES
 
@@ -266,6 +275,25 @@ def test_targets_that_are_no_classes_have_nothing_to_balance(target):
 )
 def test_each_task_gets_its_loss_by_itself_or_by_name(task, classes, name, expected):
     assert loss_for(task, classes, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.random.default_rng(0).exponential(size=999), "poisson"),  # whose skewness is 2
+        (np.random.default_rng(0).poisson(0.5, 999), "poisson"),  # 1.4
+        (np.random.default_rng(0).poisson(4, 999), "auto"),  # 0.5
+        (-np.random.default_rng(0).exponential(size=999), "auto"),
+        (np.random.default_rng(0).exponential(size=999) - 0.01, "auto"),  # some are below 0
+        (9 - np.minimum(np.random.default_rng(0).exponential(size=999), 9), "auto"),  # the long tail is that of small values
+        (np.full(9, 3.0), "auto"),
+        (np.random.default_rng(0).exponential(size=999) * 1e300, "poisson"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_quantity_that_is_never_below_0_and_skewed_gets_the_poisson_loss(values, expected):
+    assert usual_loss("regression", values) == expected
+    assert usual_loss("classification", np.zeros(9, np.int32)) == usual_loss("multi_label", np.zeros((9, 2), np.int32)) == "auto"
 
 
 def test_only_a_rate_keeps_its_zero_when_the_target_is_scaled():

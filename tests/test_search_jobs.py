@@ -8,6 +8,7 @@ import pytest
 
 import shoal
 from shoal import Choice, OptionError, Range, Recipe, Space
+from shoal.data import read_table
 
 SPACE = Space.of(
     Recipe(hidden_units=(8,), epochs=9.0, batch_size=32),
@@ -85,6 +86,14 @@ def test_the_model_may_be_one_network_or_the_best_of_all_trials_together(searche
     for result in (single, greedy):
         loss = result.record.scores["dev"]["log_loss"].value
         assert np.isfinite(loss) and loss < 0.5
+
+
+def test_a_search_after_the_users_recipe_minimises_its_loss():
+    own = Recipe(hidden_units=(8,), loss="quantile", quantile=0.9, learning_rate=1e-2, epochs=20.0, batch_size=32)
+    result = shoal.improve("example:diabetes", target="target", begin=own, budget="12trials")
+    assert {(trial.recipe.loss, trial.recipe.quantile) for trial in result.record.trials} == {("quantile", 0.9)}
+    rows = read_table("example:diabetes")
+    assert 0.8 < (result.predict(rows)["prediction"].to_numpy() > rows["target"].to_numpy()).mean() < 0.98
 
 
 def test_a_plan_is_what_the_search_then_keeps_to(searched):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from shoal.default_space import augmented_as, default_batch_size, default_epochs, default_space
+from shoal.default_space import around, augmented_as, default_batch_size, default_epochs, default_space
 from shoal.parameters import Choice, Range
 from shoal.recipe import AUGMENTATIONS, CHOICES, TECHNIQUES, Recipe, techniques_of
 from shoal.samplers.points import sobol
@@ -124,6 +124,17 @@ def test_families_of_the_default_space_have_different_shapes_and_one_length_of_t
     families = default_space("classification", 5_000, True, True).families
     assert len({(family.shape, family.width) for family in families}) == len(families)
     assert len({(family.base.epochs, family.base.batch_size) for family in families}) == 1  # so that one step is the same rows for all
+
+
+@pytest.mark.parametrize("units", [(16,), ()], ids=["an own family", "no family of its own"])
+def test_after_the_loop_every_family_has_the_loss_of_its_result_since_trials_are_compared_by_it(units):
+    space = default_space("regression", 5_000, True, False, loss="poisson")
+    assert {family.base.loss for family in space.families} == {space.base.loss} == {"poisson"}
+    begin = Recipe(units, loss="quantile", quantile=0.9)
+    result = replace(begin, keep_prob=0.8)
+    found = around(space, begin, result, 16)
+    recipes = [found.base, *(recipe for family in found.families for recipe in draw(family, 4, 0))]
+    assert {(recipe.loss, recipe.quantile) for recipe in recipes} == {("quantile", 0.9)}
 
 
 @given(st.integers(1, 10**7), st.integers(1, 10**7))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from shoal.parameters import CONVOLUTIONS, UNITS, Choice, Parameter, Range, translated
-from shoal.recipe import AUGMENTATIONS, Recipe
+from shoal.recipe import AUGMENTATIONS, LossName, Recipe
 from shoal.records import Task
 from shoal.space import Family, Space
 
@@ -35,7 +35,12 @@ _WHY_UNITS = "from a quarter of the widest, which fits the shoal"
 
 
 def default_space(
-    task: Task, train_rows: int, has_bins: bool, selects_by_error: bool, picture: tuple[int, int, int] | None = None
+    task: Task,
+    train_rows: int,
+    has_bins: bool,
+    selects_by_error: bool,
+    picture: tuple[int, int, int] | None = None,
+    loss: LossName = "auto",
 ) -> Space:
     """The space that ``improve`` and ``search`` draw from unless another is given.
 
@@ -45,6 +50,7 @@ def default_space(
         has_bins: whether any numeric column has a piecewise-linear encoding.
         selects_by_error: label smoothing, which spoils the log loss, is only tried where the error rate counts.
         picture: height, width and channels where the inputs are pictures.
+        loss: of all recipes on a table (see ``losses.usual_loss``).
     """
     if picture is not None:
         return _picture_space(task, train_rows, selects_by_error, picture)
@@ -65,6 +71,7 @@ def default_space(
         keep_prob=0.85,
         input_scale_rate=INPUT_SCALE_RATE,
         clip_norm=10.0,
+        loss=loss,
         epochs=default_epochs(train_rows, batch_size),
     )
     families = tuple(
@@ -150,7 +157,8 @@ def around(space: Space, begin: Recipe, result: Recipe, width: int) -> Space:
     """The space that is left to search once the recipe loop has come to a result.
 
     What the loop kept holds for every family: a number that a family draws is drawn from a range that holds the kept value, any other
-    setting is taken over. A family of the result's own shape comes second, drawn from close around the result, which is its first trial.
+    setting is taken over. So does the loss of the result, the user's or not: trials are compared by it. A family of the result's own shape
+    comes second, drawn from close around the result, which is its first trial.
 
     Args:
         space: what would be searched without the loop.
@@ -159,10 +167,11 @@ def around(space: Space, begin: Recipe, result: Recipe, width: int) -> Space:
         width: units that the layers of the result's shoal have room for.
     """
     kept = {name: value for name, (_, value) in begin.diff(result).items() if name not in ("hidden_units", "epochs", *_OF_SHAPE)}
+    kept |= {name: getattr(result, name) for name in _OF_LOSS}
     families = [_with_kept(family, kept) for family in space.families]
     base = families[0].base
     if result.batch_size == "all" or result.batch_size < FEWEST_FOR_A_BATCH or not result.hidden_units:
-        return replace(space, base=families[0].base, families=tuple(families))
+        return replace(space, base=base, families=tuple(families))
     families = [replace(family, base=replace(family.base, batch_size=result.batch_size)) for family in families]
     centre = replace(result, epochs=base.epochs, warm_up=0.0)
     ranges = tuple(each for each in (_close_to(range_, getattr(centre, range_.name, None)) for range_ in families[0].ranges) if each)
@@ -183,6 +192,7 @@ def augmented_as(space: Space, recipe: Recipe) -> Space:
 
 _OF_ARCHITECTURE = ("activation", "normalisation", "numeric_encoding")
 _OF_PICTURE_ARCHITECTURE = ("normalisation", *CONVOLUTIONS)
+_OF_LOSS = ("loss", "huber_delta", "quantile")
 _OF_SHAPE = (*CONVOLUTIONS, "activation", "normalisation", "numeric_encoding", "input_normalisation", "loss", "batch_size")
 
 

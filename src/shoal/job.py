@@ -24,6 +24,7 @@ from shoal.live_record import LiveRecord
 from shoal.live_recording import LiveRecording
 from shoal.loggers import log_run
 from shoal.loop import RecipeLoop, sound_baseline
+from shoal.losses import usual_loss
 from shoal.measurements.answers import Answers
 from shoal.metrics import Metric, check_metric
 from shoal.model import Model
@@ -230,7 +231,8 @@ def _recipe_loop(
     stages.enter("recipe loop", "compiling and measuring")
     begun = stages.total
     _, tables = trainer.prepared(Recipe().shape)
-    sound = sound_baseline(tables.train_rows, tables.picture is not None)
+    loss = usual_loss(trainer.dataset.task, trainer.dataset.truth["train"])
+    sound = sound_baseline(tables.train_rows, tables.picture is not None, loss)
     begin, full = effort.begin or sound, sound.epochs
     steps_per_epoch = tables.steps_per_epoch(tables.batch_size(begin.shape))
     plan = folder.loop_plan() if folder else None

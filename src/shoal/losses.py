@@ -153,6 +153,31 @@ def loss_for(task: str, classes: int, name: str = "auto") -> tuple[Loss, int]:
     return ("sigmoid", 1) if classes == 2 and name != "softmax" else ("softmax", classes)
 
 
+SKEWED = 1.0
+"""Skewness above which a quantity is highly skewed, by a rule of thumb (Bulmer, Principles of Statistics, 1979)."""
+
+
+def usual_loss(task: str, truth: np.ndarray) -> Literal["auto", "poisson"]:
+    """What a recipe of the default space asks for: ``poisson`` for counts, prices, times and the like, whose spread grows with their size.
+
+    The Poisson loss then estimates the mean as well as the squared error does (its gradient vanishes at the same place), and trusts small
+    values more than large ones (quasi-likelihood; Wedderburn 1974).
+
+    Args:
+        task: of the data.
+        truth: the target of the training rows ``[rows]``, in its own unit.
+
+    Example:
+        >>> usual_loss("regression", np.array([0.0, 1, 1, 2, 2, 3, 40])), usual_loss("regression", np.array([-1.0, 1, 1, 2, 2, 3, 40]))
+        ('poisson', 'auto')
+    """
+    if task != "regression" or truth.min() < 0:
+        return "auto"
+    away = truth - truth.mean(dtype=np.float64)
+    away /= np.abs(away).max() or 1.0  # so that its third power is a number, however large the values are
+    return "poisson" if np.mean(away**3) > SKEWED * np.mean(away**2) ** 1.5 else "auto"
+
+
 def target_scaling(name: str) -> Literal["standard", "mean"]:
     """How the target of a loss is scaled: a rate is divided by its mean, so that it stays a rate; everything else is standardised."""
     return "mean" if name == "poisson" else "standard"

@@ -186,9 +186,10 @@ class Trainer:
         if wanted not in self._prepared:
             dataset = self.dataset.prepared(*wanted)
             train, dev = (Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON)
+            alike = next((tables for (other, _), (_, tables) in self._prepared.items() if other == normalisation), None)
             picture = dataset.picture
             pixels = Pixels(*(np.array(each, np.float32) for each in (picture.means, picture.deviations))) if picture else None
-            tables = Tables.load(train, dev, picture=dataset.picture_shape, pixels=pixels)
+            tables = alike.with_targets(train.target, dev.target) if alike else Tables.load(train, dev, dataset.picture_shape, pixels)
             self._prepared[wanted] = dataset, tables
         return self._prepared[wanted]
 

@@ -14,6 +14,7 @@ from shoal.default_space import default_space
 from shoal.distillation import distilled_from
 from shoal.effort import Final
 from shoal.ensemble import ensemble_of, finished, model_of, of_all_shapes
+from shoal.losses import usual_loss
 from shoal.measurements.distillation import Distillation
 from shoal.measurements.ensemble import EnsembleReport, ShapesTogether
 from shoal.metrics import Metric
@@ -158,7 +159,7 @@ def space_for(trainer: Trainer, metric: Metric) -> Space:
     """The default space of a data set."""
     _, tables = trainer.prepared(Recipe().shape)
     facts = (trainer.dataset.task, tables.train_rows, tables.encoded > 0, metric.unit == "share")
-    return default_space(*facts, trainer.dataset.picture_shape)
+    return default_space(*facts, trainer.dataset.picture_shape, usual_loss(trainer.dataset.task, trainer.dataset.truth["train"]))
 
 
 def make_plan(

@@ -122,3 +122,17 @@ def test_a_control_group_limits_memory_but_for_files_that_can_be_read_again(monk
     assert memory.available_bytes() == 700
     (place / names[0]).write_text("max\n" if version == 2 else f"{2**63 - 4096}\n")
     assert memory.available_bytes() > 1 << 20
+
+
+def test_two_scales_of_a_target_share_the_rows():
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(300, 4)), rng.poisson(2.0, 300).astype(np.float64)
+    trainer = Trainer(data.load(x, y=y, task="regression"), 0)
+    (usual, one), (counts, other) = (trainer.prepared(Recipe(loss=loss).shape) for loss in ("squared_error", "poisson"))
+    assert (usual.target_scaling, counts.target_scaling) == ("standard", "mean")
+    for part in ("train", "dev"):
+        mine, theirs = getattr(one, part), getattr(other, part)
+        assert mine.x is theirs.x
+        np.testing.assert_array_equal(theirs.target[: len(counts.targets[part])], counts.targets[part])
+        np.testing.assert_array_equal(theirs.target[len(counts.targets[part]) :], 0)
+        assert mine.target.shape == theirs.target.shape and mine.target.sharding == theirs.target.sharding

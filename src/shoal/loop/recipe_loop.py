@@ -28,7 +28,7 @@ from shoal.measurements import Measurements, RateRange
 from shoal.metrics import Metric
 from shoal.population import Shoal
 from shoal.progress import Event, Listener
-from shoal.recipe import Recipe
+from shoal.recipe import LossName, Recipe
 from shoal.records import Finding, Ledger, LedgerEntry, LoopPlan, Part, Verdict
 from shoal.trainer import Network, Trainer, own_seed, whole_segments, width_class
 
@@ -64,7 +64,7 @@ class Question:
     changes: Callable[[Recipe, Facts], Sequence[Change]]
 
 
-def sound_baseline(train_rows: int, is_picture: bool = False) -> Recipe:
+def sound_baseline(train_rows: int, is_picture: bool = False, loss: LossName = "auto") -> Recipe:
     """Where the loop begins when the user has no recipe: two layers of 64 units, AdamW, no regularisation, at its full length.
 
     On pictures, two blocks of convolutions and a layer.
@@ -72,13 +72,14 @@ def sound_baseline(train_rows: int, is_picture: bool = False) -> Recipe:
     Args:
         train_rows: of the data.
         is_picture: whether the inputs are pictures.
+        loss: on a table (see ``losses.usual_loss``).
     """
     if is_picture:
         return picture_baseline(train_rows)
     batch_size = default_batch_size(train_rows)
     epochs = default_epochs(train_rows, batch_size)
     units = 64 if train_rows >= 1_000 else 32
-    return Recipe(hidden_units=(units, units), batch_size=batch_size, epochs=epochs)
+    return Recipe(hidden_units=(units, units), batch_size=batch_size, epochs=epochs, loss=loss)
 
 
 class RecipeLoop:

@@ -69,6 +69,10 @@ def padded_columns(columns: int) -> int:
     return -(-max(columns, 1) // COLUMN_MULTIPLE) * COLUMN_MULTIPLE
 
 
+def _on_all_devices() -> NamedSharding:
+    return NamedSharding(devices.mesh(len(devices.start())), PartitionSpec())
+
+
 @dataclass(frozen=True)
 class Tables:
     """Train and dev rows on the devices: once, whatever the number of networks.
@@ -103,13 +107,20 @@ class Tables:
             picture: height, width and channels, where each row is a picture: ``x`` are its bytes, in this order.
             pixels: what these are normalised with.
         """
-        columns = train_part.x.shape[1]
-        whole = NamedSharding(devices.mesh(len(devices.start())), PartitionSpec())
+        columns, whole = train_part.x.shape[1], _on_all_devices()
         room = columns if picture else padded_columns(columns)
         on_train, on_dev = (jax.device_put(padded(part, room), whole) for part in (train_part, dev_part))
         class_weight = balancing_weights(train_part.target, train_part.weight)
         encoding = fit(train_part.x) if pixels is None else pixels
         return cls(on_train, on_dev, len(train_part.x), len(dev_part.x), columns, class_weight, encoding, picture)
+
+    def with_targets(self, train: np.ndarray, dev: np.ndarray) -> Tables:
+        """The same rows with other targets ``[rows]`` that are no classes, such as those on another scale; inputs stay where they are."""
+        pairs = zip((self.train, self.dev), (train, dev), strict=True)
+        on_train, on_dev = (
+            part._replace(target=jax.device_put(padded_rows(target, len(part.x)), _on_all_devices())) for part, target in pairs
+        )
+        return replace(self, train=on_train, dev=on_dev)
 
     @property
     def encoded(self) -> int:
