@@ -91,7 +91,7 @@ def test_no_room_in_memory_nor_on_the_disk_is_an_error(monkeypatch, tmp_path):
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(DataError, match=rf"onto the disk; received .*{tmp_path}: No space left on device\. Give fewer rows, or set TMPDIR"):
-        memory.zeros((1000,), np.uint8)
+        memory.zeros((1000,), np.uint8, in_order=False)
     monkeypatch.setattr("shoal.data.pictures.fitting.free_disk_bytes", lambda: 3 * 1000 * 16 / 0.8)
     assert fitting_size(1000, (8, 8, 1), asked_for=False)[:2] == (4, 4)
     with pytest.raises(DataError, match=r"1,000 of 8 x 8 need .* available, and .* on the disk of .* or set TMPDIR"):

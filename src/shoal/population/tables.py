@@ -41,7 +41,7 @@ def padded(part: Batch, columns: int) -> Batch:
     Numbers are float32, pictures stay bytes: a quarter of the memory, on the device too.
     """
     rows = capacity(len(part.x))
-    x = zeros((rows, columns), np.uint8 if part.x.dtype == np.uint8 else np.float32)
+    x = zeros((rows, columns), np.uint8 if part.x.dtype == np.uint8 else np.float32, in_order=False)
     x[: len(part.x), : part.x.shape[1]] = part.x
     return Batch(x, padded_rows(part.target, rows), padded_rows(part.weight, rows))
 

@@ -94,7 +94,7 @@ def _made(stored: Stored, shape: tuple[int, ...], change: Callable[[np.ndarray],
     """The bytes ``[rows, *shape]``, each block changed as it is read."""
     if change is None and stored.whole is not None:
         return stored.whole
-    made, start = zeros((len(stored), *shape), np.uint8), 0
+    made, start = zeros((len(stored), *shape), np.uint8, in_order=False), 0
     for block in stored.blocks():
         made[start : start + len(block)] = block if change is None else change(block)
         start += len(block)

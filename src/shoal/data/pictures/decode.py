@@ -92,7 +92,7 @@ def decode(pictures: Sequence[Encoded], name: Callable[[int], str], wanted: Want
     """
     shape, notes = _shape(pictures, wanted)
     height, width, channels = shape
-    pixels = zeros((len(pictures), *shape), np.uint8)
+    pixels = zeros((len(pictures), *shape), np.uint8, in_order=False)
     faults: dict[int, str] = {}
     counts = {"resized": 0, "converted": 0, "done": 0}
     lock = threading.Lock()
