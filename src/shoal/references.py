@@ -143,7 +143,7 @@ def fit_references(
         if listener is not None:
             listener(name)
         started = time.perf_counter()
-        chosen = order[:rows] if rows < len(order) else np.arange(len(order))
+        chosen = np.sort(order[:rows])
         predict = _trained(make, inputs, truth, weight, chosen, n_classes if classification else None)
         predictions: dict[Part, NDArray] = {part: predict(rows_of_part) for part, rows_of_part in evaluate.items()}
         detail = f"{model}, trained on {len(chosen):,} of the {len(truth):,} rows" if len(chosen) < len(truth) else model
@@ -241,7 +241,7 @@ def _trained(make: Callable[[], Any] | None, inputs: NDArray, truth: NDArray, we
         if make is None:
             mean = np.average(truth[chosen], weights=weight[chosen])
             return lambda rows: np.full(len(rows), mean)
-        return _fitted(make(), inputs[chosen], truth[chosen], weight[chosen]).predict
+        return _fitted(make(), inputs, truth, weight, chosen).predict
 
     frequencies = np.bincount(truth[chosen], weight[chosen], minlength=n_classes) / weight[chosen].sum()
     # Boosting holds rows out to know when to stop, class by class, and fails on a class of one row.
@@ -249,7 +249,7 @@ def _trained(make: Callable[[], Any] | None, inputs: NDArray, truth: NDArray, we
     kept = chosen[count[truth[chosen]] > 1]
     if make is None or len(np.unique(truth[kept])) < 2:
         return lambda rows: np.tile(frequencies, (len(rows), 1))
-    model = _fitted(make(), inputs[kept], truth[kept], weight[kept])
+    model = _fitted(make(), inputs, truth, weight, kept)
 
     def probabilities(rows: NDArray) -> NDArray:
         answer = np.zeros((len(rows), n_classes))
@@ -259,14 +259,15 @@ def _trained(make: Callable[[], Any] | None, inputs: NDArray, truth: NDArray, we
     return probabilities
 
 
-def _fitted(model: Any, inputs: NDArray, truth: NDArray, weight: NDArray) -> Any:
+def _fitted(model: Any, inputs: NDArray, truth: NDArray, weight: NDArray, rows: NDArray) -> Any:
     # Of shrunken pictures little is left to share between threads.
-    threads = 1 if inputs.size <= SINGLE_THREAD_CELLS or isinstance(model, _OfShrunk) else None
+    threads = 1 if len(rows) * inputs.shape[1] <= SINGLE_THREAD_CELLS or isinstance(model, _OfShrunk) else None
+    seen = model.shrunk(inputs, rows) if isinstance(model, _OfShrunk) else inputs[rows]
     with warnings.catch_warnings(), threadpool_limits(limits=threads):
         # A reference that has not quite converged is still a reference.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", LinAlgWarning)
-        return model.fit(inputs, truth, sample_weight=weight)
+        return model.fit(seen, truth[rows], sample_weight=weight[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,14 +301,20 @@ class Shrunk:
         """Numbers of a picture."""
         return self.size[0] * self.size[1] * self.shape[2]
 
-    def __call__(self, pixels: NDArray) -> NDArray[np.float32]:
-        """From bytes ``[rows, height * width * channels]`` to float32 ``[rows, inputs]`` around 0, of about the size of 1."""
+    def __call__(self, pixels: NDArray, rows: NDArray | None = None) -> NDArray[np.float32]:
+        """From bytes ``[rows, height * width * channels]`` to float32 ``[rows, inputs]`` around 0, of about the size of 1.
+
+        Args:
+            pixels: of the pictures.
+            rows: which of them; all by default.
+        """
         height, width, channels = self.shape
         down, across = (_areas(*each) for each in zip(self.shape[:2], self.size, strict=True))
-        found = np.empty((len(pixels), self.inputs), np.float32)
+        found = np.empty((len(pixels) if rows is None else len(rows), self.inputs), np.float32)
         step = max(1, _PIXELS // (4 * height * width * channels))
-        for start in range(0, len(pixels), step):
-            block = pixels[start : start + step].reshape(-1, height, width, channels).astype(np.float32)
+        for start in range(0, len(found), step):
+            block = pixels[slice(start, start + step) if rows is None else rows[start : start + step]]
+            block = block.reshape(-1, height, width, channels).astype(np.float32)
             smaller = np.einsum("ab,nbcd,ec->naed", down, block, across, optimize=True)
             found[start : start + step] = smaller.reshape(len(block), -1) / 64 - 2
         return found
@@ -327,8 +334,8 @@ class _OfShrunk:
     shrunk: Shrunk
     model: Any
 
-    def fit(self, pixels: NDArray, truth: NDArray, sample_weight: NDArray) -> _OfShrunk:
-        self.model.fit(self.shrunk(pixels), truth, sample_weight=sample_weight)
+    def fit(self, smaller: NDArray, truth: NDArray, sample_weight: NDArray) -> _OfShrunk:
+        self.model.fit(smaller, truth, sample_weight=sample_weight)
         return self
 
     @property
