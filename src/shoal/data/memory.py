@@ -75,8 +75,15 @@ def free_disk_bytes() -> int:
 
 def folder() -> Path:
     """Where files for what does not fit into memory are: ``TMPDIR``, or ``/var/tmp``, which is on a disk where ``/tmp`` may be memory."""
-    wanted = [os.environ.get("TMPDIR", ""), "/var/tmp", tempfile.gettempdir()]
-    return next(Path(each) for each in wanted if each and os.access(each, os.W_OK))
+    wanted = (os.environ.get("TMPDIR", ""), "/var/tmp")
+    return next((Path(each) for each in wanted if each and os.access(each, os.W_OK)), _usual_folder())
+
+
+def _usual_folder() -> Path:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:  # none can be written to, which is said where a file is made
+        return Path()
 
 
 def _in_a_file(count: int, in_order: bool) -> np.ndarray:

@@ -7,6 +7,7 @@ big-endian (Y. LeCun, C. Cortes and C. Burges, "The MNIST database").
 from __future__ import annotations
 
 import gzip
+import math
 import re
 import zlib
 from collections.abc import Iterator
@@ -131,6 +132,9 @@ def _stored(path: Path, dimensions: tuple[int, ...]) -> Stored:
         if len(sides) < 4 * head[3]:
             raise _cut_short(path, f"{4 + len(sides)} bytes, no whole header")
     begin, shape, dtype = 4 + len(sides), tuple(np.frombuffer(sides, ">u4").tolist()), np.dtype(TYPES[head[2]])
+    size, expected = path.stat().st_size, begin + math.prod(shape) * dtype.itemsize
+    if size != expected and not _is_packed(path):  # what is packed is found to be short when it is read
+        raise _cut_short(path, f"{size:,} bytes, where its header says {expected:,}")
 
     @contextmanager
     def numbers() -> Iterator[IO[bytes]]:
@@ -154,9 +158,12 @@ def _labels(path: Path) -> np.ndarray:
 
 def _opened(path: Path) -> BufferedReader:
     """The file, unpacked as it is read where it is packed."""
+    return BufferedReader(gzip.open(path)) if _is_packed(path) else path.open("rb")
+
+
+def _is_packed(path: Path) -> bool:
     with path.open("rb") as file:
-        is_packed = file.read(2) == b"\x1f\x8b"
-    return BufferedReader(gzip.open(path)) if is_packed else path.open("rb")
+        return file.read(2) == b"\x1f\x8b"
 
 
 @contextmanager
