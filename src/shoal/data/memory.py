@@ -75,11 +75,9 @@ def free_disk_bytes() -> int:
 
 def folder() -> Path:
     """Where files for what does not fit into memory are: ``TMPDIR``, or ``/var/tmp``, which is on a disk where ``/tmp`` may be memory."""
-    wanted = (os.environ.get("TMPDIR", ""), "/var/tmp")
-    return next((Path(each) for each in wanted if each and os.access(each, os.W_OK)), _usual_folder())
-
-
-def _usual_folder() -> Path:
+    for wanted in (os.environ.get("TMPDIR"), "/var/tmp"):
+        if wanted and os.access(wanted, os.W_OK):
+            return Path(wanted)
     try:
         return Path(tempfile.gettempdir())
     except FileNotFoundError:  # none can be written to, which is said where a file is made

@@ -36,9 +36,10 @@ def fitting_size(rows: int, shape: tuple[int, int, int], asked_for: bool) -> Fit
     """
     height, width, channels = shape
     needed = COPIES * max(rows, 1) * height * width * channels
-    in_memory, on_disk = available_bytes(), free_disk_bytes()
+    in_memory = available_bytes()
     if needed <= SHARE * in_memory:
         return Fitting(height, width)
+    on_disk = free_disk_bytes()
     if needed <= SHARE * on_disk:
         note = f"{rows:,} pictures of {height} x {width} take {gigabytes(needed)} and do not fit into memory"
         return Fitting(height, width, f"{note}: kept in files without a name in {folder()} until the end")

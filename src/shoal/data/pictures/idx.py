@@ -12,7 +12,6 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
@@ -138,17 +137,11 @@ def _stored(path: Path, dimensions: tuple[int, ...]) -> Stored:
 
     @contextmanager
     def numbers() -> Iterator[IO[bytes]]:
-        with _opened(path) as file:
+        with _readable(path), _opened(path) as file:
             file.read(begin)
             yield file
 
-    stored = Stored.in_file(numbers, shape, dtype)
-
-    def blocks() -> Iterator[np.ndarray]:
-        with _readable(path):
-            yield from stored.blocks()
-
-    return replace(stored, blocks=blocks)
+    return Stored.in_file(numbers, shape, dtype)
 
 
 def _labels(path: Path) -> np.ndarray:

@@ -8,7 +8,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
@@ -121,19 +120,14 @@ def _stored(archive: zipfile.ZipFile, heads: Heads, path: Path, key: str) -> Sto
 
     @contextmanager
     def opened() -> Iterator[IO[bytes]]:
-        with zipfile.ZipFile(path) as again, again.open(f"{key}.npy") as file:
-            Head.read(file)
-            yield file
-
-    stored = Stored.in_file(opened, heads[key].shape, heads[key].dtype)
-
-    def blocks() -> Iterator[np.ndarray]:
         try:
-            yield from stored.blocks()
+            with zipfile.ZipFile(path) as again, again.open(f"{key}.npy") as file:
+                Head.read(file)
+                yield file
         except _UNREADABLE as error:
             raise _unreadable(f"{key!r} in {path.name}", error) from None
 
-    return replace(stored, blocks=blocks)
+    return Stored.in_file(opened, heads[key].shape, heads[key].dtype)
 
 
 def _pairs(heads: Heads, name: str) -> dict[str, tuple[str, str | None]]:
