@@ -250,7 +250,7 @@ def shoal(tables) -> Shoal:
 
 def test_probing_changes_nothing_in_the_training_and_compiles_once(shoal):
     numbers = shoal.numbers(SHOAL, [1, 2, 3])
-    ends, compiled = [], shoal._programs.probe._cache_size()
+    ends, compiled = [], len(shoal._programs.probe)
     for is_probed in (False, True):
         state = shoal.start(numbers)
         for first in (0, 10, 20):
@@ -259,7 +259,7 @@ def test_probing_changes_nothing_in_the_training_and_compiles_once(shoal):
             state, trace = shoal.advance(state, numbers, first, 10, 1)
         ends.append((take(state, range(3)), trace))
     jax.tree.map(np.testing.assert_array_equal, *ends)
-    assert shoal._programs.probe._cache_size() == max(compiled, 1)
+    assert len(shoal._programs.probe) == max(compiled, 1)
 
 
 def test_a_shoals_probe_is_that_of_each_network_on_rows_of_the_training_part(shoal, tables):

@@ -37,7 +37,7 @@ def test_large_data_are_trained_on_fewer_rows_and_say_so(monkeypatch):
     monkeypatch.setattr(module, "FEWEST_ROWS", 100)
     _, linear, boosting = fit_references(X, CLASSES, task="classification", n_classes=3, evaluate={"dev": X[:9]}, seconds=1e-6)
     assert linear.detail.endswith("trained on 100 of the 300 rows")
-    assert boosting.detail.endswith("20 rounds, 63 bins, trained on 100 of the 300 rows")
+    assert boosting.detail.endswith("20 rounds at a learning rate of 0.3, 63 bins, trained on 100 of the 300 rows")
 
 
 def test_the_subsample_comes_from_the_seed(monkeypatch):
@@ -53,7 +53,8 @@ def test_the_subsample_comes_from_the_seed(monkeypatch):
 @pytest.mark.parametrize("rows, inputs, trees", [(494_021, 120, 23), (420_768, 40, 1), (70_000, 784, 10)])
 def test_the_planned_cost_of_boosting_stays_near_the_wanted_seconds(rows, inputs, trees):
     rounds, bins, most = module._boosting_size(inputs, trees, 7.0)
-    cost = rounds * trees * inputs * (min(rows, most) / module.TREE_CELLS_A_SECOND + module.TREE_FIXED_SECONDS_AN_INPUT * bins / 255)
+    of_input = min(rows, most) / module.TREE_CELLS_A_SECOND + module.TREE_FIXED_SECONDS_AN_INPUT * bins / 255
+    cost = rounds * trees * (module.TREE_FIXED_SECONDS + inputs * of_input)
     assert cost <= 9.0
     assert most >= 1000
 

@@ -58,6 +58,12 @@ def mesh(networks: int, parts_among: Callable[[int], int] = lambda devices: 1) -
     return Mesh(np.array(devices[: used * parts]).reshape(used, parts), (AXIS, EXAMPLES))
 
 
+def programs_folder() -> Path | None:
+    """Where compiled programs are kept for later processes; ``None`` where they are not, or not in a folder."""
+    folder = jax.config.values["jax_compilation_cache_dir"]
+    return Path(folder) if folder and "://" not in folder else None
+
+
 def compilations() -> int:
     """Programs compiled so far in this process; those read from the persistent cache do not count."""
     return _compilations

@@ -22,6 +22,7 @@ FEWEST_STEPS = 100
 _FEWEST_EVALUATIONS = 4
 _MEASURED_STEPS = 24
 _MEASUREMENTS = 3  # of which the shortest counts: what else the machine does only makes them longer
+_ENOUGH_SECONDS = 0.25  # after which no other is begun: long measurements are disturbed less
 
 
 def measure_speed(shoal: Shoal, recipe: Recipe) -> float:
@@ -30,10 +31,14 @@ def measure_speed(shoal: Shoal, recipe: Recipe) -> float:
     state = shoal.start(numbers)
     state, _ = shoal.advance(state, numbers, 0, 1, 1)  # compiles, or reads from the cache, and pages everything in
     seconds = dict.fromkeys((1, _MEASURED_STEPS), math.inf)
-    for steps in _MEASUREMENTS * tuple(seconds):
-        started = time.perf_counter()
-        state, _ = shoal.advance(state, numbers, 0, steps, 1)
-        seconds[steps] = min(seconds[steps], time.perf_counter() - started)
+    begun = time.perf_counter()
+    for measurement in range(_MEASUREMENTS):
+        if measurement and time.perf_counter() - begun > _ENOUGH_SECONDS:
+            break
+        for steps in seconds:
+            started = time.perf_counter()
+            state, _ = shoal.advance(state, numbers, 0, steps, 1)
+            seconds[steps] = min(seconds[steps], time.perf_counter() - started)
     step = (seconds[_MEASURED_STEPS] - seconds[1]) / (_MEASURED_STEPS - 1)
     return step + max(seconds[1] - step, 0.0) / segment_steps(shoal.steps_per_epoch)
 

@@ -12,6 +12,7 @@ from jax import Array
 from shoal import devices
 from shoal.losses import activate_output
 from shoal.nets.network import Layout, network_inputs, outputs
+from shoal.population.kept_programs import KeptProgram, can_be_kept
 from shoal.population.programs import MOST_PROGRAMS, Inputs, over, programs_of
 from shoal.training import State
 
@@ -32,6 +33,9 @@ class Members(NamedTuple):
     units: Any
 
 
+can_be_kept(Members)
+
+
 def members(state: State, units: np.ndarray) -> Members:
     """The best networks of a shoal's states (as ``take`` gives them), ready to predict."""
     first, *others = state.best.parameters
@@ -42,7 +46,7 @@ def members(state: State, units: np.ndarray) -> Members:
 
 
 @functools.lru_cache(maxsize=MOST_PROGRAMS)
-def _predictor(layout: Layout) -> Any:
+def _predictor(layout: Layout) -> KeptProgram:
     def predict(networks: Members, x: Array, encoding: Inputs) -> Array:
         x = network_inputs(layout, x, encoding)
 
@@ -51,7 +55,7 @@ def _predictor(layout: Layout) -> Any:
 
         return over(layout, one, (0,))(networks)
 
-    return jax.jit(predict)
+    return KeptProgram(predict, "predict", layout)
 
 
 def predict(layout: Layout, networks: Members, encoding: Inputs, x: np.ndarray) -> np.ndarray:

@@ -18,11 +18,13 @@ from shoal.nets.encoding import Encoding
 from shoal.nets.fusion import computed_once
 from shoal.nets.network import Layout, draw, network_inputs
 from shoal.nets.pixels import Pixels
+from shoal.optimisers import Moments
+from shoal.population.kept_programs import KeptProgram, can_be_kept
 from shoal.population.sizes import BUFFER_STEPS
 from shoal.population.tables import EVALUATION_ROWS
 from shoal.probes import Probe, probe
-from shoal.recipe import Numbers
-from shoal.training import Batch, Scale, State
+from shoal.recipe import Blocks, Numbers
+from shoal.training import Batch, Best, Plateau, Scale, State
 
 PROBED_ROWS = 256
 """Training rows on which the signals through a network are measured."""
@@ -51,6 +53,10 @@ class Trace(NamedTuple):
     dev_loss: Any
     dev_error: Any
     score: Any
+
+
+for _kind in (Batch, Best, Blocks, Encoding, Moments, Numbers, OwnRows, Pixels, Plateau, Probe, Scale, State, Trace):
+    can_be_kept(_kind)
 
 
 def _one_by_one(layout: Layout) -> bool:
@@ -88,9 +94,9 @@ def _trained_on(layout: Layout, rows: Batch, index: Array, encoding: Inputs) -> 
 class Programs(NamedTuple):
     """What a shoal runs: each compiled when it is first called."""
 
-    start: Any
-    advance: Any
-    probe: Any
+    start: KeptProgram
+    advance: KeptProgram
+    probe: KeptProgram
 
 
 @functools.lru_cache(maxsize=MOST_PROGRAMS)
@@ -114,10 +120,11 @@ def programs_of(layout: Layout, mesh: jax.sharding.Mesh, have_own_rows: bool = F
     advance = functools.partial(_advance_each if _one_by_one(layout) else _advance, divided)
     by_segment, by_example = PartitionSpec(None, devices.AXIS), PartitionSpec(None, EXAMPLES)
     in_specs = (networks, networks, shared, shared, by_example, *(shared,) * 7, networks if have_own_rows else ())
+    facts = layout, dict(mesh.shape), mesh.devices.flat[0].device_kind
     return Programs(
-        jax.jit(over_networks(start, in_specs=(networks,) + (shared,) * 4, out_specs=networks)),
-        jax.jit(over_networks(advance, in_specs=in_specs, out_specs=(networks, by_segment)), donate_argnums=0),
-        jax.jit(over_networks(look, in_specs=(networks, networks) + (shared,) * 6, out_specs=networks)),
+        KeptProgram(over_networks(start, in_specs=(networks,) + (shared,) * 4, out_specs=networks), "start", *facts),
+        KeptProgram(over_networks(advance, in_specs=in_specs, out_specs=(networks, by_segment)), "advance", *facts, donates_first=True),
+        KeptProgram(over_networks(look, in_specs=(networks, networks) + (shared,) * 6, out_specs=networks), "probe", *facts),
     )
 
 
