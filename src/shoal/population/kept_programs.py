@@ -11,11 +11,11 @@ import functools
 import hashlib
 import logging
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
-import jaxlib
 from jax import export
 
 from shoal import devices
@@ -23,6 +23,9 @@ from shoal.errors import RunFolderError
 from shoal.storage import write_atomically
 
 _DIGEST_BYTES = 32
+_OF_CONTEXT = ("jax_enable_x64", "jax_default_matmul_precision")
+"""Settings that a ``with`` changes, and that lowered programs depend on."""
+
 _logger = logging.getLogger("shoal")
 
 
@@ -53,8 +56,8 @@ class KeptProgram:
     def exported(self, *arguments: Any) -> export.Exported:
         """The lowered program for such arguments: from disk, or traced, and written there where programs are kept at all."""
         folder = devices.programs_folder()
-        surroundings = _surroundings(), jax.config.jax_enable_x64, jax.config.jax_default_matmul_precision  # which a context may change
-        name = hashlib.sha256(repr((self._facts, _kind(arguments), surroundings)).encode()).hexdigest()
+        of_context = [getattr(jax.config, name) for name in _OF_CONTEXT]
+        name = hashlib.sha256(repr((self._facts, _kind(arguments), of_context, _surroundings())).encode()).hexdigest()
         path = folder / "traced" / name if folder else None
         if path and (content := _read(path)) is not None:
             return export.deserialize(bytearray(content))
@@ -84,7 +87,7 @@ def _surroundings() -> str:
         digest.update(path.read_bytes())
     plain = (bool, int, float, str)
     settings = sorted((name, value) for name, value in jax.config.values.items() if isinstance(value, plain) and "cache" not in name)
-    return repr((digest.hexdigest(), jax.__version__, jaxlib.__version__, jax.default_backend(), settings))
+    return repr((digest.hexdigest(), version("jax"), version("jaxlib"), jax.default_backend(), settings))
 
 
 def _read(path: Path) -> bytes | None:
