@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from shoal.errors import OptionError
 from shoal.recipe import Recipe
 from shoal.records import Trial
 from shoal.run_folder import RunFolder
 from shoal.space import Space
-from shoal.study import SharedStudy, StudyWriter, earlier_trials
+from shoal.study import FILE, SharedStudy, StudyWriter, earlier_trials
+from shoal.study.address import reason
 
 MOST_EARLIER = 64
 """Recipes of earlier searches that are kept with a run, best first."""
@@ -38,11 +41,18 @@ class Recording:
     """
 
     def __init__(self, folder: RunFolder | None, options: Mapping[str, Any], space: Space, data: str) -> None:
-        self._folder = folder
-        self._own = StudyWriter.in_folder(folder.path, folder.path.name, space, data) if folder is not None else None
+        self._folder, self._space, self._data = folder, space, data
+        self._own: Future[StudyWriter] | None = None
         self._shared = None
         if options.get("storage"):
             self._shared = SharedStudy(options["storage"], options.get("study") or "shoal", space, options["run"], data)
+
+    def begin(self) -> None:
+        """Open the run's own study. That takes about a second, in a thread, while networks train without Python."""
+        if self._folder is not None and self._own is None:
+            pool = ThreadPoolExecutor(1, "shoal opens a study")
+            self._own = pool.submit(StudyWriter.in_folder, self._folder.path, self._folder.path.name, self._space, self._data)
+            pool.shutdown(wait=False)
 
     def publish(self, trials: Iterable[Trial]) -> None:
         """Trials that have come to their end."""
@@ -65,13 +75,18 @@ class Recording:
 
     def close(self, trials: Sequence[Trial]) -> tuple[str, ...]:
         """Write what is not written yet; returns what went wrong, in whole sentences."""
+        self.begin()
         notes: tuple[str, ...] = ()
-        for study in (self._own, self._shared):
-            if isinstance(study, StudyWriter):
-                study.put(trials)
-            elif study is not None:
-                study.publish(trials)
-            notes += study.close() if study is not None else ()
+        if self._own is not None:
+            try:
+                own = self._own.result()
+                own.put(trials)
+                notes += own.close()
+            except (OptionError, OSError) as error:
+                notes += (f"The trials are not in {FILE}: {reason(error)}. The run's own record has all of them.",)
+        if self._shared is not None:
+            self._shared.publish(trials)
+            notes += self._shared.close()
         return notes
 
 

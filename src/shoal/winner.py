@@ -281,6 +281,8 @@ def train_best(
     space = replace(space, families=tuple(with_length(family, epochs) for family in shoals.families[: len(plan.shoals)]))
     stages.enter("search", plan.reason, plan)
     shoals.compile_ahead()
+    if recording is not None:
+        recording.begin()
     searched = Search(
         space,
         shoals.__getitem__,
