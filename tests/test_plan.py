@@ -28,6 +28,7 @@ from shoal.plan import (
 )
 from shoal.population import BUFFER_STEPS, segment_steps
 from shoal.recipe import Recipe
+from shoal.records import Plan
 from shoal.space import Family, Space
 
 FAMILIES = [Family(Recipe((width,) * layers, batch_size=128, epochs=40.0), width, ()) for layers, width in ((3, 128), (2, 256), (2, 64))]
@@ -210,6 +211,36 @@ def test_trainings_found_long_enough_are_not_made_longer(at):
     usual, enough = (plan_seconds(Budget.parse("1h"), **at, sound=True, lengthens=each) for each in (True, False))
     segment = segment_steps(at["steps_per_epoch"][0])
     assert abs(usual.rungs[-1] - 2 * enough.rungs[-1]) <= segment
+
+
+def one_recipe(seconds_left: float, slots: int = 8) -> Plan:
+    """The plan for a table on which a full training of all slots takes 100 s, and the other shapes far too long."""
+    steps = [400] * 3
+    speeds = [Speed(seconds / (400 * FAMILIES[0].base.epochs), 1.0) for seconds in (100, 1e4, 1e4)]
+    return plan_seconds(Budget.parse("20s"), seconds_left, FAMILIES, [slots] * 3, speeds, steps, sound=True, searches=False)
+
+
+@pytest.mark.parametrize(
+    ("seconds_left", "slots", "seeds", "trained_in", "length"),
+    [
+        (101 / 0.85, 8, 8, 8, 1.0),
+        (99 / 0.85, 8, 8, 8, 0.7),  # a little shorter rather than on fewer seeds
+        (69 / 0.85, 8, 4, 4, 1.0),
+        (36 / 0.85, 8, 4, 4, 0.7),
+        (34 / 0.85, 8, 2, 2, 1.0),
+        (13 / 0.85, 8, 2, 2, 0.5),  # as long as there is time for
+        (69 / 0.85, 32, 8, 8, 1.0),  # 24 of the slots would stay empty
+        (26 / 0.85, 6, 2, 3, 0.5),
+        (69 / 0.85, 3, 2, 3, 0.69),  # an odd number of slots is not halved
+    ],
+)
+def test_one_recipe_is_trained_on_fewer_seeds_before_it_is_cut_short(seconds_left, slots, seeds, trained_in, length):
+    plan = one_recipe(seconds_left, slots)
+    (shoal,) = plan.shoals
+    assert (plan.retrains, shoal.slots) == (seeds, trained_in)
+    assert plan.rungs[-1] / (400 * FAMILIES[0].base.epochs) == pytest.approx(length, abs=0.03)
+    assert sum(plan.rung_seconds) == pytest.approx(100 * plan.rungs[-1] / (400 * 40) * trained_in / slots, abs=1)
+    assert sum(plan.rung_seconds) <= 0.85 * seconds_left
 
 
 def test_a_network_too_dear_to_compare_is_trained_as_it_is():

@@ -123,11 +123,16 @@ class Shoals:
         pool.shutdown(wait=False)
 
     def of_plan(self, plan: Plan) -> Shoals:
-        """Those of the families that a plan searches, compiled as far as they are."""
-        first = plan.first_family
-        some = Shoals(self._trainer, self.families[first:], self._slots[first:])
-        some._made = {number - first: shoal for number, shoal in self._made.items() if number >= first}
-        some._compiling = self._compiling[first:]
+        """Those of the families that a plan searches, compiled as far as they have the slots that it says."""
+        places = [plan.first_family + number for number in range(len(plan.shoals))]
+        some = Shoals(self._trainer, [self.families[place] for place in places], [shoal.slots for shoal in plan.shoals])
+        some._made = {
+            number: self._made[place]
+            for number, (place, planned) in enumerate(zip(places, plan.shoals, strict=True))
+            if place in self._made and self._made[place].slots == planned.slots
+        }
+        if len(some._made) == len(places):
+            some._compiling = [self._compiling[place] for place in places] if self._compiling else []
         return some
 
     def compile_seconds(self, number: int) -> float:

@@ -110,7 +110,8 @@ def plan_seconds(
         distils: whether one network learns the answers of the retrained ones.
     """
     available = seconds_left * _TRAINING_SHARE
-    costs = Costs(families, slots, speeds, steps_per_epoch, method, available, compares_first_recipes, lengthens, distils)
+    facts = compares_first_recipes, lengthens, distils, sound and not growing
+    costs = Costs(families, slots, speeds, steps_per_epoch, method, available, *facts)
     searches = searches or not budget.is_short
     way = costs.best(growing, sound or growing, searches)
     chosen, spent = tuple(costs.shoals(way)), tuple(costs.seconds(way))

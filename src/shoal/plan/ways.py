@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from shoal.halving import HALVING, Rungs
@@ -71,6 +71,7 @@ class Costs:
         compares_first_recipes: whether first recipes may be compared where there is no time for a search.
         lengthens: whether a training of twice the length is of use where there is plenty of time.
         distils: whether as many networks as retrained ones learn their answers.
+        resizes: whether one recipe on fewer seeds is trained in a shoal of its own, without slots that stay empty.
     """
 
     families: Sequence[Family]
@@ -82,6 +83,7 @@ class Costs:
     compares_first_recipes: bool = True
     lengthens: bool = True
     distils: bool = False
+    resizes: bool = False
 
     @property
     def full(self) -> float:
@@ -95,10 +97,19 @@ class Costs:
             rungs, alone = two_rungs(way.epochs, way.compared_at, steps_per_epoch), way.retrains
         else:
             rungs, alone = rungs_of(len(way.used) * max(way.rounds, 1), way.epochs, steps_per_epoch, self.method.rungs), 1
+        sizes = [self._sized(at, way) for at in way.used]
         return [
-            shoal_plan(self.families[at], self.slots[at], way.rounds * self.slots[at] or alone, own, self.speeds[at])
-            for at, own in zip(way.used, rungs, strict=True)
+            shoal_plan(self.families[at], slots, way.rounds * slots or alone, own, speed)
+            for at, own, (slots, speed) in zip(way.used, rungs, sizes, strict=True)
         ]
+
+    def _sized(self, at: int, way: Way) -> tuple[int, Speed]:
+        """Slots of a family's shoal, and its speed; of one recipe as few as hold its seeds, since those that stay empty cost as much."""
+        slots, speed = self.slots[at], self.speeds[at]
+        is_one = not way.rounds and not way.compares_first_recipes
+        while self.resizes and is_one and slots % 2 == 0 and slots // 2 >= way.retrains:
+            slots, speed = slots // 2, replace(speed, step=speed.step / 2)
+        return slots, speed
 
     def seconds(self, way: Way) -> list[float]:
         """Of each rung, and last of the retraining, together with the distillation."""
@@ -160,17 +171,24 @@ class Costs:
         """The last of these families that has time for four seeds, or else for two, and how it is trained.
 
         It is searched only where its trials can be trained in full: half as long a training loses more than the best recipe gains.
+        So does half as many seeds lose less than half as long a training (``docs/defaults.md`` has what on tables).
         """
+        full, less, half = self.full, 0.7 * self.full, 0.5 * self.full
         for seeds in ((RETRAINS, FEWER_RETRAINS[0]), FEWER_RETRAINS[1:]):
             for number in reversed(numbers):
                 alone = range(number, number + 1)
                 for retrains in seeds:
-                    if (way := self.filled(retrains, alone, self.full)).rounds >= HALVING:
+                    if (way := self.filled(retrains, alone, full)).rounds >= HALVING:
                         return way
-                for epochs, retrains in itertools.product((self.full, 0.7 * self.full, 0.5 * self.full), seeds):
+                lengths = itertools.product((full, less, half), seeds)
+                if self.resizes:  # fewer seeds take less time, even where a shoal has many slots
+                    lengths = ((epochs, retrains) for retrains in seeds for epochs in (full, less))
+                for epochs, retrains in lengths:
                     if self.fits(way := Way(retrains, alone, epochs, 0)):
                         return way
         fewest, slots = FEWER_RETRAINS[-1], self.slots[0]
+        if self.resizes:
+            return self.shortened(fewest, 0)
         return self.shortened(min(RETRAINS, math.ceil(fewest / slots) * slots), 0)  # more seeds take no longer where slots would stay empty
 
     def shortened(self, retrains: int, rounds: int) -> Way:
