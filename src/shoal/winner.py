@@ -36,7 +36,7 @@ from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
 from shoal.recording import Recording
 from shoal.records import Plan
-from shoal.rehearsal import enough_epochs, measure_speed
+from shoal.rehearsal import enough_epochs, looked_steps, measure_speed
 from shoal.search import Search, Searched
 from shoal.space import Family, Space
 from shoal.trainer import MEMORY, Trainer
@@ -105,6 +105,7 @@ class Shoals:
     def __init__(self, trainer: Trainer, families: Sequence[Family], slots: Sequence[int]) -> None:
         self.families = families
         self._trainer, self._slots, self._made = trainer, slots, dict[int, Shoal]()
+        self._halved = dict[int, Shoal]()
         self._compiling: list[Future[float]] = []
 
     def __getitem__(self, number: int) -> Shoal:
@@ -126,14 +127,20 @@ class Shoals:
         """Those of the families that a plan searches, compiled as far as they have the slots that it says."""
         places = [plan.first_family + number for number in range(len(plan.shoals))]
         some = Shoals(self._trainer, [self.families[place] for place in places], [shoal.slots for shoal in plan.shoals])
-        some._made = {
-            number: self._made[place]
-            for number, (place, planned) in enumerate(zip(places, plan.shoals, strict=True))
-            if place in self._made and self._made[place].slots == planned.slots
-        }
-        if len(some._made) == len(places):
+        for number, (place, planned) in enumerate(zip(places, plan.shoals, strict=True)):
+            for made in (self._made, self._halved):
+                if place in made and made[place].slots == planned.slots:
+                    some._made[number] = made[place]
+        if all(self._made.get(place) is some._made.get(number) for number, place in enumerate(places)):
             some._compiling = [self._compiling[place] for place in places] if self._compiling else []
         return some
+
+    def halved(self, number: int) -> Shoal:
+        """A shoal of a family with half of its slots."""
+        if number not in self._halved:
+            shoal = self._shoal(number)
+            self._halved[number] = Shoal(shoal.layout, shoal.slots // 2, shoal.tables, self._trainer.seed)
+        return self._halved[number]
 
     def compile_seconds(self, number: int) -> float:
         """Seconds until the program of a family was there, compiled or read from the cache; waits for it."""
@@ -209,7 +216,8 @@ def make_plan(
     until = budget.seconds + besides - reserve
     enough = full = families[0].base.epochs
     if space.by_promise and not space.growing and trainer.dataset.picture is None:
-        enough = enough_epochs(made[0], families[0].base, MOST_TO_LOOK * (until - stages.total) / max(speeds[0].step, 1e-9))
+        enough, compiling_more = _enough_epochs(shoals, MOST_TO_LOOK * (until - stages.total) / max(speeds[0].step, 1e-9))
+        until += compiling_more if budget.is_short else 0.0
         families = tuple(with_length(family, enough) for family in families) if enough < full else families
     facts = families, slots, speeds, steps_per_epoch, method
     growing, sound = space.growing, space.by_promise
@@ -220,6 +228,21 @@ def make_plan(
     if enough < full:
         plan = replace(plan, reason=f"{plan.reason} A training has {enough:.3g} instead of {full:.3g} epochs: the dev loss rose early.")
     return plan, shoals.of_plan(plan)
+
+
+def _enough_epochs(shoals: Shoals, most_steps: float) -> tuple[float, float]:
+    """How long a training of the first family is of use, and the seconds that compiling for the look at it took.
+
+    Args:
+        shoals: of the families.
+        most_steps: that the look may take with all slots; where it takes up to twice as many, half of the networks look.
+    """
+    recipe, looking = shoals.families[0].base, shoals[0]
+    if looking.slots % 2 or not most_steps < looked_steps(recipe, looking.steps_per_epoch) <= 2 * most_steps:
+        return enough_epochs(looking, recipe, most_steps), 0.0
+    looking = shoals.halved(0)
+    seconds = _seconds_to_compile(looking, recipe)
+    return enough_epochs(looking, recipe, 2 * most_steps), seconds
 
 
 def train_best(
