@@ -80,6 +80,15 @@ def test_settings_that_a_context_changes_are_part_of_its_name(folder):
     assert called() == 0
 
 
+def test_one_process_keeps_programs_of_several_contexts_apart(folder):
+    function = Traced()
+    program = KeptProgram(function)
+    for precision in ("float32", "bfloat16", "float32"):
+        with jax.default_matmul_precision(precision):
+            program(X)
+    assert (function.times, len(program)) == (2, 2)
+
+
 @pytest.mark.parametrize("content", [b"", b"x", None], ids=["empty", "short", "a changed byte"])
 def test_a_spoilt_file_is_traced_and_written_again(folder, content):
     called()

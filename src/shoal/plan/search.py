@@ -110,8 +110,8 @@ def plan_seconds(
         distils: whether one network learns the answers of the retrained ones.
     """
     available = seconds_left * _TRAINING_SHARE
-    facts = compares_first_recipes, lengthens, distils, sound and not growing
-    costs = Costs(families, slots, speeds, steps_per_epoch, method, available, *facts)
+    measured = families, slots, speeds, steps_per_epoch, method, available
+    costs = Costs(*measured, compares_first_recipes, lengthens, distils, resizes=sound and not growing)
     searches = searches or not budget.is_short
     way = costs.best(growing, sound or growing, searches)
     chosen, spent = tuple(costs.shoals(way)), tuple(costs.seconds(way))

@@ -180,9 +180,10 @@ class Costs:
                 for retrains in seeds:
                     if (way := self.filled(retrains, alone, full)).rounds >= HALVING:
                         return way
-                lengths = itertools.product((full, less, half), seeds)
                 if self.resizes:  # fewer seeds take less time, even where a shoal has many slots
-                    lengths = ((epochs, retrains) for retrains in seeds for epochs in (full, less))
+                    lengths = [(epochs, retrains) for retrains in seeds for epochs in (full, less)]
+                else:
+                    lengths = list(itertools.product((full, less, half), seeds))
                 for epochs, retrains in lengths:
                     if self.fits(way := Way(retrains, alone, epochs, 0)):
                         return way

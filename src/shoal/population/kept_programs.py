@@ -56,8 +56,7 @@ class KeptProgram:
     def exported(self, *arguments: Any) -> export.Exported:
         """The lowered program for such arguments: from disk, or traced, and written there where programs are kept at all."""
         folder = devices.programs_folder()
-        of_context = [getattr(jax.config, name) for name in _OF_CONTEXT]
-        name = hashlib.sha256(repr((self._facts, _kind(arguments), of_context, _surroundings())).encode()).hexdigest()
+        name = hashlib.sha256(repr((self._facts, _kind(arguments), _surroundings())).encode()).hexdigest()
         path = folder / "traced" / name if folder else None
         if path and (content := _read(path)) is not None:
             return export.deserialize(bytearray(content))
@@ -68,9 +67,9 @@ class KeptProgram:
 
 
 def _kind(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What a program is compiled for: the structure of its arguments, and each array's shape and type."""
+    """What a program is compiled for: the structure of its arguments, each array's shape and type, and the settings of the context."""
     leaves, tree = jax.tree.flatten(arguments)
-    return tree, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)
+    return tree, *((leaf.shape, leaf.dtype) for leaf in leaves), *(getattr(jax.config, name) for name in _OF_CONTEXT)
 
 
 def can_be_kept(kind: type[Any]) -> None:
