@@ -11,7 +11,7 @@ from shoal import rehearsal
 from shoal.nets.network import Layout
 from shoal.population import Shoal, Tables
 from shoal.recipe import Recipe, techniques_of
-from shoal.rehearsal import LONGER, LOOKED_AT, enough_epochs, looked_steps, measure_speed
+from shoal.rehearsal import LONGER, LOOKED_AT, enough_epochs, expected_step, looked_steps, measure_speed
 from shoal.training import Batch
 
 ROWS, COLUMNS, BATCH, EPOCH = 160, 8, 16, 10
@@ -78,3 +78,15 @@ def test_networks_that_diverge_say_nothing_about_the_length(noise):
 
 def test_the_speed_is_measured_in_seconds_a_step(noise):
     assert 1e-6 < measure_speed(noise, RECIPE) < 1
+
+
+def test_a_step_is_expected_to_take_as_long_as_its_multiplications_at_half_the_speed_of_a_product(noise, monkeypatch):
+    monkeypatch.setattr(rehearsal, "_multiplications_a_second", lambda: 1e9)
+    weights = COLUMNS * 32 + 32 * 1
+    assert expected_step(noise) == pytest.approx(3 * weights * BATCH * noise.slots / (0.5 * 1e9))
+
+
+def test_the_speed_of_a_product_is_that_of_numpy(monkeypatch):
+    moments = iter([0.0, 4.0, 10.0, 12.0, 20.0, 23.0])
+    monkeypatch.setattr(rehearsal, "time", SimpleNamespace(perf_counter=lambda: next(moments)))
+    assert rehearsal._multiplications_a_second.__wrapped__() == 1024**3 / 2.0

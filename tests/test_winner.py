@@ -7,7 +7,6 @@ import pytest
 from shoal import data, winner
 from shoal.default_space import default_space
 from shoal.plan import Budget, Speed, plan_seconds
-from shoal.rehearsal import looked_steps
 from shoal.trainer import Trainer
 from shoal.winner import Shoals
 
@@ -19,19 +18,6 @@ def shoals() -> Shoals:
     return Shoals(Trainer(data.load("example:wine", seed=0), 0), FAMILIES, [8] * len(FAMILIES))
 
 
-@pytest.mark.parametrize(("affordable", "looking"), [(2.0, 8), (1.0, 8), (0.9, 4), (0.5, 4), (0.4, 8)])
-def test_half_of_the_networks_look_where_all_of_them_have_no_time(shoals, monkeypatch, affordable, looking):
-    steps = looked_steps(FAMILIES[0].base, shoals[0].steps_per_epoch)
-    asked = []
-    monkeypatch.setattr(winner, "_seconds_to_compile", lambda shoal, recipe: 3.0)
-    monkeypatch.setattr(winner, "enough_epochs", lambda shoal, recipe, most: asked.append((shoal.slots, most)) or 7.0)
-    epochs, seconds = winner._enough_epochs(shoals, affordable * steps)
-    assert (epochs, seconds) == (7.0, 3.0 if looking == 4 else 0.0)
-    ((slots, most),) = asked
-    assert slots == looking
-    assert (most >= steps) == (affordable >= 0.5)  # otherwise nobody looks
-
-
 def plan_of(shoals: Shoals, seconds_left: float):
     """A plan where a full training of eight networks takes 100 s."""
     steps = shoals[0].steps_per_epoch
@@ -41,14 +27,60 @@ def plan_of(shoals: Shoals, seconds_left: float):
 
 
 def test_a_plan_keeps_the_shoals_that_have_its_slots(shoals):
-    made, halved = [shoals[number] for number in range(3)], shoals.halved(0)
-    assert halved.slots == 4 and halved.layout == made[0].layout
+    made = [shoals[number] for number in range(3)]
     compared, alone, fewer, fewest = (plan_of(shoals, seconds) for seconds in (1e3, 85, 70, 40))
     assert [len(plan.shoals) for plan in (compared, alone, fewer, fewest)] == [3, 1, 1, 1]
     kept = shoals.of_plan(compared)
     assert [kept[number] for number in range(3)] == made
     assert shoals.of_plan(alone)[0] is made[0]
-    assert shoals.of_plan(fewer)[0] is halved
-    assert shoals.of_plan(fewest)[0].slots == 2
+    assert shoals.of_plan(fewer)[0].slots == 4
+    few = shoals.of_plan(fewest)
+    assert few[0].slots == 2 and few[0].layout == made[0].layout
+    assert few.of_plan(fewest)[0] is few[0]  # from where it was measured to where it trains
     only_second = replace(alone, first_family=1)
     assert shoals.of_plan(only_second)[0] is made[1]
+
+
+@pytest.mark.parametrize(
+    ("expected", "measured", "compiled", "retrains"),
+    [
+        (1, 1, [8, 8, 8], 8),
+        (60, 60, [4], 4),
+        (120, 120, [2], 2),
+        (120, 60, [2], 4),  # what was measured counts: the shoal of four is compiled when it trains
+        (60, 1, [4, 8, 8, 8], 8),  # less was expected of the machine than it does
+        (1, 120, [8, 8, 8], 2),  # and more
+    ],
+)
+def test_programs_are_compiled_that_the_time_is_expected_to_be_enough_for(monkeypatch, expected, measured, compiled, retrains):
+    """Seconds of a full training of eight networks, of which 34 are there."""
+    trainer = Trainer(data.load("example:wine", seed=0), 0)
+    space = default_space("classification", 100, has_bins=True, selects_by_error=False)
+    steps = FAMILIES[0].base.epochs * Shoals(trainer, FAMILIES, [8] * 3)[0].steps_per_epoch
+    sizes = []
+    monkeypatch.setattr(winner, "expected_step", lambda shoal: expected / steps * shoal.slots / 8)
+    monkeypatch.setattr(winner, "measure_speed", lambda shoal, recipe: measured / steps * shoal.slots / 8)
+    monkeypatch.setattr(winner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
+    monkeypatch.setattr(winner, "enough_epochs", lambda shoal, recipe, most: recipe.epochs)
+    events = []
+    plan, shoals = winner.make_plan(trainer, Budget.parse("40s"), space, stages=winner.Stages(events.append), searches=False)
+    assert sorted(sizes) == sorted(compiled)
+    assert plan.retrains == retrains and len(plan.shoals) == (3 if retrains == 8 else 1)
+    assert [shoals[number].slots for number in range(len(plan.shoals))] == [8, 8, 8] if retrains == 8 else [retrains]
+    assert events[0].detail == ("3 shapes of network" if len(compiled) == 3 else "1 shape of network")
+
+
+def test_a_look_that_shortens_the_training_leaves_time_for_other_shapes(monkeypatch):
+    trainer = Trainer(data.load("example:wine", seed=0), 0)
+    space = default_space("classification", 100, has_bins=True, selects_by_error=False)
+    steps = FAMILIES[0].base.epochs * Shoals(trainer, FAMILIES, [8] * 3)[0].steps_per_epoch
+    sizes, looked = [], []
+    monkeypatch.setattr(winner, "expected_step", lambda shoal: 120 / steps * shoal.slots / 8)
+    monkeypatch.setattr(winner, "measure_speed", lambda shoal, recipe: 120 / steps * shoal.slots / 8)
+    monkeypatch.setattr(winner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
+    monkeypatch.setattr(winner, "enough_epochs", lambda shoal, recipe, most: looked.append((shoal.slots, most)) or recipe.epochs / 20)
+    plan, _ = winner.make_plan(trainer, Budget.parse("40s"), space, stages=winner.Stages(lambda event: None), searches=False)
+    assert sizes == [2, 8, 8, 8] and len(plan.shoals) == 3 and plan.retrains == 8
+    assert "instead of" in plan.reason
+    ((slots, most),) = looked  # once, in the networks that were there first
+    assert slots == 2 and most == pytest.approx(0.2 * 40 * steps / 30, rel=0.05)

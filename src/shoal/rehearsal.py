@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 
@@ -20,9 +21,33 @@ at about its end."""
 FEWEST_STEPS = 100
 """Of any training: fewer would compare nothing."""
 _FEWEST_EVALUATIONS = 4
+_PRODUCT = 1024
+_OF_A_PRODUCT = 0.5  # of the speed of a large product of matrices: a step's, on CPUs with and without AVX-512
 _MEASURED_STEPS = 24
 _MEASUREMENTS = 3  # of which the shortest counts: what else the machine does only makes them longer
 _ENOUGH_SECONDS = 0.25  # after which no other is begun: long measurements are disturbed less
+
+
+@functools.cache
+def _multiplications_a_second() -> float:
+    """Of a product of matrices as NumPy computes it, on all cores."""
+    matrix = np.ones((_PRODUCT, _PRODUCT), np.float32)
+    seconds = math.inf
+    for _ in range(_MEASUREMENTS):
+        started = time.perf_counter()
+        matrix @ matrix
+        seconds = min(seconds, time.perf_counter() - started)
+    return _PRODUCT**3 / seconds
+
+
+def expected_step(shoal: Shoal) -> float:
+    """Seconds that a step of the whole shoal should take on a CPU, roughly, before its program is compiled.
+
+    A step takes three multiplications with each weight for every example: for the outputs, and for the slopes of the weights and of
+    the inputs. Those of dense networks run at about half the speed of one large product of matrices, everything else included.
+    """
+    layout = shoal.layout
+    return 3 * layout.operations * layout.shape.batch_size * shoal.slots / (_OF_A_PRODUCT * _multiplications_a_second())
 
 
 def measure_speed(shoal: Shoal, recipe: Recipe) -> float:

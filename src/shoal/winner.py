@@ -36,7 +36,7 @@ from shoal.progress import Event, Listener, Stop
 from shoal.recipe import Recipe
 from shoal.recording import Recording
 from shoal.records import Plan
-from shoal.rehearsal import enough_epochs, looked_steps, measure_speed
+from shoal.rehearsal import enough_epochs, expected_step, measure_speed
 from shoal.search import Search, Searched
 from shoal.space import Family, Space
 from shoal.trainer import MEMORY, Trainer
@@ -105,7 +105,6 @@ class Shoals:
     def __init__(self, trainer: Trainer, families: Sequence[Family], slots: Sequence[int]) -> None:
         self.families = families
         self._trainer, self._slots, self._made = trainer, slots, dict[int, Shoal]()
-        self._halved = dict[int, Shoal]()
         self._compiling: list[Future[float]] = []
 
     def __getitem__(self, number: int) -> Shoal:
@@ -128,19 +127,11 @@ class Shoals:
         places = [plan.first_family + number for number in range(len(plan.shoals))]
         some = Shoals(self._trainer, [self.families[place] for place in places], [shoal.slots for shoal in plan.shoals])
         for number, (place, planned) in enumerate(zip(places, plan.shoals, strict=True)):
-            for made in (self._made, self._halved):
-                if place in made and made[place].slots == planned.slots:
-                    some._made[number] = made[place]
+            if place in self._made and self._made[place].slots == planned.slots:
+                some._made[number] = self._made[place]
         if all(self._made.get(place) is some._made.get(number) for number, place in enumerate(places)):
             some._compiling = [self._compiling[place] for place in places] if self._compiling else []
         return some
-
-    def halved(self, number: int) -> Shoal:
-        """A shoal of a family with half of its slots."""
-        if number not in self._halved:
-            shoal = self._shoal(number)
-            self._halved[number] = Shoal(shoal.layout, shoal.slots // 2, shoal.tables, self._trainer.seed)
-        return self._halved[number]
 
     def compile_seconds(self, number: int) -> float:
         """Seconds until the program of a family was there, compiled or read from the cache; waits for it."""
@@ -207,42 +198,39 @@ def make_plan(
     slots, steps_per_epoch = [shoal.slots for shoal in made], [shoal.steps_per_epoch for shoal in made]
     if budget.seconds is None:
         return plan_trials(budget, families, slots, steps_per_epoch, retrains, method), shoals
-    stages.enter("compiling and measuring", f"{len(families)} shape{'s' * (len(families) > 1)} of network")
-    begun = stages.total
-    shoals.compile_ahead()
-    compiling = [shoals.compile_seconds(number) for number in range(len(families))]
-    besides = stages.total - begun if budget.is_short else 0.0
-    speeds = [Speed(measure_speed(made[number], family.base), compiling[number]) for number, family in enumerate(families)]
-    until = budget.seconds + besides - reserve
-    enough = full = families[0].base.epochs
-    if space.by_promise and not space.growing and trainer.dataset.picture is None:
-        enough, compiling_more = _enough_epochs(shoals, MOST_TO_LOOK * (until - stages.total) / max(speeds[0].step, 1e-9))
-        until += compiling_more if budget.is_short else 0.0
-        families = tuple(with_length(family, enough) for family in families) if enough < full else families
-    facts = families, slots, speeds, steps_per_epoch, method
-    growing, sound = space.growing, space.by_promise
-    lengthens = enough == full
-    plan = plan_seconds(
-        budget, until - stages.total, *facts, growing, sound, first_recipes, lengthens=lengthens, searches=searches, distils=distils
-    )
+    until, full = budget.seconds - reserve, families[0].base.epochs
+
+    def planned(speeds: Sequence[Speed], epochs: float) -> Plan:
+        seconds_left = until - stages.total
+        of_length = [with_length(family, epochs) for family in families] if epochs < full else families
+        facts = of_length, slots, speeds, steps_per_epoch, method, space.growing, space.by_promise, first_recipes
+        return plan_seconds(budget, seconds_left, *facts, lengthens=epochs == full, searches=searches, distils=distils)
+
+    sound = space.by_promise and not space.growing
+    few = None
+    if sound and devices.start()[0].platform == "cpu":
+        expected = planned([Speed(expected_step(shoal), 0.0) for shoal in made], full)
+        if len(expected.shoals) == 1 and expected.shoals[0].slots < slots[0]:
+            few = shoals.of_plan(expected)  # the others are compiled only if it turns out that there is time for them
+    enough = None if sound and trainer.dataset.picture is None else full
+    for measured in (few, shoals) if few else (shoals,):
+        count = len(measured.families)
+        stages.enter("compiling and measuring", f"{count} shape{'s' * (count > 1)} of network")
+        begun = stages.total
+        measured.compile_ahead()
+        compiling = [measured.compile_seconds(number) for number in range(count)]
+        until += stages.total - begun if budget.is_short else 0.0
+        steps = [measure_speed(measured[number], measured.families[number].base) for number in range(count)]
+        if enough is None:
+            most = MOST_TO_LOOK * (until - stages.total) / max(steps[0], 1e-9)
+            enough = enough_epochs(measured[0], families[0].base, most)
+        speeds = [Speed(steps[number] * slots[number] / measured[number].slots, compiling[number]) for number in range(count)]
+        plan = planned([*speeds, *speeds[-1:] * (len(families) - count)], enough)
+        if len(plan.shoals) == 1:
+            break
     if enough < full:
         plan = replace(plan, reason=f"{plan.reason} A training has {enough:.3g} instead of {full:.3g} epochs: the dev loss rose early.")
-    return plan, shoals.of_plan(plan)
-
-
-def _enough_epochs(shoals: Shoals, most_steps: float) -> tuple[float, float]:
-    """How long a training of the first family is of use, and the seconds that compiling for the look at it took.
-
-    Args:
-        shoals: of the families.
-        most_steps: that the look may take with all slots; where it takes up to twice as many, half of the networks look.
-    """
-    recipe, looking = shoals.families[0].base, shoals[0]
-    if looking.slots % 2 or not most_steps < looked_steps(recipe, looking.steps_per_epoch) <= 2 * most_steps:
-        return enough_epochs(looking, recipe, most_steps), 0.0
-    looking = shoals.halved(0)
-    seconds = _seconds_to_compile(looking, recipe)
-    return enough_epochs(looking, recipe, 2 * most_steps), seconds
+    return plan, measured.of_plan(plan)
 
 
 def train_best(
