@@ -52,6 +52,7 @@ ROWS = (
             "job",
             "improve",
             "comparison",
+            "refit",
             "try_change",
             "measure_more",
             "new_rows",

@@ -225,9 +225,10 @@ def one_recipe(seconds_left: float, slots: int = 8) -> Plan:
     [
         (101 / 0.85, 8, 8, 8, 1.0),
         (99 / 0.85, 8, 8, 8, 0.7),  # a little shorter rather than on fewer seeds
-        (69 / 0.85, 8, 4, 4, 1.0),
+        (69 / 0.85, 8, 4, 4, 1.38),  # longer, for as long as there is time
         (36 / 0.85, 8, 4, 4, 0.7),
-        (34 / 0.85, 8, 2, 2, 1.0),
+        (34 / 0.85, 8, 2, 2, 1.36),
+        (51 / 0.85, 8, 4, 4, 1.02),
         (13 / 0.85, 8, 2, 2, 0.5),  # as long as there is time for
         (69 / 0.85, 32, 8, 8, 1.0),  # 24 of the slots would stay empty
         (26 / 0.85, 6, 2, 3, 0.5),
@@ -241,6 +242,14 @@ def test_one_recipe_is_trained_on_fewer_seeds_before_it_is_cut_short(seconds_lef
     assert plan.rungs[-1] / (400 * FAMILIES[0].base.epochs) == pytest.approx(length, abs=0.03)
     assert sum(plan.rung_seconds) == pytest.approx(100 * plan.rungs[-1] / (400 * 40) * trained_in / slots, abs=1)
     assert sum(plan.rung_seconds) <= 0.85 * seconds_left
+
+
+def test_few_seeds_are_trained_longer_only_where_that_is_of_use():
+    steps, epochs = [400] * 3, FAMILIES[0].base.epochs
+    speeds = [Speed(seconds / (400 * epochs), 1.0) for seconds in (100, 1e4, 1e4)]
+    at = (Budget.parse("20s"), 34 / 0.85, FAMILIES, [8] * 3, speeds, steps)
+    lengths = [plan_seconds(*at, sound=True, searches=False, lengthens=each).rungs[-1] / (400 * epochs) for each in (True, False)]
+    assert lengths == pytest.approx([1.36, 1.0], abs=0.02)
 
 
 def test_a_network_too_dear_to_compare_is_trained_as_it_is():

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shoal.recipe import Recipe
     from shoal.recipe_file import read_recipe, write_recipe
     from shoal.records import Diagnosis
+    from shoal.refit import refit
     from shoal.report import write_report
     from shoal.result import Result
     from shoal.space import Space
@@ -62,6 +63,7 @@ _HOMES = {
     "preview_augmentation": "augmented_pictures",
     "read_recipe": "recipe_file",
     "read_space": "space_file",
+    "refit": "refit",
     "resume": "improve",
     "search": "improve",
     "train": "improve",
@@ -103,6 +105,7 @@ __all__ = [
     "preview_augmentation",
     "read_recipe",
     "read_space",
+    "refit",
     "resume",
     "search",
     "train",

@@ -23,7 +23,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import shoal  # its names load the engine when they are first asked for: see its table of contents
-from shoal.commands import compare, diagnose, ledger, options, pages, pictures, process, recipes
+from shoal.commands import compare, diagnose, ledger, options, pages, pictures, process, recipes, refit
 from shoal.commands import search as searching
 from shoal.commands.messages import BUG, INTERRUPTED, UNUSABLE, print_json, say, say_problems, saying_warnings
 from shoal.commands.stopping import heeded, heeding_signals
@@ -31,6 +31,7 @@ from shoal.errors import InputError, OptionError, PicturesLeftOut, Problem, Shoa
 from shoal.report import Progress, as_json, summary
 from shoal.saved_run import (
     MODEL,
+    REFITTED,
     cannot_create,
     default_path,
     has_record,
@@ -305,13 +306,19 @@ def predict(
     check: Annotated[
         bool, typer.Option("--check", metavar="", help="Say whether the new rows are like those that the model was trained on.")
     ] = False,
+    refitted: Annotated[
+        bool, typer.Option("--refitted", metavar="", help="With the model that shoal refit RUN trained on the dev rows as well.")
+    ] = False,
     force: options.Force = False,
 ) -> None:
     """Predict new rows with a run's model, in the file's row order."""
-    if out is not None and (problems := list(_unwritable(out, force))):
-        raise OptionError(*problems)
+    problems = [] if out is None else list(_unwritable(out, force))
     read_record(run)
-    model = shoal.Model.load(run / MODEL)
+    if refitted and not (run / REFITTED).is_dir():
+        problems.append(Problem("--refitted needs a refitted model", f"{run}, which has none", f"Train it first: shoal refit {run}"))
+    if problems:
+        raise OptionError(*problems)
+    model = shoal.Model.load(run / (REFITTED if refitted else MODEL))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", PicturesLeftOut)
@@ -362,6 +369,7 @@ app.command("watch", epilog="Example:  [bold cyan]shoal watch runs/adult --open[
 app.command("compare", epilog="Example:  [bold cyan]shoal compare runs/adult runs/adult-2 --out compare.html[/]")(compare.compare)
 app.command("ledger", epilog="Example:  [bold cyan]shoal ledger runs/adult --explain[/]")(ledger.ledger)
 app.command("try", epilog="Example:  [bold cyan]shoal try runs/adult --change keep_prob=0.8[/]")(ledger.try_change)
+app.command("refit", epilog="Example:  [bold cyan]shoal refit runs/adult[/]")(refit.refit)
 app.command("check-gradients", epilog="Example:  [bold cyan]shoal check-gradients recipe.toml[/]")(recipes.check_gradients)
 app.command(
     "plan", epilog="Example:  [bold cyan]shoal plan adult.csv.gz --target income --budget 5m[/]", context_settings=options.ANY_OPTION

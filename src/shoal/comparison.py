@@ -11,10 +11,10 @@ import numpy as np
 from shoal.data import Dataset
 from shoal.errors import InputError, OptionError, Problem
 from shoal.intake import load_again
-from shoal.interval import Interval
 from shoal.measurements.comparison import Difference, Paired
-from shoal.metrics import METRICS, paired_bootstrap, score, spanned
-from shoal.records import Run
+from shoal.metrics import METRICS, paired_difference
+from shoal.model import Model
+from shoal.records import Part, Run
 from shoal.run_folder import RunFolder
 from shoal.saved_run import read_record
 
@@ -107,8 +107,18 @@ def _answers(folder: Path, part: Literal["dev", "test"], read: dict[str, Dataset
     except (InputError, KeyError) as error:
         problem = error.problems[0] if isinstance(error, InputError) else None
         return f"{problem.requirement}; received {problem.received}" if problem else "the run was saved from memory, without its data"
-    table, rows = dataset.division.places[part]
-    return dataset, model.decided(model.outputs(model.inputs(dataset.division.tables.frames[table][rows])))
+    return dataset, answers_on(dataset, model, part)
+
+
+def answers_on(dataset: Dataset, model: Model, part: Part) -> np.ndarray:
+    """A model's predictions of a part of the data, as they are scored.
+
+    Args:
+        dataset: with the rows.
+        model: trained on columns like its own.
+        part: of the data.
+    """
+    return model.decided(model.outputs(model.inputs(dataset.table(part))))
 
 
 def _same_rows(one: Dataset, other: Dataset, part: Literal["dev", "test"]) -> bool:
@@ -119,8 +129,6 @@ def _same_rows(one: Dataset, other: Dataset, part: Literal["dev", "test"]) -> bo
 def _paired(
     number: int, run: Run, part: Literal["dev", "test"], first: tuple[Dataset, np.ndarray], other: tuple[Dataset, np.ndarray]
 ) -> Difference:
-    metric, truth, weight = METRICS[run.metric], first[0].truth[part], first[0].weights[part]
-    errors = [metric.as_error(np.asarray(score(metric, truth, answers, weight))) for _, answers in (first, other)]
-    draws = metric.as_error(paired_bootstrap(metric, truth, (first[1], other[1]), weight, seed=run.seed))
-    error: Interval = spanned(float(errors[1] - errors[0]), draws[1] - draws[0])
+    truth, weight = first[0].truth[part], first[0].weights[part]
+    error = paired_difference(METRICS[run.metric], truth, first[1], other[1], weight, seed=run.seed)
     return Difference(number, error, len(truth), "")

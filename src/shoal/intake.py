@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from shoal import data
 from shoal.data import Dataset
 from shoal.effort import Effort
 from shoal.errors import OptionError, Problem, RunFolderError, reported_together
+from shoal.experiments.data_faults import SEPARATE, may_differ, split_of
 from shoal.loggers import logger_problems
 from shoal.losses import target_scaling
 from shoal.metrics import check_metric, goal_problems
@@ -83,7 +85,9 @@ def _load(
     known: dict[str, Any] = {name: options[name] for name in names}
     known["picture_size"] = options.get("picture_size")  # which older runs do not name
     with reported_together(problems):
-        dataset = data.load(source, y=y, sample_weight=sample_weight, listener=listener, **known)
+        dataset = data.load(source, y=y, sample_weight=sample_weight, listener=listener, train_dev=False, **known)
+        if split_of(dataset) == SEPARATE:
+            dataset = _with_train_dev_where_of_use(dataset, options["seed"])
         check_metric(options["metric"], dataset.task)
         recipes = [] if problems else list(Effort.of(options).recipes())
         misfits = dict.fromkeys(
@@ -94,6 +98,17 @@ def _load(
         for recipe in distinct.values():
             dataset.prepared(recipe.input_normalisation, target_scaling(recipe.loss))  # says what it cannot scale
     return dataset
+
+
+def _with_train_dev_where_of_use(dataset: Dataset, seed: int) -> Dataset:
+    """Data whose dev rows have a source of their own, with a train-dev part where a mismatch may have to be told from variance.
+
+    It takes a tenth of the training rows, and where the dev rows are like these nothing is to be told apart.
+    """
+    if may_differ(dataset, seed):
+        return dataset.with_train_dev()
+    reason = "A classifier cannot tell the dev rows from training rows by their columns and their target, so no train-dev part is needed."
+    return replace(dataset, split=replace(dataset.split, reason=f"{reason} {dataset.split.reason}"))
 
 
 def as_path(source: Any) -> str | None:

@@ -309,6 +309,21 @@ def paired_bootstrap(
     return np.clip(draws, metric.low, metric.high)
 
 
+def paired_difference(
+    metric: Metric, truth: NDArray, before: NDArray, after: NDArray, weight: NDArray | None = None, *, seed: int = 0
+) -> Interval:
+    """What one model's error is minus another's on the same examples, with its 95 % interval over them: below 0 ``after`` is better.
+
+    Example:
+        >>> truth, wrong = np.zeros(4), np.ones(4)
+        >>> paired_difference(METRICS["mae"], truth, wrong, truth)
+        Interval(value=-1.0, low=-1.0, high=-1.0)
+    """
+    errors = [metric.as_error(np.asarray(score(metric, truth, prediction, weight))) for prediction in (before, after)]
+    draws = metric.as_error(paired_bootstrap(metric, truth, (before, after), weight, seed=seed))
+    return spanned(float(errors[1] - errors[0]), draws[1] - draws[0])
+
+
 def seed_scatter(member_scores: NDArray, *, resamples: int = 1000, seed: int = 0) -> Floats:
     """What the choice of random seeds adds to an ensemble's score: draws ``[resamples]`` from ``N(0, s^2 / members)``.
 

@@ -16,6 +16,7 @@ from shoal.errors import Problem, RunFolderError
 from shoal.records import RECORD_FORMAT, LedgerEntry, Run
 
 OPTIONS, RECORD, MODEL, REPORT, TRIES = "options.json", "run.json", "model", "report.html", "tries.json"
+REFIT, REFITTED = "refit.json", "refitted"
 """Names of what lies in the folder."""
 
 Content = TypeVar("Content")

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from shoal.data import Dataset
+from shoal.data.memory import zeros
 from shoal.errors import DataError, Problem
 from shoal.losses import loss_for, target_scaling
 from shoal.measurements import Signals
@@ -38,7 +39,6 @@ MOST_ROWS_FOR_SCALES = 50_000
 MOST_ROWS_FOR_PICTURE_SCALES = 2_000
 
 Purpose = Literal["search", "retrain"]
-_TRAINED_ON: tuple[Part, Part] = ("train", "dev")
 
 
 class JobResult(msgspec.Struct):
@@ -172,10 +172,13 @@ class Trainer:
         seed: of the mini-batches and the dropout noise.
         journal: where finished jobs are kept.
         memory: bytes that the networks of one shoal may take.
+        trained_on: parts whose rows are trained on. Columns and targets are encoded as the training rows ask for, whatever they are.
     """
 
-    def __init__(self, dataset: Dataset, seed: int, journal: Journal | None = None, memory: int = MEMORY) -> None:
-        self.dataset, self.seed, self.journal, self.memory = dataset, seed, journal or NoJournal(), memory
+    def __init__(
+        self, dataset: Dataset, seed: int, journal: Journal | None = None, memory: int = MEMORY, trained_on: Sequence[Part] = ("train",)
+    ) -> None:
+        self.dataset, self.seed, self.journal, self.memory, self._trained_on = dataset, seed, journal or NoJournal(), memory, trained_on
         self._prepared: dict[tuple[str, str], tuple[Dataset, Tables]] = {}
         self._shoals: list[Shoal] = []
 
@@ -185,7 +188,7 @@ class Trainer:
         wanted = (normalisation, target_scaling(shape.loss))
         if wanted not in self._prepared:
             dataset = self.dataset.prepared(*wanted)
-            train, dev = (Batch(dataset.inputs[part], dataset.targets[part], dataset.weights[part]) for part in _TRAINED_ON)
+            train, dev = _joined_rows(dataset, self._trained_on), _joined_rows(dataset, ["dev"])
             alike = next((tables for (other, _), (_, tables) in self._prepared.items() if other == normalisation), None)
             picture = dataset.picture
             pixels = Pixels(*(np.array(each, np.float32) for each in (picture.means, picture.deviations))) if picture else None
@@ -219,7 +222,15 @@ class Trainer:
         self._shoals.append(Shoal(layout, slots, self.prepared(shape)[1], self.seed))
         return self._shoals[-1]
 
-    def train(self, name: str, networks: Sequence[Network], techniques: Sequence[str] = (), slots: int = 0, probed: bool = False) -> None:
+    def train(
+        self,
+        name: str,
+        networks: Sequence[Network],
+        techniques: Sequence[str] = (),
+        slots: int = 0,
+        probed: bool = False,
+        share: float = 1.0,
+    ) -> None:
         """Train networks from their start to the end of their recipes, in as few shoals as hold them.
 
         Args:
@@ -228,11 +239,12 @@ class Trainer:
             techniques: what the program holds beside what these recipes use, for recipes to come.
             slots: room for recipes to come.
             probed: whether the signals through their layers are measured on the way.
+            share: of the recipes' training after which it ends, with the learning rate that it has there.
         """
         groups: dict[tuple[Shape, int, int], list[Network]] = {}
         for network in networks:
             shape = network.recipe.shape
-            steps = whole_segments(network.recipe, self.prepared(shape)[1])
+            steps = whole_segments(network.recipe, self.prepared(shape)[1], share)
             groups.setdefault((shape, width_class(network.recipe), steps), []).append(network)
         for number, ((shape, width, steps), group) in enumerate(groups.items()):
             used = {*techniques_of(network.recipe for network in group), *techniques}
@@ -296,10 +308,19 @@ def width_class(recipe: Recipe) -> int:
     return max(8, 1 << (widest - 1).bit_length())
 
 
-def whole_segments(recipe: Recipe, tables: Tables) -> int:
-    """The steps of a recipe's full training, as a whole number of segments."""
+def whole_segments(recipe: Recipe, tables: Tables, share: float = 1.0) -> int:
+    """The steps of a share of a recipe's training, by default of all of it, as a whole number of segments."""
     steps_per_epoch = tables.steps_per_epoch(tables.batch_size(recipe.shape))
-    return segments_of(recipe.epochs, steps_per_epoch) * segment_steps(steps_per_epoch)
+    return segments_of(share * recipe.epochs, steps_per_epoch) * segment_steps(steps_per_epoch)
+
+
+def _joined_rows(dataset: Dataset, parts: Sequence[Part]) -> Batch:
+    """The rows of some parts of the data, one part after the other."""
+    if len(parts) == 1:
+        return Batch(dataset.inputs[parts[0]], dataset.targets[parts[0]], dataset.weights[parts[0]])
+    inputs = [dataset.inputs[part] for part in parts]
+    joined = np.concatenate(inputs, out=zeros((sum(map(len, inputs)), *inputs[0].shape[1:]), inputs[0].dtype))
+    return Batch(joined, *(np.concatenate([given[part] for part in parts]) for given in (dataset.targets, dataset.weights)))
 
 
 def _result(job: str, state: State, traces: list[Trace], probed: list[Signals]) -> JobResult:

@@ -86,6 +86,18 @@ class Dataset:
         counts = np.bincount(self.truth["train"], weights=self.weights["train"], minlength=len(self.classes))
         return {name: float(count / counts.sum()) for name, count in zip(self.classes, counts, strict=True)}
 
+    def table(self, part: Part) -> pl.DataFrame:
+        """The rows of a part as they were read."""
+        frame, rows = self.division.places[part]
+        return self.division.tables.frames[frame][rows]
+
+    def with_train_dev(self) -> Dataset:
+        """The same rows, with a train-dev part taken from the training rows: itself where these are too few."""
+        divided = divide(replace(self.division.request, train_dev=True), self.division.tables)
+        if "train_dev" not in divided.places:
+            return self
+        return _made(divided, self.fingerprint, self.source)
+
     def prepared(self, input_normalisation: InputNormalisation, target_scaling: TargetScaling) -> Dataset:
         """The same rows in the same parts, encoded in another way; the data set itself where nothing changes.
 
@@ -201,9 +213,14 @@ def load(
     tables = gather(request, source, y, sample_weight, dev, test, listener)
     # Before the division, which may write labels of another file as those of the training data.
     read = fingerprint(*tables.frames.values())
-    division = divide(request, tables)
-    fitted = rescaled(division.target, division.truth, target_scaling)
-    columns, encoders = _columns(division, input_normalisation)
+    return _made(divide(request, tables), read, source_name(source))
+
+
+def _made(division: Division, read: str, source: str) -> Dataset:
+    """The data set of divided rows: columns decided about, inputs and targets encoded."""
+    request = division.request
+    fitted = rescaled(division.target, division.truth, request.target_scaling)
+    columns, encoders = _columns(division, request.input_normalisation)
     preparation = Preparation(encoders, fitted)
     return Dataset(
         inputs=_inputs(division, preparation),
@@ -216,11 +233,11 @@ def load(
         target=fitted.column,
         columns=columns,
         split=division.split,
-        notes=(*division.notes, *_infinities(tables.main, columns)),
+        notes=(*division.notes, *_infinities(division.tables.main, columns)),
         fingerprint=read,
-        source=source_name(source),
-        input_normalisation=input_normalisation,
-        target_scaling=target_scaling,
+        source=source,
+        input_normalisation=request.input_normalisation,
+        target_scaling=request.target_scaling,
         division=division,
     )
 

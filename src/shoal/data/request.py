@@ -15,10 +15,10 @@ from shoal.data.pictures.resize import SMALLEST
 from shoal.data.preparation import missing_columns
 from shoal.data.read import read_source, read_table, source_name
 from shoal.data.split import FEWEST_ROWS, part_size
-from shoal.data.target import TARGET_SCALINGS
+from shoal.data.target import TARGET_SCALINGS, TargetScaling
 from shoal.errors import DataError, InputError, OptionError, Problem, did_you_mean
 from shoal.progress import Listener
-from shoal.recipe import CHOICES
+from shoal.recipe import CHOICES, InputNormalisation
 
 LARGEST_ASKED = 4096
 """Pixels on a side that may be asked for."""
@@ -41,8 +41,8 @@ class Request:
     dev_size: float | int | None
     test_size: float | int | None
     train_dev: bool = True
-    input_normalisation: str = "smooth"
-    target_scaling: str = "standard"
+    input_normalisation: InputNormalisation = "smooth"
+    target_scaling: TargetScaling = "standard"
     picture_size: tuple[int, int] | None = None
 
     def size(self, part: str, rows: int) -> int:

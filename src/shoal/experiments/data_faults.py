@@ -10,7 +10,7 @@ from scipy import stats
 
 from shoal.data import Dataset
 from shoal.data.sample import drawn_rows
-from shoal.experiments.column_codes import coded_columns, codes
+from shoal.experiments.column_codes import CodedColumn, coded_columns, codes
 from shoal.experiments.groups import groups
 from shoal.experiments.leakage import derived, leaks, row_numbers
 from shoal.experiments.left_out import PartAnswers
@@ -25,6 +25,8 @@ from shoal.records import Part
 FEWEST_ROWS = 50
 IN_ORDER = 0.98
 """Spearman's correlation with the row number, from which a column is said to follow the order of the file."""
+MAY_DIFFER = 0.05
+"""The p-value below which parts are treated as different: more careful than to say so, for which there is less to lose."""
 SECONDS = 2.0
 SEPARATE = "separate tables"
 
@@ -138,6 +140,28 @@ def sure_error_of_best(answers: Sequence[NDArray], truth: NDArray, weight: NDArr
     return sure_error(best, truth, weight)
 
 
+def may_differ(dataset: Dataset, seed: int) -> bool:
+    """Whether the dev rows may come from another distribution than the training rows: of the columns, of the target, or of both together.
+
+    A quick classifier tries to tell the rows apart by their columns and their target, and each is compared by itself (see ``two_sample``).
+
+    Args:
+        dataset: with dev rows from a source of their own.
+        seed: draws the rows.
+
+    Returns:
+        False where neither finds anything (p at or above 5 %, and at 1 % after Holm's correction): a difference too small for that is
+        too small to make errors differ by much. True, too, with fewer than 50 dev rows, which cannot tell.
+
+    Example:
+        >>> from shoal.data import load
+        >>> may_differ(load("example:breast-cancer"), seed=0)
+        False
+    """
+    found = _mismatch(dataset, seed, _most_rows(len(dataset.preparation.columns), SECONDS), with_target=True)
+    return found is None or found.p_value < MAY_DIFFER or bool(found.columns)
+
+
 def target_shift(dataset: Dataset) -> TargetShift | None:
     """Whether the target is distributed otherwise in dev than in train.
 
@@ -176,16 +200,20 @@ def _most_rows(columns: int, seconds: float) -> int:
     return int(np.clip(MOST_ROWS * seconds / SECONDS * (20 / max(columns, 20)) ** 0.5, 500, 5 * MOST_ROWS))
 
 
-def _mismatch(dataset: Dataset, seed: int, most: int) -> TwoSample | None:
-    tables = []
-    for part in ("train", "dev"):
-        which, places = dataset.division.places[part]
-        rows = places[drawn_rows(len(places), most, np.random.default_rng(seed))]
-        tables.append(codes(dataset.preparation, dataset.division.tables.frames[which], rows))
-    columns = coded_columns(dataset.preparation)
+def _mismatch(dataset: Dataset, seed: int, most: int, with_target: bool = False) -> TwoSample | None:
+    tables, columns = [], list(coded_columns(dataset.preparation))
     # The column that the rows were ordered by differs because it was made to.
     kept = [index for index, column in enumerate(columns) if column.name != dataset.division.request.time]
-    return two_sample(tables[0][:, kept], tables[1][:, kept], [columns[index] for index in kept], seed=seed, most_rows=most)
+    columns = [columns[index] for index in kept]
+    if with_target:
+        names = dataset.classes if dataset.task == "multi_label" else (dataset.target,)
+        columns += [CodedColumn(name, dataset.classes if dataset.task == "classification" else ()) for name in names]
+    for part in ("train", "dev"):
+        which, places = dataset.division.places[part]
+        drawn = drawn_rows(len(places), most, np.random.default_rng(seed))
+        table = codes(dataset.preparation, dataset.division.tables.frames[which], places[drawn])[:, kept]
+        tables.append(np.column_stack([table, dataset.truth[part][drawn]]) if with_target else table)
+    return two_sample(tables[0], tables[1], columns, seed=seed, most_rows=most)
 
 
 def _drift(dataset: Dataset, seed: int, most: int) -> tuple[TwoSample | None, tuple[str, ...], bool]:

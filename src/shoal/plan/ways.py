@@ -24,6 +24,9 @@ RETRAINS = 8
 FEWER_RETRAINS = (4, 2)
 """Where networks are so dear that the time for eight would leave too little to train well."""
 
+LONGEST = 1.5
+"""Of a full training, on so few seeds: what time is left is of more use so than not at all."""
+
 MOST_COMPARED = 3
 COMPARED_AT = 1 / 8
 """First recipes of so many families are compared after this share of a full training, or later where there is time. ``docs/defaults.md``
@@ -186,17 +189,21 @@ class Costs:
                     lengths = list(itertools.product((full, less, half), seeds))
                 for epochs, retrains in lengths:
                     if self.fits(way := Way(retrains, alone, epochs, 0)):
-                        return way
+                        longer = self.resizes and self.lengthens and epochs == full and retrains < RETRAINS
+                        return self.as_long(retrains, 0, LONGEST) if longer else way
         fewest, slots = FEWER_RETRAINS[-1], self.slots[0]
         if self.resizes:
-            return self.shortened(fewest, 0)
-        return self.shortened(min(RETRAINS, math.ceil(fewest / slots) * slots), 0)  # more seeds take no longer where slots would stay empty
+            return self.as_long(fewest, 0)
+        return self.as_long(min(RETRAINS, math.ceil(fewest / slots) * slots), 0)  # more seeds take no longer where slots would stay empty
 
-    def shortened(self, retrains: int, rounds: int) -> Way:
-        """The first family for as many epochs as there is time for, in whole segments: rounded up, one might not fit."""
+    def as_long(self, retrains: int, rounds: int, most: float = 1.0) -> Way:
+        """The first family for as many epochs as there is time for, up to ``most`` of a full training.
+
+        They are whole segments: rounded up, one might not fit.
+        """
         segment, per_epoch = segment_steps(self.steps_per_epoch[0]), self.steps_per_epoch[0]
         whole = sum(self.seconds(Way(retrains, range(1), self.full, rounds)))
-        steps = self.full * per_epoch * max(self.available, 0.0) / whole
+        steps = self.full * per_epoch * min(most, max(self.available, 0.0) / whole)
         return Way(retrains, range(1), max(FEWEST_STEPS, math.floor(steps / segment) * segment) / per_epoch, rounds)
 
     def best(self, growing: bool, sound: bool, searches: bool) -> Way:
@@ -214,4 +221,4 @@ class Costs:
             if way.rounds and way.epochs >= self.full / 2:
                 break
             way = self.searched(fewer)
-        return way if way.rounds else self.shortened(way.retrains, 1)
+        return way if way.rounds else self.as_long(way.retrains, 1)

@@ -10,6 +10,7 @@ from shoal.report.serving import WatchServer
 from shoal.report.space import plan_text, space_text
 from shoal.report.summary import as_json
 from shoal.report.terminal import show_text, summary
+from shoal.report.wording import refitted
 
 __all__ = [
     "Progress",
@@ -21,6 +22,7 @@ __all__ = [
     "ledger_text",
     "live_page",
     "plan_text",
+    "refitted",
     "report_page",
     "run_html",
     "show_text",

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from shoal.interval import NOTHING, number
+from shoal.measurements.refit import Refit
 from shoal.recipe import AUGMENTATIONS, Recipe
 from shoal.records import Finding, Interval, Run, Trial
 
@@ -81,6 +82,26 @@ def distillation(run: Run) -> str:
     return (
         f"One network that learned the answers of {found.teachers} (distillation). On dev it has {own}, their mean {theirs}, the best "
         f"of them alone {alone}: its {error_name(run)} minus that of the mean is {difference(found.loss, run.metric)}."
+    )
+
+
+def refitted(found: Refit) -> str:
+    """What training a run's networks again on the dev rows as well did, in words.
+
+    Example:
+        >>> refitted(found)  # doctest: +SKIP
+        '8 networks were trained on 14,000 rows, the dev rows among them, instead of 10,000. On the 4,000 test rows their error rate is ...'
+    """
+    several, metric = found.networks > 1, found.metric
+    many = f"{found.networks} network{'s were' if several else ' was'}"
+    text = f"{many} trained on {found.rows:,} rows, the dev rows among them, instead of {found.rows_before:,}."
+    if found.before is None or found.after is None or found.difference is None:
+        return f"{text} How good {'they are' if several else 'it is'} cannot be said: no rows are left that the training has not seen."
+    answer = "better" if found.difference.high < 0 else "worse" if found.difference.low > 0 else ""
+    return (
+        f"{text} On the {found.test_rows:,} test rows the {metric_name(metric)} is {score_span(found.after, metric)}; that of the "
+        f"run's model is {score_span(found.before, metric)}. The error differs by {difference(found.difference, metric)}: "
+        f"{f'the refitted model is {answer}' if answer else 'which model is better cannot be told'}."
     )
 
 
