@@ -26,7 +26,7 @@ from shoal.plan import (
     plan_trials,
     with_length,
 )
-from shoal.population import BUFFER_STEPS, segment_steps
+from shoal.population import BUFFER_STEPS, segment_steps, segments_of
 from shoal.recipe import Recipe
 from shoal.records import Plan
 from shoal.space import Family, Space
@@ -143,8 +143,9 @@ def test_of_growing_families_all_are_searched_or_the_largest_that_can_be_trained
     if epochs >= full / 2 + 1 and "Even the smallest" not in plan.reason:
         assert sum(plan.rung_seconds) <= 0.85 * at["seconds_left"] * 1.001
     if plan.trials == 1 and plan.retrains == RETRAINS and full / 2 + 1 < epochs < full - 1:  # seeds are given up before length
-        fewer = math.ceil(FEWER_RETRAINS[0] / at["slots"][first]) * at["speeds"][first].step
-        assert fewer * full * at["steps_per_epoch"][first] + JOB_SECONDS > 0.85 * at["seconds_left"]
+        fewer, steps = math.ceil(FEWER_RETRAINS[0] / at["slots"][first]), at["steps_per_epoch"][first]
+        whole = segments_of(full, steps) * segment_steps(steps)
+        assert fewer * (at["speeds"][first].step * whole + JOB_SECONDS) > 0.85 * at["seconds_left"]
     larger = [number for number in range(first + 1, count) if len(plan.shoals) == 1]
     for number in larger:  # on two seeds only where four had no time, of which the larger families are asked first
         segment = segment_steps(at["steps_per_epoch"][number])

@@ -42,17 +42,18 @@ def test_a_plan_keeps_the_shoals_that_have_its_slots(shoals):
 
 
 @pytest.mark.parametrize(
-    ("expected", "measured", "compiled", "retrains"),
+    ("expected", "measured", "compiled", "retrains", "slots"),
     [
-        (1, 1, [8, 8, 8], 8),
-        (60, 60, [4], 4),
-        (120, 120, [2], 2),
-        (120, 60, [2], 4),  # what was measured counts: the shoal of four is compiled when it trains
-        (60, 1, [4, 8, 8, 8], 8),  # less was expected of the machine than it does
-        (1, 120, [8, 8, 8], 2),  # and more
+        (1, 1, [8, 8, 8], 8, [8, 8, 8]),
+        (60, 60, [4], 4, [4]),
+        (120, 120, [2], 2, [2]),
+        (120, 60, [2], 4, [2]),  # what was measured counts: four seeds in two turns
+        (60, 120, [4], 2, [2]),  # the shoal of two is compiled when it trains
+        (60, 1, [4, 4, 4], 8, [4, 4, 4]),  # less was expected of the machine than it does
+        (1, 120, [8, 8, 8], 2, [2]),  # and more
     ],
 )
-def test_programs_are_compiled_that_the_time_is_expected_to_be_enough_for(monkeypatch, expected, measured, compiled, retrains):
+def test_programs_are_compiled_that_the_time_is_expected_to_be_enough_for(monkeypatch, expected, measured, compiled, retrains, slots):
     """Seconds of a full training of eight networks, of which 34 are there."""
     trainer = Trainer(data.load("example:wine", seed=0), 0)
     space = default_space("classification", 100, has_bins=True, selects_by_error=False)
@@ -66,8 +67,8 @@ def test_programs_are_compiled_that_the_time_is_expected_to_be_enough_for(monkey
     plan, shoals = winner.make_plan(trainer, Budget.parse("40s"), space, stages=winner.Stages(events.append), searches=False)
     assert sorted(sizes) == sorted(compiled)
     assert plan.retrains == retrains and len(plan.shoals) == (3 if retrains == 8 else 1)
-    assert [shoals[number].slots for number in range(len(plan.shoals))] == [8, 8, 8] if retrains == 8 else [retrains]
-    assert events[0].detail == ("3 shapes of network" if len(compiled) == 3 else "1 shape of network")
+    assert [shoals[number].slots for number in range(len(plan.shoals))] == [shoal.slots for shoal in plan.shoals] == slots
+    assert [event.detail[:1] for event in events] == {1: ["3"], 60: ["1"], 120: ["1"]}[expected] + ["3"] * (expected > measured == 1)
 
 
 def test_a_look_that_shortens_the_training_leaves_time_for_other_shapes(monkeypatch):
@@ -80,7 +81,7 @@ def test_a_look_that_shortens_the_training_leaves_time_for_other_shapes(monkeypa
     monkeypatch.setattr(winner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
     monkeypatch.setattr(winner, "enough_epochs", lambda shoal, recipe, most: looked.append((shoal.slots, most)) or recipe.epochs / 20)
     plan, _ = winner.make_plan(trainer, Budget.parse("40s"), space, stages=winner.Stages(lambda event: None), searches=False)
-    assert sizes == [2, 8, 8, 8] and len(plan.shoals) == 3 and plan.retrains == 8
+    assert sizes == [2, 2, 2] and len(plan.shoals) == 3 and plan.retrains == 8
     assert "instead of" in plan.reason
     ((slots, most),) = looked  # once, in the networks that were there first
     assert slots == 2 and most == pytest.approx(0.2 * 40 * steps / 30, rel=0.05)

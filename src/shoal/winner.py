@@ -112,14 +112,15 @@ class Shoals:
             self._compiling[number].result()
         return self._shoal(number)
 
-    def compile_ahead(self) -> None:
-        """Begin to compile the programs of all families: those that are needed later while the first ones train already."""
-        if self._compiling:
+    def compile_ahead(self, count: int | None = None) -> None:
+        """Begin to compile the programs of the first families, by default of all: those needed later while the first ones train already."""
+        numbers = range(len(self._compiling), len(self.families) if count is None else count)
+        if not numbers:
             return
-        shoals = [self._shoal(number) for number in range(len(self.families))]
+        shoals = [self._shoal(number) for number in numbers]
         pool = ThreadPoolExecutor(min(COMPILING, devices.cores()), "shoal compiling")
-        bases = [family.base for family in self.families]
-        self._compiling = [pool.submit(_seconds_to_compile, *each) for each in zip(shoals, bases, strict=True)]
+        bases = [self.families[number].base for number in numbers]
+        self._compiling += [pool.submit(_seconds_to_compile, *each) for each in zip(shoals, bases, strict=True)]
         pool.shutdown(wait=False)
 
     def of_plan(self, plan: Plan) -> Shoals:
@@ -129,8 +130,8 @@ class Shoals:
         for number, (place, planned) in enumerate(zip(places, plan.shoals, strict=True)):
             if place in self._made and self._made[place].slots == planned.slots:
                 some._made[number] = self._made[place]
-        if all(self._made.get(place) is some._made.get(number) for number, place in enumerate(places)):
-            some._compiling = [self._compiling[place] for place in places] if self._compiling else []
+        if all(place < len(self._compiling) and self._made[place] is some._made.get(number) for number, place in enumerate(places)):
+            some._compiling = [self._compiling[place] for place in places]
         return some
 
     def compile_seconds(self, number: int) -> float:
@@ -207,30 +208,31 @@ def make_plan(
         return plan_seconds(budget, seconds_left, *facts, lengthens=epochs == full, searches=searches, distils=distils)
 
     sound = space.by_promise and not space.growing
-    few = None
+    counts = [len(families)]
     if sound and devices.start()[0].platform == "cpu":
         expected = planned([Speed(expected_step(shoal), 0.0) for shoal in made], full)
         if len(expected.shoals) == 1 and expected.shoals[0].slots < slots[0]:
-            few = shoals.of_plan(expected)  # the others are compiled only if it turns out that there is time for them
+            slots = [expected.shoals[0].slots] * len(families)
+            shoals = Shoals(trainer, families, slots)
+            counts = [1, *counts]  # the other shapes are compiled only if it turns out that there is time for them
     enough = None if sound and trainer.dataset.picture is None else full
-    for measured in (few, shoals) if few else (shoals,):
-        count = len(measured.families)
+    speeds: list[Speed] = []
+    for count in counts:
         stages.enter("compiling and measuring", f"{count} shape{'s' * (count > 1)} of network")
         begun = stages.total
-        measured.compile_ahead()
-        compiling = [measured.compile_seconds(number) for number in range(count)]
+        shoals.compile_ahead(count)
+        compiling = [shoals.compile_seconds(number) for number in range(len(speeds), count)]
         until += stages.total - begun if budget.is_short else 0.0
-        steps = [measure_speed(measured[number], measured.families[number].base) for number in range(count)]
+        for number, seconds in enumerate(compiling, len(speeds)):
+            speeds.append(Speed(measure_speed(shoals[number], families[number].base), seconds))
         if enough is None:
-            most = MOST_TO_LOOK * (until - stages.total) / max(steps[0], 1e-9)
-            enough = enough_epochs(measured[0], families[0].base, most)
-        speeds = [Speed(steps[number] * slots[number] / measured[number].slots, compiling[number]) for number in range(count)]
+            enough = enough_epochs(shoals[0], families[0].base, MOST_TO_LOOK * (until - stages.total) / max(speeds[0].step, 1e-9))
         plan = planned([*speeds, *speeds[-1:] * (len(families) - count)], enough)
         if len(plan.shoals) == 1:
             break
     if enough < full:
         plan = replace(plan, reason=f"{plan.reason} A training has {enough:.3g} instead of {full:.3g} epochs: the dev loss rose early.")
-    return plan, measured.of_plan(plan)
+    return plan, shoals.of_plan(plan)
 
 
 def train_best(
