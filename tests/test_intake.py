@@ -89,8 +89,7 @@ def relabelled(rows: int, seed: int) -> pl.DataFrame:
 def test_training_rows_are_held_out_beside_a_dev_table_only_where_it_may_differ(dev, parts, monkeypatch):
     seen = []
     monkeypatch.setattr(importlib.import_module("shoal.improve"), "work", lambda dataset, *others: seen.append(dataset))
-    sizes = {} if "test" in parts else {"test_size": 0}
-    shoal.improve(alike(3000, 0), target="y", dev=dev, **sizes)
+    shoal.improve(alike(3000, 0), target="y", dev=dev, test_size=None if "test" in parts else 0)
     (dataset,) = seen
     assert list(dataset.inputs) == list(dataset.split.rows) == parts
     held_out = "train_dev" in parts

@@ -109,6 +109,7 @@ def test_both_models_are_scored_on_the_test_rows(run: Path):
         return float(f1_score(truth, model.predict(rows)["prediction"].to_list(), average="macro"))
 
     before, after = (f1(Model.load(run / name)) for name in ("model", REFITTED))
+    assert found.before and found.after and found.difference
     assert found.test_rows == len(truth) and found.metric == "f1"
     assert found.before == record.scores["test"]["f1"] and found.before.value == pytest.approx(before)
     assert found.after.value == pytest.approx(after)

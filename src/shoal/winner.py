@@ -208,16 +208,15 @@ def make_plan(
         return plan_seconds(budget, seconds_left, *facts, lengthens=epochs == full, searches=searches, distils=distils)
 
     sound = space.by_promise and not space.growing
-    counts = [len(families)]
+    count = len(families)
     if sound and devices.start()[0].platform == "cpu":
         expected = planned([Speed(expected_step(shoal), 0.0) for shoal in made], full)
         if len(expected.shoals) == 1 and expected.shoals[0].slots < slots[0]:
-            slots = [expected.shoals[0].slots] * len(families)
+            slots, count = [expected.shoals[0].slots] * count, 1  # the other shapes are compiled only if it turns out that there is time
             shoals = Shoals(trainer, families, slots)
-            counts = [1, *counts]  # the other shapes are compiled only if it turns out that there is time for them
     enough = None if sound and trainer.dataset.picture is None else full
     speeds: list[Speed] = []
-    for count in counts:
+    while True:
         stages.enter("compiling and measuring", f"{count} shape{'s' * (count > 1)} of network")
         begun = stages.total
         shoals.compile_ahead(count)
@@ -228,8 +227,9 @@ def make_plan(
         if enough is None:
             enough = enough_epochs(shoals[0], families[0].base, MOST_TO_LOOK * (until - stages.total) / max(speeds[0].step, 1e-9))
         plan = planned([*speeds, *speeds[-1:] * (len(families) - count)], enough)
-        if len(plan.shoals) == 1:
+        if len(plan.shoals) == 1 or count == len(families):
             break
+        count = len(families)
     if enough < full:
         plan = replace(plan, reason=f"{plan.reason} A training has {enough:.3g} instead of {full:.3g} epochs: the dev loss rose early.")
     return plan, shoals.of_plan(plan)
