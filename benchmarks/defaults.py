@@ -178,7 +178,7 @@ def main() -> None:
         if not wanted:
             continue
         table, parts = TABLES[name], fixed_split(TABLES[name])
-        dataset = data.load(parts["train"], target=table.target, task=table.task, dev=parts["dev"], test_size=0)
+        dataset = data.load(parts["train"], target=table.target, task=table.task, dev=parts["dev"], test_size=0, train_dev=False)
         trainer, base = Trainer(dataset, 0), base_recipe(table.task, len(parts["train"]))
         for change in wanted:
             found[change] = measured(trainer, table, changed(base, CHANGES.get(change, {})), options.seeds)

@@ -60,7 +60,7 @@ def figures(outputs: np.ndarray, dataset: Dataset) -> dict[str, list[float]]:
 
 def measured(name: str, shares: list[float]) -> dict[str, Any]:
     table, parts = TABLES[name], fixed_split(TABLES[name])
-    trainer = Trainer(data.load(parts["train"], target=table.target, task=table.task, dev=parts["dev"], test_size=0), 0)
+    trainer = Trainer(data.load(parts["train"], target=table.target, task=table.task, dev=parts["dev"], test_size=0, train_dev=False), 0)
     recipe = base_recipe(table.task, len(parts["train"]))
     dataset, tables = trainer.prepared(recipe.shape)
     layout = trainer.layout(recipe.shape, width_class(recipe), techniques_of([recipe]))

@@ -87,6 +87,7 @@ def refit(run: str | Path, *, listener: Listener = silent) -> Refit:
     if "test" in dataset.inputs:
         listener(Event("scoring", "the test rows"))
         measured = replace(measured, **_on_test_rows(record, dataset, model, new))
+    (folder.path / REFIT).unlink(missing_ok=True)  # that of an earlier refit does not describe the model to come
     new.save(folder.path / REFITTED)
     storage.write_json(folder.path / REFIT, {"format": RECORD_FORMAT, "refit": to_plain(measured)})
     return measured
@@ -115,7 +116,7 @@ def _on_test_rows(record: Run, dataset: Dataset, model: Model, new: Model) -> di
     before, after = answers_on(dataset, model, "test"), new.decided(new.combined(members))
     return {
         "test_rows": len(truth),
-        "before": record.scores["test"][metric.name],
+        "before": record.scores["test"].get(metric.name),  # none where it is not finite
         "after": interval(metric, truth, new.decided(members), weight, ensemble=after, seed=record.seed),
         "difference": paired_difference(metric, truth, before, after, weight, seed=record.seed),
     }
