@@ -313,11 +313,11 @@ def predict(
 ) -> None:
     """Predict new rows with a run's model, in the file's row order."""
     problems = [] if out is None else list(_unwritable(out, force))
-    read_record(run)
-    if refitted and not (run / REFITTED).is_dir():
+    if refitted and has_record(run) and not (run / REFITTED).is_dir():
         problems.append(Problem("--refitted needs a refitted model", f"{run}, which has none", f"Train it first: shoal refit {run}"))
     if problems:
         raise OptionError(*problems)
+    read_record(run)
     model = shoal.Model.load(run / (REFITTED if refitted else MODEL))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("ignore")

@@ -182,7 +182,6 @@ def _paths(run: Run, folder: Path) -> RenderableType:
         ("report", folder / "report.html"),
         ("model", folder / "model"),
         ("predict", f"shoal predict {quote(str(folder))} NEW_FILE"),
-        *([] if run.stopped or run.distilled else [("refit", f"shoal refit {quote(str(folder))}  (on the dev rows as well)")]),
         *([("ledger", f"shoal ledger {quote(str(folder))}")] if run.ledger is not None and run.ledger.entries else []),
     ):
         grid.add_row(name, Text(one_line(str(path))))
