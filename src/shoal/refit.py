@@ -1,4 +1,4 @@
-"""A finished run's networks trained once more, on the dev rows as well: all has been decided, and more rows make better networks.
+"""A finished run's networks trained once more, on the dev rows as well: all has been decided, and more rows often help.
 
 What was decided on the dev rows stays as it is: the recipes, how long each was of use, the temperature, the decision between classes.
 Nothing is left then to say how good the new networks are but the test rows, on which both models are scored; nothing is chosen by that.

@@ -12,7 +12,7 @@ from shoal.saved_run import REFITTED, to_plain
 
 
 def refit(run: options.Run, as_object: options.Json = False, quiet: options.Quiet = False) -> None:
-    """Train the networks of a run's model again, on its dev rows as well: more rows make better networks.
+    """Train the networks of a run's model again, on its dev rows as well: more rows often make better networks.
 
     When all has been decided the dev rows have done their work. The same recipes are trained for
     as long as they were of use; where there are test rows, both models are scored on them. The
