@@ -127,11 +127,13 @@ class Shoals:
         """Those of the families that a plan searches, compiled as far as they have the slots that it says."""
         places = [plan.first_family + number for number in range(len(plan.shoals))]
         some = Shoals(self._trainer, [self.families[place] for place in places], [shoal.slots for shoal in plan.shoals])
-        for number, (place, planned) in enumerate(zip(places, plan.shoals, strict=True)):
-            if place in self._made and self._made[place].slots == planned.slots:
-                some._made[number] = self._made[place]
-        if all(place < len(self._compiling) and self._made[place] is some._made.get(number) for number, place in enumerate(places)):
-            some._compiling = [self._compiling[place] for place in places]
+        some._made = {
+            number: self._made[place]
+            for number, (place, planned) in enumerate(zip(places, plan.shoals, strict=True))
+            if place in self._made and self._made[place].slots == planned.slots
+        }
+        if len(some._made) == len(places):
+            some._compiling = self._compiling[plan.first_family :][: len(places)]
         return some
 
     def compile_seconds(self, number: int) -> float:
