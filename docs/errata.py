@@ -350,13 +350,14 @@ def epsilon_added_to_the_quotient() -> list[Figure]:
 
 def global_minimum() -> list[Figure]:
     """Every optimiser on the bowl; Adam on "exclusive or" with two tanh units, whose cost can be 0, from 20 seeds."""
-    every = [Recipe((), optimiser=name, learning_rate=0.07, decay="inverse_time", epochs=60.0) for name in OPTIMISERS]  # type: ignore[arg-type]
+    names = [name for name in OPTIMISERS if name != "muon"]  # which moves a vector as nadam does
+    every = [Recipe((), optimiser=name, learning_rate=0.07, decay="inverse_time", epochs=60.0) for name in names]  # type: ignore[arg-type]
     reached = descended(every, lambda w, age: jnp.asarray(CURVATURE) * w, np.ones(2), 4000, steps_per_epoch=200.0)
     x = np.array([[-1.0, -1], [-1, 1], [1, -1], [1, 1]])
     network = Recipe((2,), "tanh", optimiser="adam", learning_rate=0.05, decay="constant", initialisation="xavier")
     final = trained([network] * 20, x, np.array([0, 1, 1, 0]), "sigmoid", 2000)[2]
     return [
-        ("the bowl: of 11 optimisers, how many end below a cost of 0.001", len(OPTIMISERS), sum(bowl(w) < 1e-3 for w in reached)),
+        ("the bowl: of 11 optimisers, how many end below a cost of 0.001", len(names), sum(bowl(w) < 1e-3 for w in reached)),
         ("the network: of 20 seeds, how many end below a cost of 0.01", len(final), (final < 0.01).sum()),
         ("the network: highest cost at the end", 0, final.max()),
     ]

@@ -24,6 +24,7 @@ import scipy.optimize
 import torch
 
 from shoal import optimisers
+from shoal.orthogonal import ROUGH
 from shoal.recipe import OPTIMISERS, Recipe, stack, techniques_of
 
 ALPHA, BETA1, BETA2, EPSILON, DECAY, CLIP, STEPS = 0.02, 0.8, 0.95, 1e-3, 0.3, 1.5, 15
@@ -31,6 +32,7 @@ NEGLIGIBLE = 1e-30
 SETTINGS = Recipe((4,), optimiser="adamw", learning_rate=ALPHA, beta1=BETA1, beta2=BETA2, epsilon=EPSILON)
 MASK = {"w": True, "b": False}
 ONCE = {"w": 1.0, "b": 1.0}
+SIDES = {"w": 5.0, "b": 0}
 
 RNG = np.random.default_rng(3)
 START = {"w": RNG.normal(size=(5, 4)), "b": RNG.normal(size=4)}
@@ -111,9 +113,22 @@ def lion(dw, t, kept):
     return direction
 
 
+def muon(dw, t, kept):
+    """By the singular value decomposition; a vector as nadam."""
+    if dw.ndim == 1:
+        return nadam(dw, t, kept)
+    ahead = BETA1 * momentum(dw, t, kept) / (1 - BETA1 ** (t + 1)) + (1 - BETA1) * dw / (1 - BETA1**t)
+    left, values, right = np.linalg.svd(ahead, full_matrices=False)
+    values = values / np.linalg.norm(values)
+    for a, b, c in ROUGH:
+        values = a * values + b * values**3 + c * values**5
+    return 0.2 * np.sqrt(max(dw.shape)) * left * values @ right
+
+
 BY_HAND = {
     "gradient_descent": gradient_descent, "momentum": momentum, "classical_momentum": classical_momentum, "nesterov": nesterov,
     "rmsprop": rmsprop, "adagrad": adagrad, "adam": adam, "adamw": adam, "nadam": nadam, "amsgrad": amsgrad, "lion": lion,
+    "muon": muon,
 }  # fmt: skip
 
 
@@ -129,6 +144,10 @@ def moved_by_hand(direction, decay):
 
 
 # -- optax: the chain, and the epsilon for which it has our form -----------------------------------------------------------------------
+def as_matrices(updates):
+    return jax.tree.map(lambda _: optax.contrib.MuonDimensionNumbers(), updates)
+
+
 OPTAX = {
     "gradient_descent": (optax.identity(), EPSILON),
     "momentum": (optax.ema(BETA1, debias=False), EPSILON),
@@ -147,6 +166,19 @@ OPTAX = {
         NEGLIGIBLE,
     ),
     "lion": (optax.scale_by_lion(BETA1, BETA2), EPSILON),
+    "muon": (
+        optax.partition(
+            {
+                "muon": optax.chain(
+                    optax.contrib.scale_by_muon(ROUGH, 3, BETA1, NEGLIGIBLE, weight_dimension_numbers=as_matrices),
+                    optax.scale(0.2 * 5**0.5),
+                ),
+                "nadam": optax.scale_by_adam(BETA1, BETA2, EPSILON, nesterov=True),
+            },
+            {"w": "muon", "b": "nadam"},
+        ),
+        EPSILON,
+    ),
 }
 
 
@@ -159,7 +191,7 @@ def moved_by_optax(chain):
     return moved
 
 
-# -- PyTorch: lion is not there; decoupled decay is its own where it has it, and otherwise done before the step ------------------------
+# -- PyTorch: no lion, and its muon rounds to bfloat16; decoupled decay is its own where it has it, and otherwise done before the step ----
 ADAM = {"lr": ALPHA, "betas": (BETA1, BETA2), "eps": EPSILON}
 TORCH = {
     "gradient_descent": (torch.optim.SGD, {"lr": ALPHA}),
@@ -208,7 +240,7 @@ def one_after_another(numbers, coupled, gradients, used, rates=ONCE):
         gradient = gradient | {"w": gradient["w"] + coupled * parameters["w"]}  # as ``training.gradient`` adds L2
         if "clip_norm" in used:
             gradient = optimisers.clip_by_norm(gradient, optimisers.global_norm(gradient), numbers.clip_norm)
-        return optimisers.update(parameters, gradient, moments, MASK, rates, numbers.learning_rate, age, numbers, used), None
+        return optimisers.update(parameters, gradient, moments, MASK, rates, numbers.learning_rate, age, numbers, used, SIDES), None
 
     parameters = jax.tree.map(jnp.asarray, START)
     ages = jnp.arange(len(gradients["w"]), dtype=jnp.int32)
@@ -265,7 +297,7 @@ def test_an_array_with_a_rate_of_its_own_moves_as_at_so_many_times_the_learning_
     np.testing.assert_array_equal(both["w"], usual["w"])
 
 
-@pytest.mark.parametrize(("optimiser", "decay"), [case for case in CASES if case[0] != "lion"])
+@pytest.mark.parametrize(("optimiser", "decay"), [case for case in CASES if case[0] in TORCH])
 def test_the_update_is_pytorchs(float64, moved, optimiser, decay):
     assert_same(moved(optimiser, DECAYS[decay]), moved_by_torch(optimiser, DECAYS[decay]))
 
@@ -276,10 +308,26 @@ def test_the_update_is_pytorchs(float64, moved, optimiser, decay):
         ("adamw", optax.adamw(ALPHA, BETA1, BETA2, EPSILON, weight_decay=DECAY, mask=MASK)),
         ("nadam", optax.nadamw(ALPHA, BETA1, BETA2, EPSILON, weight_decay=DECAY, mask=MASK)),
         ("lion", optax.lion(ALPHA, BETA1, BETA2, weight_decay=DECAY, mask=MASK)),
+        (
+            "muon",
+            optax.contrib.muon(
+                ALPHA,
+                ROUGH,
+                3,
+                BETA1,
+                NEGLIGIBLE,
+                DECAY,
+                MASK,
+                consistent_rms=0.2,
+                adam_b1=BETA1,
+                adam_b2=BETA2,
+            ),
+        ),
     ],
 )
 def test_the_ready_made_optimisers_of_optax_with_decoupled_decay_are_ours(float64, moved, optimiser, ready_made):
-    assert_same(moved(optimiser, Decay(decoupled=DECAY)), moved_by_optax(ready_made))
+    epsilon = NEGLIGIBLE if optimiser == "muon" else EPSILON  # optax adds muon's to the norm, too
+    assert_same(moved(optimiser, Decay(decoupled=DECAY), epsilon=epsilon), moved_by_optax(ready_made))
 
 
 def test_all_optimisers_with_every_decay_share_one_program(float64, moved, exact):
@@ -287,7 +335,7 @@ def test_all_optimisers_with_every_decay_share_one_program(float64, moved, exact
     recipes = [replace(SETTINGS, optimiser=name, weight_decay=DECAYS[decay].decoupled) for name, decay in CASES]
     coupled = jnp.array([DECAYS[decay].coupled for _, decay in CASES])
     used = techniques_of(recipes)
-    assert {"accumulate", "first_moment", "maximum", "nesterov", "second_moment", "sign", "weight_decay"} == set(used)
+    assert {"accumulate", "first_moment", "maximum", "nesterov", "orthogonalised", "second_moment", "sign", "weight_decay"} == set(used)
     over_networks = jax.jit(jax.vmap(one_after_another, (0, 0, None, None)), static_argnums=3, compiler_options=QUICKLY)
     together = over_networks(stack([exact(recipe) for recipe in recipes]), coupled, in_steps(GRADIENTS), used)
     for position, (name, decay) in enumerate(CASES):
@@ -368,7 +416,7 @@ def test_clipping_of_each_entry_is_pytorchs(float64):
     np.testing.assert_array_equal(none, GRADIENTS[0]["w"])
 
 
-@pytest.mark.parametrize("optimiser", [name for name in OPTIMISERS if name != "lion"])
+@pytest.mark.parametrize("optimiser", [name for name in OPTIMISERS if name in TORCH])
 def test_clipped_steps_are_pytorchs_on_the_clipped_gradients(float64, moved, optimiser):
     def clip(tensors):
         norm = torch.linalg.vector_norm(torch.cat([tensor.grad.ravel() for tensor in tensors]))

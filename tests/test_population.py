@@ -371,7 +371,8 @@ USING = {
     "label_smoothing": {"label_smoothing": 0.1}, "lsuv": {"initialisation": "lsuv"}, "max_norm": {"max_norm": 1.0},
     "maximum": {"optimiser": "amsgrad"}, "mixup": {"mixup": 0.2}, "nesterov": {"optimiser": "nesterov"},
     "orthogonal": {"initialisation": "orthogonal"}, "plateau": {"decay": "plateau"}, "second_moment": {"optimiser": "rmsprop"},
-    "sign": {"optimiser": "lion"}, "weight_average": {"weight_average": 0.9}, "weight_decay": {"weight_decay": 0.1},
+    "orthogonalised": {"optimiser": "muon"}, "sign": {"optimiser": "lion"}, "weight_average": {"weight_average": 0.9},
+    "weight_decay": {"weight_decay": 0.1},
 }  # fmt: skip
 
 
@@ -437,7 +438,8 @@ def tables(rows, seed=0, dev_rows=100):
 base = Recipe((6,), batch_size=32)
 every = replace(base, keep_prob=0.5, l2=1.0, weight_decay=0.1, l1=1.0, max_norm=3.0, input_noise=0.1, mixup=0.2, label_smoothing=0.1,
                 clip_norm=1.0, clip_value=1.0, weight_average=0.9, class_balance=0.5, optimiser="amsgrad", decay="plateau")
-techniques = techniques_of([every, replace(base, optimiser="nadam"), replace(base, optimiser="lion"), replace(base, optimiser="adagrad")])
+others = [replace(base, optimiser=name) for name in ("nadam", "lion", "muon", "adagrad")]
+techniques = techniques_of([every, *others])
 layout = Layout(base.shape, 8, 8, 0, 3, "softmax", techniques)
 
 def train(tables, recipes, seed=0, segments=2):

@@ -78,8 +78,8 @@ def trained(layout: Layout, numbers, steps: int, loss: Loss):
 
 CHECKED = list(zip(cycle(CHOICES["normalisation"]), cycle(get_args(Loss)), CHOICES["activation"], strict=False))
 AFTER_THE_GRADIENT = {
-    "accumulate", "clip_norm", "clip_value", "first_moment", "l1", "lsuv", "max_norm", "maximum", "nesterov", "orthogonal", "plateau",
-    "second_moment", "sign", "weight_average", "weight_decay",
+    "accumulate", "clip_norm", "clip_value", "first_moment", "l1", "lsuv", "max_norm", "maximum", "nesterov", "orthogonal",
+    "orthogonalised", "plateau", "second_moment", "sign", "weight_average", "weight_decay",
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from shoal import noise, training
 from shoal.losses import Loss
 from shoal.nets import layers
 from shoal.nets.network import Draws, Layout, draw
+from shoal.orthogonal import ROUGH
 from shoal.recipe import AUGMENTATIONS, CHOICES, OPTIMISERS, TECHNIQUES, Numbers, Recipe
 
 ROWS, INPUTS, UNITS, BATCH, STEPS = 56, 6, (5, 3), 12, 50
@@ -56,6 +57,10 @@ CASES: dict[str, tuple[Loss, dict[str, Any]]] = {
     "lion, layer norm, exponential": (
         "softmax", {"activation": "silu", "optimiser": "lion", "normalisation": "layer", "beta2": 0.99, "learning_rate": 0.002,
                     "decay": "exponential", "weight_decay": 0.5},
+    ),
+    "muon, silu, learned inputs, linear": (
+        "softmax", {"activation": "silu", "optimiser": "muon", "weight_decay": 0.3, "input_scale_rate": 3.0, "decay": "linear",
+                    "epochs": 9.0, "epsilon": 1e-4},
     ),
     "nadam, gelu, weight average": ("sigmoid", {"activation": "gelu", "optimiser": "nadam", "weight_average": 0.9, "epsilon": 1e-4}),
     "adagrad, selu, square root of the epoch": (
@@ -191,6 +196,32 @@ class Lion(torch.optim.Optimizer):
                 m.lerp_(w.grad, 1 - beta2)
 
 
+class Muon(torch.optim.NAdam):
+    """Every weight matrix but the last by the singular value decomposition of its averaged gradient, all else by NAdam."""
+
+    def __init__(self, tensors: list[torch.Tensor], **settings: Any):
+        super().__init__(tensors, **settings)
+        self.matrices, self.steps = [tensor for tensor in tensors if tensor.ndim == 2][:-1], 0
+        self.averages: dict[torch.Tensor, torch.Tensor] = {}
+
+    @torch.no_grad()
+    def step(self, closure=None):  # type: ignore[override]
+        self.steps += 1
+        group = self.param_groups[0]
+        beta, t = group["betas"][0], self.steps
+        for w in self.matrices:
+            gradient, w.grad = w.grad, None  # NAdam leaves it alone
+            assert gradient is not None
+            m = self.averages.setdefault(w, torch.zeros_like(w)).lerp_(gradient, 1 - beta)
+            ahead = beta * m / (1 - beta ** (t + 1)) + (1 - beta) * gradient / (1 - beta**t)
+            left, values, right = torch.linalg.svd(ahead, full_matrices=False)
+            values = values / torch.linalg.vector_norm(values)
+            for a, b, c in ROUGH:
+                values = a * values + b * values**3 + c * values**5
+            w -= group["lr"] * 0.2 * max(w.shape) ** 0.5 * (left * values) @ right
+        super().step()
+
+
 def optimiser_of(recipe: Recipe, tensors: list[torch.Tensor]) -> torch.optim.Optimizer:
     alpha, beta = recipe.learning_rate, recipe.beta1
     moments = {"lr": alpha, "betas": (beta, recipe.beta2), "eps": recipe.epsilon}
@@ -205,6 +236,7 @@ def optimiser_of(recipe: Recipe, tensors: list[torch.Tensor]) -> torch.optim.Opt
         "adamw": lambda: torch.optim.Adam(tensors, **moments),
         "nadam": lambda: torch.optim.NAdam(tensors, momentum_decay=1e6, **moments),
         "amsgrad": lambda: torch.optim.Adam(tensors, amsgrad=True, **moments),
+        "muon": lambda: Muon(tensors, momentum_decay=1e6, **moments),
         "lion": lambda: Lion(tensors, {"lr": alpha, "betas": (beta, recipe.beta2)}),
     }
     return make[recipe.optimiser]()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from measuring.comparison import Column, about, at_rates, columns, comparison, machine, settings, significant, steps, table, variants
 from measuring.networks import Shelf, train
-from measuring.surfaces import MOST_STEPS, SURFACES, best_paths
+from measuring.surfaces import MOST_STEPS, OF_VECTORS, SURFACES, best_paths
 from measuring.topics import topic
 
 from shoal.recipe import DECAYS, OPTIMISERS, Recipe
@@ -84,7 +84,7 @@ def _schedules(shelf: Shelf, seeds: int) -> str:
 def _surfaces(shelf: Shelf, seeds: int) -> str:
     found = {surface.name: best_paths(surface) for surface in SURFACES}
     lines = []
-    for name in OPTIMISERS:
+    for name in OF_VECTORS:
         cells = [f"{steps(taken)} (alpha {significant(rate, 2)})" for rate, taken, _ in (each[name] for each in found.values())]
         lines.append([f"`{name}`", *(cell if cell[0].isdigit() else "never" for cell in cells)])
     caption = (

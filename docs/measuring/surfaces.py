@@ -55,6 +55,8 @@ tenth of what it is halfway down."""
 
 RATES = tuple(float(rate) for rate in np.geomspace(0.001, 10, 25))
 MOST_STEPS = 500
+OF_VECTORS = tuple(name for name in OPTIMISERS if name != "muon")
+"""Muon is for matrices: it moves a vector as nadam does."""
 STAY = 50
 """Steps that a path must stay where it has arrived."""
 
@@ -94,12 +96,12 @@ def steps_to_arrive(surface: Surface, walked: np.ndarray) -> np.ndarray:
 @functools.cache
 def best_paths(surface: Surface) -> dict[str, tuple[float, float, np.ndarray]]:
     """Of each optimiser, its learning rate of fewest steps, these steps, and the path ``[steps, 2]``."""
-    recipes = [replace(Recipe(), optimiser=name, learning_rate=rate) for name in OPTIMISERS for rate in RATES]
+    recipes = [replace(Recipe(), optimiser=name, learning_rate=rate) for name in OF_VECTORS for rate in RATES]
     walked = paths(surface, recipes)
-    taken = steps_to_arrive(surface, walked).reshape(len(OPTIMISERS), len(RATES))
-    walked = walked.reshape(len(OPTIMISERS), len(RATES), -1, 2)
+    taken = steps_to_arrive(surface, walked).reshape(len(OF_VECTORS), len(RATES))
+    walked = walked.reshape(len(OF_VECTORS), len(RATES), -1, 2)
     best = {}
-    for name, of_name, its_paths in zip(OPTIMISERS, taken, walked, strict=True):
+    for name, of_name, its_paths in zip(OF_VECTORS, taken, walked, strict=True):
         at = int(of_name.argmin())
         end = int(of_name[at]) if np.isfinite(of_name[at]) else its_paths.shape[1] - 1
         best[name] = RATES[at], float(of_name[at]), its_paths[at, : end + 1]

@@ -8,8 +8,10 @@ With gradient ``dW``, learning rate ``alpha`` and step ``t`` (from 1), in the co
     D = V^                                the direction; ``nesterov``: beta1 V/(1 - beta1^(t+1)) + (1 - beta1) dW/(1 - beta1^t),
                                           without bias correction beta1 V + (1 - beta1) dW;
                                           ``sign``: sign(V), and then V = beta2 V_old + (1 - beta2) dW is what is kept
+    D = 0.2 sqrt(max(in, out)) O(D)       ``orthogonalised``, for the weights ``[in, out]`` of hidden layers, before any division: O brings
+                                          the singular values near 1, and the factor the entries to the size of Adam's
     W = W - alpha weight_decay W          decoupled decay (weights only)
-          - alpha D / (sqrt(S^) + epsilon)      divided only with a second moment
+          - alpha D / (sqrt(S^) + epsilon)      divided only with a second moment, and where not orthogonalised
     W = sign(W) max(|W| - alpha l1/m, 0)  L1 as a proximal step (weights only)
     W[:, j] = W[:, j] min(1, c/||W[:, j]||)     max-norm c, for the weights into each hidden unit
 
@@ -26,6 +28,7 @@ adam, adamw           first, second, correction           Kingma and Ba (2015); 
 nadam                 first, nesterov, second, correction Dozat (2016)
 amsgrad               first, second, maximum, correction  Reddi, Kale and Kumar (2018)
 lion                  first, sign                         Chen et al. (2023)
+muon                  nadam's and orthogonalised          Jordan et al. (2024); its size: Liu et al. (2025)
 ====================  ==================================  ==================================================
 
 The square root and the place of epsilon are as published there; the corrected moments are read, never fed back. A shoal
@@ -41,7 +44,13 @@ import jax.numpy as jnp
 from jax import Array
 
 from shoal import averages
+from shoal.orthogonal import ROUGH, orthogonalised
 from shoal.recipe import Numbers
+
+SIZE_OF_ADAM = 0.2
+"""The usual root mean square of the entries of Adam's direction, which muon's is given, so that one learning rate suits both.
+
+Source: Liu et al. (2025), "Muon is Scalable for LLM Training"."""
 
 
 class Moments(NamedTuple):
@@ -79,7 +88,9 @@ def clip_by_norm(gradient, norm: Array, clip_norm: Array):
     return jax.tree.map(lambda leaf: leaf * scale, gradient)
 
 
-def update(parameters, gradient, moments: Moments, decayed, rates, alpha: Array, age: Array, numbers: Numbers, used: tuple[str, ...]):
+def update(
+    parameters, gradient, moments: Moments, decayed, rates, alpha: Array, age: Array, numbers: Numbers, used: tuple[str, ...], sides=None
+):
     """New parameters and moments of one network: everything above but L1 and max-norm.
 
     Args:
@@ -88,10 +99,13 @@ def update(parameters, gradient, moments: Moments, decayed, rates, alpha: Array,
         moments: as ``start`` gives them.
         decayed: like ``parameters``, Python booleans: which arrays the decoupled decay applies to.
         rates: like ``parameters``: how many times alpha each array learns with.
+        sides: like ``parameters``: the longer side of a matrix that may be orthogonalised, padding left out; else a plain 0.
         alpha: learning rate of this step.
         age: steps taken before this one.
         numbers: the network's own.
         used: techniques of the shoal; a block that is not among them is off.
+        sides: like ``parameters``: the longer side of a matrix that may be orthogonalised, padding left out, else a plain 0; by default no
+            array may.
     """
     weights, structure = jax.tree.flatten(parameters)
     gradients = jax.tree.leaves(gradient)
@@ -100,6 +114,7 @@ def update(parameters, gradient, moments: Moments, decayed, rates, alpha: Array,
     if "first_moment" in used:
         pairs = [_first(v, dw, steps, numbers, used) for v, dw in zip(jax.tree.leaves(moments.first), gradients, strict=True)]
         directions, first = zip(*pairs, strict=True)
+    undivided = directions
     second = highest = ()
     if "second_moment" in used:
         second = tuple(_second(s, dw, numbers, used) for s, dw in zip(jax.tree.leaves(moments.second), gradients, strict=True))
@@ -110,6 +125,9 @@ def update(parameters, gradient, moments: Moments, decayed, rates, alpha: Array,
         scale = jnp.where(numbers.blocks.bias_correction, averages.corrected(1.0, numbers.beta2, steps), 1.0)
         divisors = [jnp.where(numbers.blocks.second_moment, jnp.sqrt(s * scale) + numbers.epsilon, 1.0) for s in read]
         directions = [d / divisor for d, divisor in zip(directions, divisors, strict=True)]
+    if "orthogonalised" in used and sides is not None:
+        facts = zip(directions, undivided, jax.tree.leaves(sides), strict=True)
+        directions = [_orthogonalised(d, v, side, numbers) if _is_matrix(side) else d for d, v, side in facts]
     shrink = 1 - alpha * numbers.weight_decay if "weight_decay" in used else 1.0
     moved = [
         w * (shrink if is_decayed else 1.0) - alpha * rate * d
@@ -133,6 +151,16 @@ def _first(v: Array, dw: Array, steps: Array, numbers: Numbers, used: tuple[str,
         direction = jnp.where(blocks.sign, jnp.sign(average), direction)
         kept = jnp.where(blocks.sign, averages.update(v, dw, numbers.beta2), average)
     return direction, kept
+
+
+def _is_matrix(side: Array | int) -> bool:
+    """Whether an array with this longer side may be orthogonalised."""
+    return not (isinstance(side, int) and side == 0)
+
+
+def _orthogonalised(d: Array, v: Array, side: Array, numbers: Numbers) -> Array:
+    """The direction ``d`` of a matrix, or in a network that orthogonalises what the averaged gradient ``v`` becomes."""
+    return jnp.where(numbers.blocks.orthogonalised, SIZE_OF_ADAM * jnp.sqrt(side).astype(v.dtype) * orthogonalised(v, ROUGH), d)
 
 
 def _second(s: Array, dw: Array, numbers: Numbers, used: tuple[str, ...]) -> Array:

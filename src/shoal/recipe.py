@@ -24,7 +24,18 @@ NumericEncoding = Literal["standard", "piecewise", "periodic"]
 LossName = Literal["auto", "softmax", "sigmoid", "squared_error", "huber", "poisson", "quantile"]
 Initialisation = Literal["zeros", "small_random", "xavier", "glorot", "he", "orthogonal", "lsuv"]
 Optimiser = Literal[
-    "gradient_descent", "momentum", "classical_momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam", "amsgrad", "lion"
+    "gradient_descent",
+    "momentum",
+    "classical_momentum",
+    "nesterov",
+    "rmsprop",
+    "adagrad",
+    "adam",
+    "adamw",
+    "nadam",
+    "amsgrad",
+    "lion",
+    "muon",
 ]
 Decay = Literal[
     "constant", "inverse_time", "exponential", "sqrt_epoch", "sqrt_step", "staircase", "linear", "cosine", "one_cycle", "plateau"
@@ -57,6 +68,7 @@ class Blocks(NamedTuple):
     accumulate: Any = False
     maximum: Any = False
     bias_correction: Any = False
+    orthogonalised: Any = False
 
 
 OPTIMISERS: dict[str, Blocks] = {
@@ -71,6 +83,7 @@ OPTIMISERS: dict[str, Blocks] = {
     "nadam": Blocks(first_moment=True, nesterov=True, second_moment=True, bias_correction=True),
     "amsgrad": Blocks(first_moment=True, second_moment=True, maximum=True, bias_correction=True),
     "lion": Blocks(first_moment=True, sign=True),
+    "muon": Blocks(first_moment=True, nesterov=True, second_moment=True, bias_correction=True, orthogonalised=True),
 }
 
 
@@ -445,6 +458,7 @@ TECHNIQUES: dict[str, Callable[[Recipe], bool]] = {
     "mixup": lambda recipe: recipe.mixup > 0,
     "nesterov": lambda recipe: recipe.blocks.nesterov,
     "orthogonal": lambda recipe: recipe.initialisation in ("orthogonal", "lsuv"),
+    "orthogonalised": lambda recipe: recipe.blocks.orthogonalised,
     "plateau": lambda recipe: recipe.decay == "plateau",
     "rotation": lambda recipe: recipe.rotation > 0,
     "saturation": lambda recipe: recipe.saturation > 0,

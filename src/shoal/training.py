@@ -28,6 +28,7 @@ from shoal.nets.network import (
     corrected_statistics,
     initialise,
     is_weight,
+    longer_sides,
     outputs,
     train_outputs,
 )
@@ -198,7 +199,8 @@ def descend(layout: Layout, state: State, numbers: Numbers, scale: Scale, slope:
     plateau = state.plateau.factor if "plateau" in used else 1.0
     alpha = learning_rate(numbers, state.age, scale.steps_per_epoch, plateau)
     decayed, rates = is_weight(state.parameters), _rates(numbers, state.parameters)
-    parameters, moments = optimisers.update(state.parameters, slope, state.moments, decayed, rates, alpha, state.age, numbers, used)
+    sides = longer_sides(layout, numbers.units, scale.present)
+    parameters, moments = optimisers.update(state.parameters, slope, state.moments, decayed, rates, alpha, state.age, numbers, used, sides)
     parameters = _constrained(layout, parameters, numbers, alpha / scale.rows)
     average = state.average
     if "weight_average" in used:

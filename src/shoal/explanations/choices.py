@@ -100,6 +100,10 @@ CHOICE_WORDS: dict[str, dict[str, Choice]] = {
             "W = W - alpha sign(beta1 V + (1 - beta1) dW); V = beta2 V + (1 - beta2) dW",
             "4.3",
         ),
+        "muon": Choice(
+            "steps that move every direction of a layer by about as much, strong or weak; biases and outputs as nadam",
+            f"{AVERAGE}; O = V, singular values near 1; W[l] = W[l] - alpha 0.2 sqrt(max(n[l-1], n[l])) O",
+        ),
     },
     "decay": {
         "constant": Choice("alpha stays", "alpha = alpha0"),

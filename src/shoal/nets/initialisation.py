@@ -15,16 +15,12 @@ With ``n_in`` and ``n_out`` the true numbers of units that a layer joins (not th
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from shoal.recipe import INITIALISATIONS
 
 SMALL_DEVIATION = 0.01
-
-ORTHOGONAL_ITERATIONS = 32
-"""A small singular value grows by 15/8 each time: from a millionth of the largest, 22 bring it to 1 and a few more to the last digit."""
 
 
 def deviation(kind: Array, gain: Array, n_in: Array, n_out: Array, is_output: bool) -> Array:
@@ -49,21 +45,3 @@ def is_orthogonal(kind: Array) -> Array:
 def is_lsuv(kind: Array) -> Array:
     """Whether a kind scales each layer by what the training rows make of it."""
     return kind == INITIALISATIONS.index("lsuv")
-
-
-def orthogonal(w: Array) -> Array:
-    """The nearest matrix with orthonormal columns, or rows where they are fewer, to normal ``w`` ``[in, out]``.
-
-    The polar factor of a normal matrix is uniform over such matrices. It is found by the iteration of Bjorck and Bowie (1971),
-    ``X = X (15 - 10 X'X + 3 (X'X)^2) / 8``, which brings every singular value to 1 and leaves those of 0 alone: rows and columns of
-    zeros, a padded network's, stay zeros and do not change the rest. (LAPACK's factorisations wait for ever in XLA's thread pool when
-    several CPU devices ask for a batch of them at once.)
-    """
-    columns = w if w.shape[0] >= w.shape[1] else w.T
-
-    def closer(_: int, x: Array) -> Array:
-        g = x.T @ x
-        return (15 * x - x @ (10 * g - 3 * g @ g)) / 8
-
-    x = jax.lax.fori_loop(0, ORTHOGONAL_ITERATIONS, closer, columns / jnp.sqrt(jnp.square(columns).sum()))
-    return x if w.shape[0] >= w.shape[1] else x.T

@@ -20,6 +20,7 @@ from shoal.nets.augmentation import augment, draw_augmentation, is_augmented
 from shoal.nets.convolution import POOLED, Pooled, convolve, convolve_and_pool, pool
 from shoal.nets.encoding import BINS, PERIODIC, Encoding, begin_periodic, encode, encode_periodic, encoded_columns, periodic_shapes
 from shoal.nets.pixels import Pixels, normalised
+from shoal.orthogonal import EXACT, orthogonalised
 from shoal.recipe import Numbers, Shape
 
 Parameters = tuple[dict[str, Array], ...]
@@ -231,7 +232,7 @@ def initialise(
         w = noise.normal(noise.stream(numbers.seed, layer), fan_in, fan_out, dtype)
         w = jnp.where(seen[layer][:, None] & own[layer][None, :], w, 0)
         if "orthogonal" in layout.techniques:
-            w = jnp.where(initialisation.is_orthogonal(numbers.initialisation), initialisation.orthogonal(w), w)
+            w = jnp.where(initialisation.is_orthogonal(numbers.initialisation), orthogonalised(w, EXACT), w)
         is_output = layer == layout.hidden
         gain = _gain(layout, layer, numbers).astype(dtype)
         w = w * initialisation.deviation(numbers.initialisation, gain, n_in, n_out, is_output).astype(dtype)
@@ -289,6 +290,19 @@ def augmented_inputs(layout: Layout, numbers: Numbers, x: Array, draws: Augmenta
     assert layout.picture is not None
     pictures = augment(x.reshape(-1, *layout.picture), numbers, draws, layout.techniques, pixels.mean)
     return normalised(pictures.reshape(x.shape), pixels)
+
+
+def longer_sides(layout: Layout, units: Array, present: Array) -> tuple[dict[str, Any], ...]:
+    """Like the parameters: of the weights of a hidden layer their inputs or outputs, whichever are more, padding left out; else 0.
+
+    Args:
+        layout: the static part.
+        units: of the hidden layers of one network.
+        present: ``[given]``, false for padding.
+    """
+    both = list(zip(*_is_own(layout, units, present), strict=True))
+    sides = [*(jnp.maximum(seen.sum(), own.sum()) for seen, own in both[:-1]), 0]
+    return tuple({name: side if name == "w" else 0 for name in arrays} for arrays, side in zip(layout.arrays, sides, strict=True))
 
 
 def is_weight(parameters: Parameters) -> tuple[dict[str, bool], ...]:
