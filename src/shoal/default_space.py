@@ -11,15 +11,21 @@ from shoal.recipe import AUGMENTATIONS, LossName, Recipe
 from shoal.records import Task
 from shoal.space import Family, Space
 
+_ADAMW = {"hidden_layers": 3, "activation": "silu", "optimiser": "adamw"}
+_MUON = {"hidden_layers": 3, "activation": "silu", "optimiser": "muon"}
 _ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
-    ({"hidden_layers": 3, "activation": "silu", "normalisation": "none", "numeric_encoding": "piecewise"}, 128),
-    ({"hidden_layers": 3, "activation": "silu", "normalisation": "none", "numeric_encoding": "periodic"}, 128),
-    ({"hidden_layers": 3, "activation": "silu", "normalisation": "batch", "numeric_encoding": "piecewise"}, 128),
-    ({"hidden_layers": 3, "activation": "silu", "normalisation": "none", "numeric_encoding": "standard"}, 128),
+    (_ADAMW | {"normalisation": "none", "numeric_encoding": "piecewise"}, 128),
+    (_MUON | {"normalisation": "none", "numeric_encoding": "piecewise"}, 128),
+    (_ADAMW | {"normalisation": "none", "numeric_encoding": "periodic"}, 128),
+    (_ADAMW | {"normalisation": "batch", "numeric_encoding": "piecewise"}, 128),
+    (_ADAMW | {"normalisation": "none", "numeric_encoding": "standard"}, 128),
 )
 """Settings and most units, in the order in which a growing budget takes them up."""
 
-_WHY_THESE = "three layers that see bins of the numeric columns, or learned waves of them; with batch norm; or the bare columns: best first"
+_WHY_THESE = (
+    "three layers that see bins of the numeric columns, trained by AdamW or in large mini-batches by Muon; that see learned waves of them; "
+    "with batch norm; or the bare columns: best first"
+)
 _PICTURE_ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
     ({"channels": (16, 32), "normalisation": "batch", "global_pooling": "none"}, 128),
     ({"channels": (32, 64), "normalisation": "batch", "global_pooling": "none"}, 128),
@@ -30,6 +36,14 @@ _PICTURE_ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
 _WHY_THESE_FOR_PICTURES = "two blocks of convolutions with batch norm, twice as many filters, and a third block: the cheapest first"
 INPUT_SCALE_RATE = 30.0
 """How many times as fast as the weights the factors of inputs learn, unless a search finds better."""
+_RATES = (
+    Range("learning_rate", 5e-4, 1e-2, "log", "around twice Adam's default, which suits small networks and short trainings"),
+    Range("weight_decay", 1e-3, 1.0, "log", "decoupled; from nothing to as much as the learning rate itself allows"),
+)
+_RATES_OF_MUON = (
+    Range("learning_rate", 1e-3, 2e-2, "log", "twice as high as Adam's, for mini-batches four times as large"),
+    Range("weight_decay", 0.1, 3.0, "log", "decoupled; what keeps steps of one size from growing the weights for ever"),
+)
 _WAVES = (Range("frequency_scale", 0.1, 1.0, "log", "from a wave in ten standard deviations of a column to one in each"),)
 _WHY_UNITS = "from a quarter of the widest, which fits the shoal"
 
@@ -55,15 +69,13 @@ def default_space(
     if picture is not None:
         return _picture_space(task, train_rows, selects_by_error, picture)
     batch_size = default_batch_size(train_rows)
-    ranges = (
-        Range("learning_rate", 5e-4, 1e-2, "log", "around twice Adam's default, which suits small networks and short trainings"),
-        Range("weight_decay", 1e-3, 1.0, "log", "decoupled; from nothing to as much as the learning rate itself allows"),
+    shared = (
         Range("keep_prob", 0.6, 1.0, "linear", "from strong dropout to none"),
         Range("beta2", 0.95, 0.999, "log_one_minus", "short memories help where gradients change quickly"),
         Range("input_scale_rate", 3.0, 100.0, "log", "how fast inputs that say little are turned down"),
     )
     if task == "classification" and selects_by_error:
-        ranges += (Range("label_smoothing", 0.0, 0.15, "linear", "keeps probabilities away from 0 and 1"),)
+        shared += (Range("label_smoothing", 0.0, 0.15, "linear", "keeps probabilities away from 0 and 1"),)
     base = Recipe(
         batch_size=batch_size,
         learning_rate=3e-3,
@@ -74,22 +86,19 @@ def default_space(
         loss=loss,
         epochs=default_epochs(train_rows, batch_size),
     )
-    families = tuple(
-        Family(
-            replace(base, **translated(base, {**settings, UNITS: width})),
-            width,
-            (
-                Range(UNITS, width // 4, width, "log_integer", _WHY_UNITS),
-                *ranges,
-                *(_WAVES if settings["numeric_encoding"] == "periodic" else ()),
-            ),
-            begins_with_base=True,
-            chosen=((ARCHITECTURE, settings),),
-        )
-        for settings, width in _ARCHITECTURES
-        if has_bins or settings["numeric_encoding"] == "standard"
-    )
-    return Space(base, _reaching(families), families, by_promise=True)
+    by_muon = replace(base, batch_size=large_batch_size(train_rows), learning_rate=6e-3, weight_decay=1.0, keep_prob=0.95)
+    firsts = {"adamw": (base, _RATES), "muon": (by_muon, _RATES_OF_MUON)}
+    families = []
+    for architecture, width in _ARCHITECTURES:
+        if not has_bins and architecture["numeric_encoding"] != "standard":
+            continue
+        first, rates = firsts[architecture["optimiser"]]
+        settings = architecture | {"batch_size": first.batch_size}
+        waves = _WAVES if architecture["numeric_encoding"] == "periodic" else ()
+        ranges = (Range(UNITS, width // 4, width, "log_integer", _WHY_UNITS), *rates, *shared, *waves)
+        begin = replace(first, **translated(first, {**settings, UNITS: width}))
+        families.append(Family(begin, width, ranges, begins_with_base=True, chosen=((ARCHITECTURE, settings),)))
+    return Space(base, _reaching(families), tuple(families), by_promise=True)
 
 
 def picture_baseline(train_rows: int) -> Recipe:
@@ -172,7 +181,6 @@ def around(space: Space, begin: Recipe, result: Recipe, width: int) -> Space:
     base = families[0].base
     if result.batch_size == "all" or result.batch_size < FEWEST_FOR_A_BATCH or not result.hidden_units:
         return replace(space, base=base, families=tuple(families))
-    families = [replace(family, base=replace(family.base, batch_size=result.batch_size)) for family in families]
     centre = replace(result, epochs=base.epochs, warm_up=0.0)
     ranges = tuple(each for each in (_close_to(range_, getattr(centre, range_.name, None)) for range_ in families[0].ranges) if each)
     settings = {name: getattr(centre, name) for name in _OF_PICTURE_ARCHITECTURE if centre.channels}
@@ -190,10 +198,10 @@ def augmented_as(space: Space, recipe: Recipe) -> Space:
     return replace(space, base=replace(space.base, **augmentation), families=families)
 
 
-_OF_ARCHITECTURE = ("activation", "normalisation", "numeric_encoding")
+_OF_ARCHITECTURE = ("activation", "optimiser", "batch_size", "normalisation", "numeric_encoding")
 _OF_PICTURE_ARCHITECTURE = ("normalisation", *CONVOLUTIONS)
 _OF_LOSS = ("loss", "huber_delta", "quantile")
-_OF_SHAPE = (*CONVOLUTIONS, "activation", "normalisation", "numeric_encoding", "input_normalisation", "loss", "batch_size")
+_OF_SHAPE = (*CONVOLUTIONS, *_OF_ARCHITECTURE, "input_normalisation", "loss")
 
 
 def _reaching(families: Sequence[Family], why: str = _WHY_THESE) -> tuple[Parameter, ...]:
@@ -242,6 +250,16 @@ def default_batch_size(train_rows: int) -> int:
         [32, 128, 512]
     """
     return next((size for limit, size in ((1_000, 32), (4_000, 64), (16_000, 128), (100_000, 256)) if train_rows < limit), 512)
+
+
+def large_batch_size(train_rows: int) -> int:
+    """Examples a mini-batch for muon, whose steps have a cost of their own whatever the examples are, and take a network further.
+
+    Example:
+        >>> [large_batch_size(rows) for rows in (300, 8_000, 400_000)]
+        [128, 512, 1024]
+    """
+    return min(4 * default_batch_size(train_rows), 1_024)
 
 
 def default_epochs(train_rows: int, batch_size: int) -> float:

@@ -26,6 +26,17 @@ from a five-hundredth of the matrix's norm to all of it between 0.18 and 1.87, w
 _LEAST_NORM = 1e-30
 
 
+def multiplications(n_in: int, n_out: int, polynomials: Sequence[Polynomial] = ROUGH) -> int:
+    """How many multiplications a matrix ``[n_in, n_out]`` takes.
+
+    Example:
+        >>> multiplications(200, 100)
+        15000000
+    """
+    short, long = sorted((n_in, n_out))
+    return len(polynomials) * (2 * long * short**2 + short**3)
+
+
 def orthogonalised(matrix: Array, polynomials: Sequence[Polynomial]) -> Array:
     """The matrix ``[in, out]`` with its singular values brought towards 1; singular vectors stay.
 

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 
+from shoal.orthogonal import multiplications
 from shoal.population import Shoal, segment_steps, segments_of
 from shoal.recipe import Recipe
 
@@ -44,10 +45,13 @@ def expected_step(shoal: Shoal) -> float:
     """Seconds that a step of the whole shoal should take on a CPU, roughly, before its program is compiled.
 
     A step takes three multiplications with each weight for every example: for the outputs, and for the slopes of the weights and of
-    the inputs. Those of dense networks run at about half the speed of one large product of matrices, everything else included.
+    the inputs; and muon's. Those of dense networks run at about half the speed of one large product of matrices, everything else included.
     """
     layout = shoal.layout
-    return 3 * layout.operations * layout.shape.batch_size * shoal.slots / (_OF_A_PRODUCT * _multiplications_a_second())
+    of_a_network = 3 * layout.operations * layout.shape.batch_size
+    if "orthogonalised" in layout.techniques:
+        of_a_network += sum(multiplications(*size) for size in layout.sizes[:-1])
+    return of_a_network * shoal.slots / (_OF_A_PRODUCT * _multiplications_a_second())
 
 
 def measure_speed(shoal: Shoal, recipe: Recipe) -> float:

@@ -125,7 +125,7 @@ def against_bias(recipe: Recipe, facts: Facts) -> Iterator[Change]:
             "Batch norm keeps the distribution of each layer's inputs steady while the layers before it learn. Training becomes less "
             "sensitive to the learning rate and the initial weights, and often reaches a lower cost.",
         )
-    if recipe.optimiser not in ("adamw", "adam", "nadam"):
+    if recipe.optimiser not in ("adamw", "adam", "nadam", "muon"):
         yield Change(
             {"optimiser": "adamw", "learning_rate": 1e-3},
             "Adam divides each weight's averaged gradient by its usual size. Weights with small gradients then learn as fast as the "
@@ -153,7 +153,7 @@ def against_variance(recipe: Recipe, facts: Facts) -> Iterator[Change]:
     elif has_dropout and isinstance(recipe.keep_prob, float) and recipe.keep_prob > 0.45:
         yield _dropout(round(max(0.4, recipe.keep_prob - 0.2), 2))
     yield from _factors_of_inputs(recipe, facts)
-    if recipe.optimiser == "adamw":
+    if recipe.optimiser in ("adamw", "muon"):
         yield Change(
             {"weight_decay": max(0.03, min(10 * recipe.weight_decay, 3.0))},
             "Decay pulls every weight towards 0 a little at each step. Only weights that the data keep asking for stay large, so the "
