@@ -22,14 +22,14 @@ _TRAINING_SHARE = 0.85  # of the time left after measuring; the rest is for scor
 def families_within(budget: Budget, space: Space) -> tuple[Family, ...]:
     """As many families as the budget can pay the compilation of: about 4 s each on a CPU.
 
-    Of a space in which the first families alone are a sensible search, at most four and a fifth to a third of the time, and no fewer than
+    Of a space in which the first families alone are a sensible search, at most five and a third of the time, and no fewer than
     are compared where there is no time for a search; of any other space all, or as many evenly chosen ones as a third of the time, or
     eight trials for each, pay for.
     """
     families, amount = space.families, budget.seconds or 0.0
     if space.by_promise:
         least = MOST_COMPARED if amount >= LEAST_SECONDS_TO_COMPARE and not space.growing else 1
-        most = budget.trials // TRIALS_A_ROUND if budget.trials is not None else min(int(amount // (25 if space.growing else 15)), 4)
+        most = budget.trials // TRIALS_A_ROUND if budget.trials is not None else min(int(amount // (25 if space.growing else 15)), 5)
         return families[: max(least, most)]
     most = budget.trials // 8 if budget.trials is not None else int(amount // 12)
     count = min(len(families), max(1, most))
