@@ -99,7 +99,6 @@ def update(
         moments: as ``start`` gives them.
         decayed: like ``parameters``, Python booleans: which arrays the decoupled decay applies to.
         rates: like ``parameters``: how many times alpha each array learns with.
-        sides: like ``parameters``: the longer side of a matrix that may be orthogonalised, padding left out; else a plain 0.
         alpha: learning rate of this step.
         age: steps taken before this one.
         numbers: the network's own.
@@ -127,7 +126,7 @@ def update(
         directions = [d / divisor for d, divisor in zip(directions, divisors, strict=True)]
     if "orthogonalised" in used and sides is not None:
         facts = zip(directions, undivided, jax.tree.leaves(sides), strict=True)
-        directions = [_orthogonalised(d, v, side, numbers) if _is_matrix(side) else d for d, v, side in facts]
+        directions = [d if isinstance(side, int) else _orthogonalised(d, v, side, numbers) for d, v, side in facts]
     shrink = 1 - alpha * numbers.weight_decay if "weight_decay" in used else 1.0
     moved = [
         w * (shrink if is_decayed else 1.0) - alpha * rate * d
@@ -151,11 +150,6 @@ def _first(v: Array, dw: Array, steps: Array, numbers: Numbers, used: tuple[str,
         direction = jnp.where(blocks.sign, jnp.sign(average), direction)
         kept = jnp.where(blocks.sign, averages.update(v, dw, numbers.beta2), average)
     return direction, kept
-
-
-def _is_matrix(side: Array | int) -> bool:
-    """Whether an array with this longer side may be orthogonalised."""
-    return not (isinstance(side, int) and side == 0)
 
 
 def _orthogonalised(d: Array, v: Array, side: Array, numbers: Numbers) -> Array:

@@ -199,7 +199,7 @@ def descend(layout: Layout, state: State, numbers: Numbers, scale: Scale, slope:
     plateau = state.plateau.factor if "plateau" in used else 1.0
     alpha = learning_rate(numbers, state.age, scale.steps_per_epoch, plateau)
     decayed, rates = is_weight(state.parameters), _rates(numbers, state.parameters)
-    sides = longer_sides(layout, numbers.units, scale.present)
+    sides = longer_sides(layout, numbers.units, scale.present) if "orthogonalised" in used else None
     parameters, moments = optimisers.update(state.parameters, slope, state.moments, decayed, rates, alpha, state.age, numbers, used, sides)
     parameters = _constrained(layout, parameters, numbers, alpha / scale.rows)
     average = state.average
