@@ -350,7 +350,7 @@ def epsilon_added_to_the_quotient() -> list[Figure]:
 
 def global_minimum() -> list[Figure]:
     """Every optimiser on the bowl; Adam on "exclusive or" with two tanh units, whose cost can be 0, from 20 seeds."""
-    names = [name for name in OPTIMISERS if name != "muon"]  # which moves a vector as nadam does
+    names = [name for name, blocks in OPTIMISERS.items() if not blocks.orthogonalised]  # muon moves a vector as nadam does
     every = [Recipe((), optimiser=name, learning_rate=0.07, decay="inverse_time", epochs=60.0) for name in names]  # type: ignore[arg-type]
     reached = descended(every, lambda w, age: jnp.asarray(CURVATURE) * w, np.ones(2), 4000, steps_per_epoch=200.0)
     x = np.array([[-1.0, -1], [-1, 1], [1, -1], [1, 1]])

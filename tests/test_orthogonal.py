@@ -8,22 +8,24 @@ import pytest
 from shoal.orthogonal import EXACT, ROUGH, orthogonalised
 
 
+def through_the_rough_polynomials(values):
+    for a, b, c in ROUGH:
+        values = a * values + b * values**3 + c * values**5
+    return values
+
+
 @pytest.mark.parametrize("shape", [(7, 7), (9, 4), (4, 9), (1, 5)])
 def test_singular_vectors_stay_and_singular_values_go_through_the_polynomials(float64, shape):
     matrix = np.random.default_rng(0).normal(size=shape)
     left, values, right = np.linalg.svd(matrix, full_matrices=False)
     np.testing.assert_allclose(orthogonalised(jnp.asarray(matrix), EXACT), left @ right, atol=1e-12)
-    values = values / np.linalg.norm(values)
-    for a, b, c in ROUGH:
-        values = a * values + b * values**3 + c * values**5
+    values = through_the_rough_polynomials(values / np.linalg.norm(values))
     np.testing.assert_allclose(orthogonalised(jnp.asarray(matrix), ROUGH), left * values @ right, atol=1e-12)
 
 
 def test_the_rough_polynomials_bring_what_matters_of_a_matrix_near_1():
     """Values that differ by a factor of 500 come to differ by one of 10."""
-    values = np.geomspace(0.002, 1, 1000)
-    for a, b, c in ROUGH:
-        values = a * values + b * values**3 + c * values**5
+    values = through_the_rough_polynomials(np.geomspace(0.002, 1, 1000))
     assert values.min() > 0.18
     assert values.max() < 1.9
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shoal.default_space import default_space
 from shoal.errors import OptionError
 from shoal.halving import HALVING
 from shoal.plan import (
@@ -196,6 +197,12 @@ def test_a_short_budget_takes_up_the_shapes_whose_first_recipes_it_compares():
     assert not Budget.parse("60s").is_short and not Budget.parse("10trials").is_short
     growing = Space(FAMILIES[0].base, (), tuple(FAMILIES), by_promise=True, growing=True)
     assert len(families_within(Budget.parse(least), growing)) == 1
+
+
+def test_a_longer_budget_takes_up_a_fourth_shape_of_the_default_space_and_a_fifth():
+    space = default_space("classification", 5_000, True, True)
+    counts = {text: len(families_within(Budget.parse(text), space)) for text in ("15s", "59s", "60s", "74s", "75s", "1h")}
+    assert counts == {"15s": 3, "59s": 3, "60s": 4, "74s": 4, "75s": 5, "1h": 5}
 
 
 @given(circumstances())

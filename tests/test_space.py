@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from shoal.default_space import around, augmented_as, default_batch_size, default_epochs, default_space
+from shoal.default_space import around, augmented_as, default_batch_size, default_epochs, default_space, large_batch_size
 from shoal.parameters import Choice, Range
 from shoal.recipe import AUGMENTATIONS, CHOICES, TECHNIQUES, Recipe, techniques_of
 from shoal.samplers.points import sobol
@@ -124,6 +124,19 @@ def test_families_of_the_default_space_have_different_shapes_and_one_length_of_t
     families = default_space("classification", 5_000, True, True).families
     assert len({(family.shape, family.width) for family in families}) == len(families)
     assert len({family.base.epochs for family in families}) == 1
+    sizes = {(family.base.optimiser, family.base.batch_size) for family in families}
+    assert sizes == {("adamw", default_batch_size(5_000)), ("muon", large_batch_size(5_000))}
+    assert large_batch_size(5_000) == 4 * default_batch_size(5_000)
+
+
+def test_after_the_loop_the_families_keep_what_their_optimiser_goes_with_and_the_result_has_a_family_of_its_own():
+    space = default_space("classification", 5_000, True, True)
+    begin = Recipe((16,), batch_size=48, optimiser="momentum")
+    result = replace(begin, optimiser="adam", keep_prob=0.8)
+    first, own, *others = around(space, begin, result, 16).families
+    kept = [(family.base.optimiser, family.base.batch_size) for family in (first, *others)]
+    assert kept == [(family.base.optimiser, family.base.batch_size) for family in space.families]
+    assert (own.base.optimiser, own.base.batch_size, own.base.keep_prob) == ("adam", 48, 0.8)
 
 
 @pytest.mark.parametrize("units", [(16,), ()], ids=["an own family", "no family of its own"])

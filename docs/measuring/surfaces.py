@@ -55,7 +55,7 @@ tenth of what it is halfway down."""
 
 RATES = tuple(float(rate) for rate in np.geomspace(0.001, 10, 25))
 MOST_STEPS = 500
-OF_VECTORS = tuple(name for name in OPTIMISERS if name != "muon")
+OF_VECTORS = tuple(name for name, blocks in OPTIMISERS.items() if not blocks.orthogonalised)
 """Muon is for matrices: it moves a vector as nadam does."""
 STAY = 50
 """Steps that a path must stay where it has arrived."""

@@ -12,7 +12,7 @@ from shoal.records import Task
 from shoal.space import Family, Space
 
 _ADAMW = {"hidden_layers": 3, "activation": "silu", "optimiser": "adamw"}
-_MUON = {"hidden_layers": 3, "activation": "silu", "optimiser": "muon"}
+_MUON = _ADAMW | {"optimiser": "muon"}
 _ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
     (_ADAMW | {"normalisation": "none", "numeric_encoding": "piecewise"}, 128),
     (_MUON | {"normalisation": "none", "numeric_encoding": "piecewise"}, 128),

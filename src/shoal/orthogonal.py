@@ -26,15 +26,15 @@ from a five-hundredth of the matrix's norm to all of it between 0.18 and 1.87, w
 _LEAST_NORM = 1e-30
 
 
-def multiplications(n_in: int, n_out: int, polynomials: Sequence[Polynomial] = ROUGH) -> int:
-    """How many multiplications a matrix ``[n_in, n_out]`` takes.
+def multiplications(n_in: int, n_out: int) -> int:
+    """How many multiplications the ``ROUGH`` polynomials of a matrix ``[n_in, n_out]`` take.
 
     Example:
         >>> multiplications(200, 100)
         15000000
     """
     short, long = sorted((n_in, n_out))
-    return len(polynomials) * (2 * long * short**2 + short**3)
+    return len(ROUGH) * (2 * long * short**2 + short**3)
 
 
 def orthogonalised(matrix: Array, polynomials: Sequence[Polynomial]) -> Array:
