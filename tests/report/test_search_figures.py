@@ -172,3 +172,11 @@ def test_an_axis_of_other_texts_has_their_words():
     assert axis.title == "activation" and [part.words for part in choices(axis)] == ["relu", "silu"]
     assert axis_of("no_such_setting", TRIALS) is None and axis_of("pooling", TRIALS) is None
     assert Recipe().pooling
+
+
+def test_architectures_of_two_optimisers_are_two_categories_of_their_axis():
+    first, second = RUN.trials[:2]
+    trials = [replace(first, recipe=replace(first.recipe, optimiser=name)) for name in ("adamw", "muon")]
+    axis = axis_of("architecture", trials)
+    assert axis is not None and len(set(axis.words)) == 2
+    assert axis_of("architecture", [first, replace(second, recipe=first.recipe)]) is None

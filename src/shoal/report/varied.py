@@ -37,7 +37,7 @@ _NEAR_ONE = ("beta1", "beta2", "weight_average")
 """Averages, whose memory is as long as 1 / (1 - value): what counts is the distance to 1."""
 
 _REPLACED = ("hidden_units", "channels")
-_OF_ARCHITECTURE = ("hidden_layers", "blocks", "filters", "activation", "normalisation", "numeric_encoding", "global_pooling")
+_OF_ARCHITECTURE = ("hidden_layers", "blocks", "filters", "activation", "optimiser", "normalisation", "numeric_encoding", "global_pooling")
 _MATTERING = ("learning_rate", "units", "batch_size", "beta1", "beta2", "hidden_layers")
 """The order of the axes where no importance was measured."""
 
