@@ -11,12 +11,12 @@ from shoal import rehearsal
 from shoal.nets.network import Layout
 from shoal.population import Shoal, Tables
 from shoal.recipe import Recipe, techniques_of
-from shoal.rehearsal import LONGER, LOOKED_AT, enough_epochs, expected_step, looked_steps, measure_speed
+from shoal.rehearsal import LONGER, LOOKED_AT, enough_epochs, expected_step, looks, measure_speed
 from shoal.training import Batch
 
 ROWS, COLUMNS, BATCH, EPOCH = 160, 8, 16, 10
 RECIPE = Recipe((32,), batch_size=BATCH, epochs=80.0, learning_rate=0.01, optimiser="adam")
-SEGMENTS = 10  # evaluations in the look at 80 epochs
+SEGMENTS = 10  # evaluations in the first look at 80 epochs
 
 
 def part(rows, seed, learnable):
@@ -49,25 +49,71 @@ def test_where_the_dev_loss_still_falls_a_training_keeps_its_length():
     assert enough_epochs(shoal_of(True), replace(RECIPE, learning_rate=0.001)) == RECIPE.epochs
 
 
-def test_a_dev_loss_that_only_jumps_does_not_shorten_a_training(noise, monkeypatch):
+@pytest.fixture
+def played(monkeypatch):
+    """Makes networks whose dev losses ``[evaluations, networks]`` are given, and says how many evaluations were asked for."""
+
+    def play(losses):
+        seen = []
+
+        def advance(self, state, numbers, begin, segment, segments):
+            assert segment == EPOCH and begin == (seen[-1] * EPOCH if begin else 0)
+            seen.append(begin // segment + segments)
+            return state, SimpleNamespace(dev_loss=losses[begin // segment :][:segments])
+
+        monkeypatch.setattr(rehearsal.Shoal, "advance", advance)
+        return seen
+
+    return play
+
+
+def of_means(means, spread=0.01):
+    """Four networks about these mean dev losses, whose differences scatter from one evaluation to another."""
+    scatter = np.random.default_rng(0).normal(size=(len(means), 4))
+    return np.array(means)[:, None] + spread * (scatter - scatter.mean(1, keepdims=True))
+
+
+def test_a_dev_loss_that_only_jumps_does_not_shorten_a_training(noise, played):
     """The lowest of many jumps lies anywhere, and the last loss is above it; a later one is about as low."""
-    losses = np.ones((SEGMENTS, 4))
+    losses = np.ones((20, 4))
     losses[3] = 0.80, 0.79, 0.81, 0.80
-    losses[8] = 0.81, 0.78, 0.83, 0.79
-
-    def advance(self, state, numbers, begin, segment, segments):
-        return state, SimpleNamespace(dev_loss=losses[begin // segment :][:segments])
-
-    monkeypatch.setattr(rehearsal.Shoal, "advance", advance)
-    assert losses.mean(1).argmin() == 3 and (losses[-1] > losses[3]).all() and enough_epochs(noise, RECIPE) == RECIPE.epochs
+    losses[[8, 13, 18]] = 0.81, 0.78, 0.83, 0.79
+    played(losses)
+    assert losses.mean(1).argmin() == 3 and (losses[9] > losses[3]).all() and enough_epochs(noise, RECIPE) == RECIPE.epochs
     losses[4:] += 0.5
     assert enough_epochs(noise, RECIPE) == 12
 
 
+def test_a_look_that_leaves_it_open_goes_on_until_the_dev_loss_has_turned(noise, played):
+    falling, turned = [1.0, 0.9, 0.8, 0.75, 0.72, 0.71, 0.705], [0.702, 0.701, 0.703, 0.72, 0.74, 0.76, 0.8, 0.9]
+    seen = played(of_means(falling + turned))
+    assert enough_epochs(noise, RECIPE) == LONGER * 9  # lowest at the ninth evaluation, each after an epoch
+    assert seen == [10, 15] and [math.ceil(share * 80) for share in LOOKED_AT] == [10, 15, 20]
+
+
+def test_where_the_dev_loss_clearly_falls_the_look_ends_at_an_eighth(noise, played):
+    seen = played(of_means(np.linspace(1.0, 0.2, 20)))
+    assert enough_epochs(noise, RECIPE) == RECIPE.epochs and seen == [10]
+
+
+def test_a_dev_loss_that_stays_level_is_looked_at_for_a_quarter_of_the_training(noise, played):
+    seen = played(of_means([1.0, 0.9, *[0.8] * 18], spread=0.05))
+    assert enough_epochs(noise, RECIPE) == RECIPE.epochs and seen == [10, 15, 20]
+
+
+def test_a_look_takes_no_more_steps_than_there_is_time_for(noise, played):
+    rising = of_means([0.7, 0.6, 0.5, *np.linspace(0.6, 1.0, 17)])
+    seen = played(rising)
+    assert enough_epochs(noise, RECIPE, most_steps=SEGMENTS * EPOCH - 1) == RECIPE.epochs and seen == []
+    assert enough_epochs(noise, RECIPE, most_steps=SEGMENTS * EPOCH) == 10 and seen == [10]
+    seen = played(of_means([1.0, 0.9, *[0.8] * 18], spread=0.05))
+    assert enough_epochs(noise, RECIPE, most_steps=16 * EPOCH) == RECIPE.epochs and seen == [10, 15]
+
+
 def test_a_training_of_few_evaluations_is_not_looked_at(noise, monkeypatch):
-    assert looked_steps(RECIPE, EPOCH) == SEGMENTS * EPOCH == math.ceil(LOOKED_AT * RECIPE.epochs * EPOCH)
+    assert looks(RECIPE, EPOCH) == (SEGMENTS, 15, 20)
     short = replace(RECIPE, epochs=20.0)
-    assert looked_steps(short, EPOCH) == 0
+    assert looks(short, EPOCH) == ()
     monkeypatch.setattr(rehearsal.Shoal, "advance", None)
     assert enough_epochs(noise, short) == 20.0
 

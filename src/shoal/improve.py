@@ -317,7 +317,7 @@ def default_space_of(source: Any, y: Any = None, *, target: str | Sequence[str] 
 
     Example:
         >>> len(default_space_of("example:wine").families)
-        5
+        6
     """
     dataset = data.load(source, y=y, target=target, task=task)
     return space_for(Trainer(dataset, 0), check_metric(None, dataset.task))

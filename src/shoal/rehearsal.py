@@ -12,10 +12,12 @@ from shoal.orthogonal import multiplications
 from shoal.population import Shoal, segment_steps, segments_of
 from shoal.recipe import Recipe
 
-LOOKED_AT = 1 / 8
-"""The share of a full training that is looked at."""
+LOOKED_AT = (1 / 8, 3 / 16, 1 / 4)
+"""Shares of a full training that are looked at, the longer ones only while the shorter ones leave it open whether the dev loss turns."""
 PASSED = 3 / 4
 """The best evaluation has passed where it lies before this share of the look."""
+CLEAR = 2.5
+"""Standard errors beyond which a change of the mean dev loss is more than chance, of which up to three are looked at."""
 LONGER = 3.0
 """A training is then so many times as long as it took to get there: its learning rate decays in between, and the best evaluation comes
 at about its end."""
@@ -72,39 +74,44 @@ def measure_speed(shoal: Shoal, recipe: Recipe) -> float:
     return step + max(seconds[1] - step, 0.0) / segment_steps(shoal.steps_per_epoch)
 
 
-def looked_steps(recipe: Recipe, steps_per_epoch: int) -> int:
-    """Steps of the look at a recipe's training; 0 where too few evaluations would lie in it to say anything."""
-    evaluations = math.ceil(LOOKED_AT * segments_of(recipe.epochs, steps_per_epoch))
-    return evaluations * segment_steps(steps_per_epoch) if evaluations >= _FEWEST_EVALUATIONS else 0
+def looks(recipe: Recipe, steps_per_epoch: int) -> tuple[int, ...]:
+    """Evaluations after which the look at a recipe's training may end; none where too few would lie in it to say anything."""
+    segments = segments_of(recipe.epochs, steps_per_epoch)
+    counts = tuple(math.ceil(share * segments) for share in LOOKED_AT)
+    return counts if counts[0] >= _FEWEST_EVALUATIONS else ()
 
 
 def enough_epochs(shoal: Shoal, recipe: Recipe, most_steps: float = math.inf) -> float:
     """Epochs of training that are of use: the recipe's, or fewer where its networks begin to overfit early in them.
 
-    An eighth of the training is looked at, in as many networks as there is room for. Where their mean dev loss is lowest well before its
-    end, and the lowest of its last quarter lies higher by more than chance (two standard errors), what follows could only be thrown away,
-    and the learning rate would still be high at the best evaluation. A training of three times the length that it took to get there decays
-    it, and takes a fraction of the time. Where the loss has just been lowest after three quarters, the look ends there.
+    An eighth of the training is looked at, in as many networks as there is room for. The lowest mean dev loss of its last quarter is compared
+    with the lowest before. Where it is higher by more than chance (2.5 standard errors), what follows could only be thrown away,
+    and the learning rate would still be high at the best evaluation: a training of three times the length that it took to get there decays
+    it, and takes a fraction of the time. Where it is lower by more than chance, the training is of use. Where it is neither, the look goes
+    on, to a quarter of the training at most.
 
     Args:
         shoal: of the recipe's shape; its networks are thrown away.
         recipe: the recipe.
         most_steps: of the look; where it would take more, the recipe keeps its length.
     """
-    steps = looked_steps(recipe, shoal.steps_per_epoch)
-    if not steps or steps > most_steps:
-        return recipe.epochs
     segment = segment_steps(shoal.steps_per_epoch)
     numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
-    late = int(PASSED * steps / segment)
-    state, first = shoal.advance(shoal.start(numbers), numbers, 0, segment, late)
-    lowest = int(first.dev_loss.mean(1).argmin())
-    if lowest == late - 1:
-        return recipe.epochs
-    _, last = shoal.advance(state, numbers, late * segment, segment, steps // segment - late)
-    rise = (last.dev_loss[last.dev_loss.mean(1).argmin()] - first.dev_loss[lowest]).astype(np.float64)
-    best = (lowest + 1) * segment
-    if not rise.mean() > 2 * rise.std(ddof=min(1, len(rise) - 1)) / math.sqrt(len(rise)):
-        return recipe.epochs
-    wanted = max(LONGER * best, FEWEST_STEPS)
-    return min(recipe.epochs, math.ceil(wanted / segment) * segment / shoal.steps_per_epoch)
+    state, dev_loss = shoal.start(numbers), np.empty((0, shoal.slots))
+    for evaluations in looks(recipe, shoal.steps_per_epoch):
+        if evaluations * segment > most_steps:
+            break
+        seen = len(dev_loss)
+        state, further = shoal.advance(state, numbers, seen * segment, segment, evaluations - seen)
+        dev_loss = np.concatenate([dev_loss, further.dev_loss.astype(np.float64)])
+        late = int(PASSED * evaluations)
+        means = dev_loss.mean(1)
+        lowest = int(means[:late].argmin())
+        rise = dev_loss[late + means[late:].argmin()] - dev_loss[lowest]
+        chance = CLEAR * rise.std(ddof=min(1, len(rise) - 1)) / math.sqrt(len(rise))
+        if rise.mean() > chance:
+            wanted = max(LONGER * (lowest + 1) * segment, FEWEST_STEPS)
+            return min(recipe.epochs, math.ceil(wanted / segment) * segment / shoal.steps_per_epoch)
+        if not rise.mean() >= -chance:  # falls still, or diverged
+            break
+    return recipe.epochs
