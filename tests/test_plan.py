@@ -158,16 +158,17 @@ def test_of_growing_families_all_are_searched_or_the_largest_that_can_be_trained
 def test_first_recipes_are_compared_where_there_is_no_time_for_a_search(at):
     """By the dearest shape: whichever is the best, the plan is kept."""
     plan = plan_seconds(Budget.parse("20s"), **at, sound=True)
-    full, slots, per_epoch = FAMILIES[0].base.epochs, at["slots"], at["steps_per_epoch"][0]
+    full, per_epoch = FAMILIES[0].base.epochs, at["steps_per_epoch"][plan.first_family]
     one = plan_seconds(Budget.parse("20s"), **at, sound=True, compares_first_recipes=False)
     assert not one.first_recipes
     if not plan.first_recipes:
         assert plan == one
         return
-    assert 2 <= len(plan.shoals) <= MOST_COMPARED and plan.first_family == 0
+    assert 2 <= len(plan.shoals) <= MOST_COMPARED
     assert [shoal.trials for shoal in plan.shoals] == [RETRAINS] * len(plan.shoals) and plan.trials == RETRAINS * len(plan.shoals)
     first, last = plan.rungs
-    jobs = [(math.ceil(RETRAINS / slot), speed.step) for slot, speed in zip(slots, at["speeds"], strict=True)][: len(plan.shoals)]
+    slots, speeds = (at[name][plan.first_family :][: len(plan.shoals)] for name in ("slots", "speeds"))
+    jobs = [(math.ceil(RETRAINS / slot), speed.step) for slot, speed in zip(slots, speeds, strict=True)]
     spent = sum(count * (JOB_SECONDS + step * first) for count, step in jobs)
     rest = [count * (JOB_SECONDS + step * (last - first)) for count, step in jobs]
     spent += sum(rest) if first >= 2 / 3 * last else max(rest)  # compared so late, all are trained to the end
@@ -176,6 +177,27 @@ def test_first_recipes_are_compared_where_there_is_no_time_for_a_search(at):
     segment = segment_steps(per_epoch)
     assert last >= 0.7 * full * per_epoch - segment and last / 8 <= first < last and first % segment == 0
     assert "the first recipes of" in plan.reason
+
+
+@given(circumstances())
+def test_of_three_shapes_two_are_compared_at_the_end_or_else_the_last_two(at):
+    plan = plan_seconds(Budget.parse("20s"), **at, sound=True)
+    if not plan.first_recipes:
+        return
+    first, last = plan.rungs
+    at_the_end = last - first == segment_steps(at["steps_per_epoch"][plan.first_family])
+    most = min(MOST_COMPARED, len(at["families"]))
+    assert plan.first_family == (0 if len(plan.shoals) == most or at_the_end else most - len(plan.shoals))
+
+
+@pytest.mark.parametrize(("seconds_left", "third", "first", "compared_at"), [(24.0, 500.0, 0, 1.0), (9.7, 12.0, 1, 1 / 8)])
+def test_where_time_is_short_the_two_shapes_are_compared_whose_ranks_show_early(seconds_left, third, first, compared_at):
+    """A training of all seeds takes 10 s by either of the first two shapes. All three are too dear; so are two at their end, in one case."""
+    steps, families = [10] * 3, FAMILIES[:3]
+    speeds = [Speed(seconds / (families[0].base.epochs * 10), 1.0) for seconds in (10.0, 10.0, third)]
+    plan = plan_seconds(Budget.parse("20s"), seconds_left / 0.85, families, [8] * 3, speeds, steps, sound=True, searches=False)
+    assert plan.first_recipes and plan.first_family == first and len(plan.shoals) == 2
+    assert plan.rungs[0] / plan.rungs[1] == pytest.approx(compared_at, abs=0.05)
 
 
 def test_first_recipes_that_are_compared_near_the_end_are_all_paid_for_to_it():

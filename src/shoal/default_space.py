@@ -24,8 +24,8 @@ _ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
 """Settings and most units, in the order in which a growing budget takes them up."""
 
 _WHY_THESE = (
-    "three layers that see bins of the numeric columns, or learned waves of them, trained by AdamW or in large mini-batches by Muon; bins with "
-    "batch norm; or the bare columns: best first"
+    "three layers that see bins of the numeric columns, or learned waves of them, trained by AdamW or in large mini-batches by Muon; "
+    "bins with batch norm; or the bare columns: best first"
 )
 _PICTURE_ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
     ({"channels": (16, 32), "normalisation": "batch", "global_pooling": "none"}, 128),

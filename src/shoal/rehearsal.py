@@ -84,11 +84,11 @@ def looks(recipe: Recipe, steps_per_epoch: int) -> tuple[int, ...]:
 def enough_epochs(shoal: Shoal, recipe: Recipe, most_steps: float = math.inf) -> float:
     """Epochs of training that are of use: the recipe's, or fewer where its networks begin to overfit early in them.
 
-    An eighth of the training is looked at, in as many networks as there is room for. The lowest mean dev loss of its last quarter is compared
-    with the lowest before. Where it is higher by more than chance (2.5 standard errors), what follows could only be thrown away,
-    and the learning rate would still be high at the best evaluation: a training of three times the length that it took to get there decays
-    it, and takes a fraction of the time. Where it is lower by more than chance, the training is of use. Where it is neither, the look goes
-    on, to a quarter of the training at most.
+    An eighth of the training is looked at, in as many networks as there is room for. The lowest mean dev loss of its last quarter is
+    compared with the lowest before. Where it is higher by more than chance (2.5 standard errors), what follows could only be thrown away,
+    and the learning rate would still be high at the best evaluation: a training of three times the length that it took to get there
+    decays it, and takes a fraction of the time. Where it is lower by more than chance, the training is of use. Where it is neither, the
+    look goes on, to a quarter of the training at most.
 
     Args:
         shoal: of the recipe's shape; its networks are thrown away.

@@ -162,10 +162,16 @@ class Costs:
         return next((way for way in ways if way.rounds * len(way.used) >= HALVING), None)
 
     def of_first_recipes(self) -> Way | None:
-        """The first recipes of as many families as there is time for, in trainings that are hardly shortened; none of too little."""
-        for count in range(min(MOST_COMPARED, len(self.families)), 1, -1):
+        """The first recipes of as many families as there is time for, in trainings that are hardly shortened; none of too little.
+
+        Of fewer than could be, the first ones where they are compared at the end, and the last ones earlier on: the ranks of shapes of one
+        optimiser are known sooner than those of optimisers.
+        """
+        most = min(MOST_COMPARED, len(self.families))
+        for count in range(most, 1, -1):
             for share, compared_at in _LENGTHS_OF_FIRST_RECIPES:
-                way = Way(RETRAINS, range(count), share * self.full, 0, compared_at)
+                begin = 0 if compared_at == 1.0 else most - count
+                way = Way(RETRAINS, range(begin, begin + count), share * self.full, 0, compared_at)
                 if self.fits(way) and all(first > 0 for first, _ in two_rungs(way.epochs, way.compared_at, self.steps_per_epoch)):
                     return way
         return None
