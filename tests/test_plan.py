@@ -192,7 +192,7 @@ def test_of_three_shapes_two_are_compared_at_the_end_or_else_the_last_two(at):
 
 @pytest.mark.parametrize(("seconds_left", "third", "first", "compared_at"), [(24.0, 500.0, 0, 1.0), (9.7, 12.0, 1, 1 / 8)])
 def test_where_time_is_short_the_two_shapes_are_compared_whose_ranks_show_early(seconds_left, third, first, compared_at):
-    """A training of all seeds takes 10 s by either of the first two shapes. All three are too dear; so are two at their end, in one case."""
+    """A training of all seeds takes 10 s by either of the first two shapes. All three are too dear, and once two at their end are."""
     steps, families = [10] * 3, FAMILIES[:3]
     speeds = [Speed(seconds / (families[0].base.epochs * 10), 1.0) for seconds in (10.0, 10.0, third)]
     plan = plan_seconds(Budget.parse("20s"), seconds_left / 0.85, families, [8] * 3, speeds, steps, sound=True, searches=False)
