@@ -41,6 +41,11 @@ def test_a_plan_keeps_the_shoals_that_have_its_slots(shoals):
     assert shoals.of_plan(only_second)[0] is made[1]
 
 
+def step_of(shoal, seconds):
+    """Seconds of a step, where a full training of eight networks takes so many in mini-batches of whatever size."""
+    return seconds / (FAMILIES[0].base.epochs * shoal.steps_per_epoch) * shoal.slots / 8
+
+
 @pytest.mark.parametrize(
     ("expected", "measured", "compiled", "retrains", "slots"),
     [
@@ -57,10 +62,9 @@ def test_programs_are_compiled_that_the_time_is_expected_to_be_enough_for(monkey
     """Seconds of a full training of eight networks, of which 34 are there."""
     trainer = Trainer(data.load("example:wine", seed=0), 0)
     space = default_space("classification", 100, has_bins=True, selects_by_error=False)
-    steps = FAMILIES[0].base.epochs * Shoals(trainer, FAMILIES, [8] * 3)[0].steps_per_epoch
     sizes = []
-    monkeypatch.setattr(winner, "expected_step", lambda shoal: expected / steps * shoal.slots / 8)
-    monkeypatch.setattr(winner, "measure_speed", lambda shoal, recipe: measured / steps * shoal.slots / 8)
+    monkeypatch.setattr(winner, "expected_step", lambda shoal: step_of(shoal, expected))
+    monkeypatch.setattr(winner, "measure_speed", lambda shoal, recipe: step_of(shoal, measured))
     monkeypatch.setattr(winner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
     monkeypatch.setattr(winner, "enough_epochs", lambda shoal, recipe, most: recipe.epochs)
     events = []
@@ -76,8 +80,8 @@ def test_a_look_that_shortens_the_training_leaves_time_for_other_shapes(monkeypa
     space = default_space("classification", 100, has_bins=True, selects_by_error=False)
     steps = FAMILIES[0].base.epochs * Shoals(trainer, FAMILIES, [8] * 3)[0].steps_per_epoch
     sizes, looked = [], []
-    monkeypatch.setattr(winner, "expected_step", lambda shoal: 120 / steps * shoal.slots / 8)
-    monkeypatch.setattr(winner, "measure_speed", lambda shoal, recipe: 120 / steps * shoal.slots / 8)
+    monkeypatch.setattr(winner, "expected_step", lambda shoal: step_of(shoal, 120))
+    monkeypatch.setattr(winner, "measure_speed", lambda shoal, recipe: step_of(shoal, 120))
     monkeypatch.setattr(winner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
     monkeypatch.setattr(winner, "enough_epochs", lambda shoal, recipe, most: looked.append((shoal.slots, most)) or recipe.epochs / 20)
     plan, _ = winner.make_plan(trainer, Budget.parse("40s"), space, stages=winner.Stages(lambda event: None), searches=False)
