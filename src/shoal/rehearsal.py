@@ -96,11 +96,12 @@ def enough_epochs(shoal: Shoal, recipe: Recipe, most_steps: float = math.inf) ->
         most_steps: of the look; where it would take more, the recipe keeps its length.
     """
     segment = segment_steps(shoal.steps_per_epoch)
+    affordable = [evaluations for evaluations in looks(recipe, shoal.steps_per_epoch) if evaluations * segment <= most_steps]
+    if not affordable:
+        return recipe.epochs
     numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
     state, dev_loss = shoal.start(numbers), np.empty((0, shoal.slots))
-    for evaluations in looks(recipe, shoal.steps_per_epoch):
-        if evaluations * segment > most_steps:
-            break
+    for evaluations in affordable:
         seen = len(dev_loss)
         state, further = shoal.advance(state, numbers, seen * segment, segment, evaluations - seen)
         dev_loss = np.concatenate([dev_loss, further.dev_loss.astype(np.float64)])

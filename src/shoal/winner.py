@@ -161,7 +161,7 @@ def _seconds_to_compile(shoal: Shoal, recipe: Recipe) -> float:
     return time.perf_counter() - begun
 
 
-def as_expected(speed: Speed, measured: Shoal, other: Shoal) -> Speed:
+def _as_expected(speed: Speed, measured: Shoal, other: Shoal) -> Speed:
     """The speed of another shoal, by its expected share of that of one that was measured."""
     return replace(speed, step=speed.step * expected_step(other) / expected_step(measured))
 
@@ -233,7 +233,7 @@ def make_plan(
             speeds.append(Speed(measure_speed(shoals[number], families[number].base), seconds))
         if enough is None:
             enough = enough_epochs(shoals[0], families[0].base, MOST_TO_LOOK * (until - stages.total) / max(speeds[0].step, 1e-9))
-        unmeasured = [as_expected(speeds[0], shoals[0], shoals[number]) for number in range(count, len(families))]
+        unmeasured = [_as_expected(speeds[0], shoals[0], shoals[number]) for number in range(count, len(families))]
         plan = planned([*speeds, *unmeasured], enough)
         if len(plan.shoals) == 1 or count == len(families):
             break
