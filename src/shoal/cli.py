@@ -407,7 +407,7 @@ def _run(context: typer.Context, job: Literal["improve", "search", "train"], pro
         Progress(quiet, explain=typed.get("explain", False)) as progress,
     ):
         if job != "train":  # which has nothing to compare, and so no best so far
-            own["stop"] = stop
+            own |= {"stop": stop, "started": process.STARTED}
         result = getattr(shoal, job)(
             source,
             target=options.one_or_all(typed["target"]),

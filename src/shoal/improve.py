@@ -52,6 +52,7 @@ def improve(
     mlflow: str | None = None,
     listener: Listener = silent,
     stop: Stop | None = None,
+    started: float | None = None,
     command: str | None = None,
 ) -> Result:
     """Make a network for a table as good as the budget allows, and say what is wrong with it.
@@ -86,6 +87,7 @@ def improve(
             ``shoal[mlflow]``).
         listener: is told about progress.
         stop: asks the search to end after the networks in hand, with the best one so far; ``resume`` continues a saved run.
+        started: the moment of ``time.perf_counter`` from which a budget in time counts, at most three seconds ago; by default now.
         command: how the run is recorded.
 
     Returns:
@@ -106,7 +108,7 @@ def improve(
         "budget": budget, "seed": seed, "begin": None if begin is None else begin.to_dict(), "final": final,
         "tensorboard": tensorboard, "mlflow": mlflow,
     }  # fmt: skip
-    return _begin(source, y, sample_weight, options, out, listener, command or "shoal.improve(...)", stop)
+    return _begin(source, y, sample_weight, options, out, listener, command or "shoal.improve(...)", stop, started)
 
 
 def train(
@@ -199,6 +201,7 @@ def search(
     checkpoint: str = "rung",
     listener: Listener = silent,
     stop: Stop | None = None,
+    started: float | None = None,
     command: str | None = None,
 ) -> Result:
     """Search a space of recipes for a table, without the recipe loop before it.
@@ -247,7 +250,7 @@ def search(
         "continue_from": None if continue_from is None else str(continue_from), "storage": storage, "study": study,
         "checkpoint": checkpoint, "tensorboard": tensorboard, "mlflow": mlflow,
     }  # fmt: skip
-    return _begin(source, y, sample_weight, options, out, listener, command or "shoal.search(...)", stop)
+    return _begin(source, y, sample_weight, options, out, listener, command or "shoal.search(...)", stop, started)
 
 
 def plan_search(
@@ -332,9 +335,10 @@ def _begin(
     listener: Listener,
     command: str,
     stop: Stop | None = None,
+    started: float | None = None,
 ) -> Result:
     """Check the options, read the data, make the run's folder, and do the work."""
-    stages = Stages(listener)
+    stages = Stages.since(started, listener)
     dataset = read(source, y, sample_weight, options, out, stages)
     if options.get("continue_from"):
         space = Effort.of(options).space or space_for(Trainer(dataset, options["seed"]), check_metric(options["metric"], dataset.task))

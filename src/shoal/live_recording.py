@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from shoal.errors import RunFolderError, ShoalError
 from shoal.live_record import LiveRecord, write_live
 from shoal.progress import Event, Listener
 from shoal.records import Trial
-from shoal.report import write_live_report
+from shoal.report import prepare_report, write_live_report
 from shoal.saved_run import REPORT
 
 SECONDS_BETWEEN = 3.0
@@ -81,6 +82,8 @@ class LiveRecording:
         while not self._over.wait(pause):
             begun = time.thread_time()
             self._write()
+            if not pause:
+                _prepare_report()
             pause = max(SECONDS_BETWEEN, (time.thread_time() - begun) / SHARE)
 
     def _write(self, ended: str = "") -> None:
@@ -90,6 +93,11 @@ class LiveRecording:
             write_live_report(record, self._folder / REPORT)
         except RunFolderError:
             return
+
+
+def _prepare_report() -> None:
+    with suppress(ShoalError):  # said by the report itself
+        prepare_report()
 
 
 def _with_losses_only(trial: Trial) -> Trial:

@@ -46,6 +46,10 @@ def silent(event: Event) -> None:
     """A listener that says nothing."""
 
 
+MOST_TO_START = 3.0
+"""Seconds of a job's budget that go to the start of its process, at most."""
+
+
 @dataclass
 class Stages:
     """A clock that knows what the time was spent on."""
@@ -55,6 +59,14 @@ class Stages:
     begun: float = field(default_factory=time.perf_counter)
     _stage: str = ""
     _since: float = 0.0
+
+    @classmethod
+    def since(cls, started: float | None, listener: Listener) -> Stages:
+        """A clock that counts from an earlier moment of ``time.perf_counter``, up to ``MOST_TO_START`` seconds ago: a start that takes
+        longer, as after an installation, is not to cost the training its time."""
+        now = time.perf_counter()
+        begun = now if started is None else min(max(started, now - MOST_TO_START), now)
+        return cls(listener, {"starting": now - begun} if begun < now else {}, begun)
 
     def enter(self, stage: str, detail: str = "", plan: Plan | None = None) -> None:
         """Begin a stage, and say so, with the plan that it keeps to if there is one."""
@@ -225,10 +237,11 @@ def make_plan(
     speeds: list[Speed] = []
     while True:
         stages.enter("compiling and measuring", f"{count} shape{'s' * (count > 1)} of network")
-        begun = stages.total
+        begun, compiled = stages.total, devices.compilations()
         shoals.compile_ahead(count)
         compiling = [shoals.compile_seconds(number) for number in range(len(speeds), count)]
-        until += stages.total - begun if budget.is_short else 0.0
+        if budget.is_short and devices.compilations() > compiled:
+            until += stages.total - begun
         for number, seconds in enumerate(compiling, len(speeds)):
             speeds.append(Speed(measure_speed(shoals[number], families[number].base), seconds))
         if enough is None:

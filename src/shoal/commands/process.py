@@ -7,7 +7,11 @@ import gc
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
+
+STARTED = time.perf_counter()
+"""When the process began, but for the tenths of a second until this was loaded: a budget counts from here."""
 
 GARBAGE_AFTER = (100_000, 50, 100)
 """Objects after which garbage is looked for, in each of three generations; Python's own is 700, 10, 10. Imports and tracing make hundreds

@@ -34,8 +34,8 @@ class Budget:
 
     @property
     def is_short(self) -> bool:
-        """Whether the search's programs are compiled besides: the time is too short for a recipe loop, and, where nothing is in the cache,
-        would mostly be spent on compiling."""
+        """Whether the search's programs are compiled besides, where they cannot be read from the cache: the time is too short for a recipe
+        loop, and would mostly be spent on compiling."""
         return self.seconds is not None and LOOP_SHARE * self.seconds <= LEAST_LOOP_SECONDS
 
     @classmethod

@@ -195,8 +195,10 @@ class Costs:
                     lengths = list(itertools.product((full, less, half), seeds))
                 for epochs, retrains in lengths:
                     if self.fits(way := Way(retrains, alone, epochs, 0)):
-                        longer = self.resizes and self.lengthens and epochs == full and retrains < RETRAINS
-                        return self.as_long(retrains, 0, LONGEST) if longer else way
+                        longer = self.lengthens and epochs == full and retrains < RETRAINS
+                        if self.resizes and (longer or epochs < full):
+                            return self.as_long(retrains, 0, LONGEST if longer else 1.0)
+                        return way
         fewest, slots = FEWER_RETRAINS[-1], self.slots[0]
         if self.resizes:
             return self.as_long(fewest, 0)

@@ -1,7 +1,7 @@
 """A run as a page, on a terminal and as JSON."""
 
 from shoal.report.comparison import comparison_json, comparison_page, comparison_text, write_comparison
-from shoal.report.html import report_page, write_report
+from shoal.report.html import prepare_report, report_page, write_report
 from shoal.report.ledger import ledger_text, steps_text
 from shoal.report.live import Progress
 from shoal.report.live_page import live_page, write_live_report
@@ -22,6 +22,7 @@ __all__ = [
     "ledger_text",
     "live_page",
     "plan_text",
+    "prepare_report",
     "refitted",
     "report_page",
     "run_html",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2.meta import find_referenced_templates
 from markupsafe import Markup
 
 from shoal.errors import ShoalError
@@ -36,6 +37,25 @@ def drawn_page(template: str, figures: Mapping[str, Figure], identity: str, **va
     numbers = script_json({name: {"data": figure.data, "layout": figure.layout} for name, figure in figures.items()})
     pictures = {"figures": figures, "figures_json": numbers, "plotly": _packed_plotly(), "script": own_file("page.js")}
     return plain_page(template, numbers + identity, **pictures, **values)
+
+
+def prepare_page(template: str) -> None:
+    """Compile a template and those that it names, and pack Plotly, as ``drawn_page`` does where that is not done yet.
+
+    Args:
+        template: its file.
+
+    Raises:
+        ShoalError: if the plotly package is not installed.
+    """
+    _packed_plotly()
+    waiting, known = [template], {template}
+    while waiting:
+        name = waiting.pop()
+        environment().get_template(name)
+        named = {other for other in find_referenced_templates(environment().parse(own_file(name))) if other} - known
+        waiting += sorted(named)
+        known |= named
 
 
 def plain_page(template: str, identity: str, **values: Any) -> str:
