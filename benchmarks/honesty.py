@@ -23,8 +23,10 @@ from shoal.ensemble import inputs_of
 from shoal.interval import Interval
 from shoal.metrics import check_metric, interval
 from shoal.plan import Budget
+from shoal.planner import Planner
+from shoal.progress import Stages, silent
 from shoal.trainer import Trainer
-from shoal.winner import Stages, silent, train_best
+from shoal.winner import train_best
 
 TABLES = (("telco_churn", "Churn"), ("spambase", "class"), ("magic_telescope", "Class"), ("hr_job_change", "target"))
 ROWS = 1_000
@@ -48,7 +50,7 @@ def searched(frame: pl.DataFrame, target: str, space: Space, trials: int, seed: 
     dataset = data.load(frame, target=target, seed=seed)
     metric = check_metric("error", dataset.task)
     trainer = Trainer(dataset, seed)
-    trained = train_best(trainer, Budget.parse(f"{trials}trials"), metric=metric, stages=Stages(silent), space=space)
+    trained = train_best(Planner(trainer, Budget.parse(f"{trials}trials"), space, Stages(silent)), metric=metric)
     errors = []
     for part in ("test", "dev"):
         members = trained.model.member_outputs(inputs_of(trainer, trained.model, part))

@@ -40,6 +40,7 @@ ROWS = (
             "run_folder",
             "recording",
             "search",
+            "planner",
             "winner",
             "sampler_comparison",
             "report",

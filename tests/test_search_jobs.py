@@ -1,7 +1,5 @@
 """Searches from a table to a result: what is recorded, gone on from, shared, and made the model of."""
 
-import importlib
-
 import numpy as np
 import optuna
 import pytest
@@ -9,6 +7,7 @@ import pytest
 import shoal
 from shoal import Choice, OptionError, Range, Recipe, Space
 from shoal.data import read_table
+from shoal.planner import Planner
 
 SPACE = Space.of(
     Recipe(hidden_units=(8,), epochs=9.0, batch_size=32),
@@ -101,8 +100,8 @@ def test_a_plan_is_what_the_search_then_keeps_to(searched):
 
 
 def test_a_plan_leaves_time_for_the_final_model_that_is_asked_for(monkeypatch):
-    distils, module = [], importlib.import_module("shoal.improve")
-    monkeypatch.setattr(module, "make_plan", lambda *given, **named: (distils.append(named["distils"]), None))
+    distils = []
+    monkeypatch.setattr(Planner, "plan", lambda self: (distils.append(self.distils), None))
     for final in ("mean", "greedy", "distilled"):
         shoal.plan_search("example:wine", budget="20s", final=final)
     assert distils == [False, False, True]

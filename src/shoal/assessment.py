@@ -24,11 +24,11 @@ from shoal.metrics import METRICS, Metric, interval
 from shoal.model import Model
 from shoal.parameters import Range
 from shoal.plan import Budget, curve_epochs
-from shoal.progress import Event
+from shoal.progress import Event, Stages
 from shoal.records import Interval, Part
 from shoal.references import Reference, baselines, decided, fit_references
 from shoal.trainer import Trainer
-from shoal.winner import Stages, Trained
+from shoal.winner import Trained
 
 _SHOWN: tuple[Part, Part] = ("dev", "test")
 

@@ -35,12 +35,14 @@ from shoal.effort import checked_final
 from shoal.errors import DataError, OptionError, Problem
 from shoal.metrics import check_metric
 from shoal.plan import Budget
+from shoal.planner import Planner, space_for
+from shoal.progress import Stages, silent
 from shoal.recipe import Recipe
 from shoal.records import Part, Task
 from shoal.space import Space
 from shoal.suitability import unsuited
 from shoal.trainer import Trainer
-from shoal.winner import Stages, Trained, silent, train_best
+from shoal.winner import Trained, train_best
 
 MOST_COPIES = 10
 """The largest weight that is taken as a count; larger ones (of a survey, say) would make many rows that tell nothing new."""
@@ -130,7 +132,8 @@ class _ShoalEstimator(BaseEstimator):
                 raise OptionError(*problems)
             budget, space = Budget("one recipe", trials=1), Space.single(recipe)
         trainer = Trainer(replace(dataset, weights=weights), seed)
-        trained = train_best(trainer, budget, metric=metric, stages=stages, space=space, final=final)
+        planner = Planner(trainer, budget, space or space_for(trainer, metric), stages, distils=final == "distilled")
+        trained = train_best(planner, metric=metric, final=final)
         self._keep(trained, frame.columns)
         return self
 

@@ -12,7 +12,8 @@ from shoal.effort import Effort, saved_space
 from shoal.intake import as_path, load_again, read
 from shoal.job import work
 from shoal.metrics import check_metric
-from shoal.progress import Listener, Stop
+from shoal.planner import Planner, space_for
+from shoal.progress import Listener, Stages, Stop, silent
 from shoal.recipe import Recipe
 from shoal.recording import earlier_recipes
 from shoal.records import Plan
@@ -22,7 +23,6 @@ from shoal.run_folder import RunFolder
 from shoal.saved_run import REPORT
 from shoal.space import Space
 from shoal.trainer import Trainer
-from shoal.winner import Stages, make_plan, silent, space_for
 
 
 def improve(
@@ -300,8 +300,7 @@ def plan_search(
     dataset = read(source, y, None, options, None, stages)
     effort, trainer = Effort.of(options), Trainer(dataset, seed)
     chosen = effort.space or space_for(trainer, check_metric(metric, dataset.task))
-    distils = effort.final == "distilled"
-    plan, _ = make_plan(trainer, effort.budget, chosen, stages=stages, method=effort.method, distils=distils)
+    plan, _ = Planner(trainer, effort.budget, chosen, stages, effort.method, distils=effort.final == "distilled").plan()
     stages.leave()
     return plan
 

@@ -16,11 +16,10 @@ from shoal.loggers import logger_problems
 from shoal.losses import target_scaling
 from shoal.metrics import check_metric, goal_problems
 from shoal.plan import default_budget
-from shoal.progress import Event, Listener
+from shoal.progress import Event, Listener, Stages, silent
 from shoal.run_folder import RunFolder, cannot_create, checkpoint_seconds
 from shoal.study import storage_problems
 from shoal.suitability import unsuited
-from shoal.winner import Stages, silent
 
 
 def read(source: Any, y: Any, sample_weight: Any, options: dict[str, Any], out: str | Path | None, stages: Stages) -> Dataset:

@@ -29,7 +29,8 @@ from shoal.measurements.answers import Answers
 from shoal.metrics import Metric, check_metric
 from shoal.model import Model
 from shoal.plan import LEAST_LOOP_SECONDS, LOOP_SHARE, RETRAINS, curve_seconds, loop_is_out_of_reach, plan_loop
-from shoal.progress import Stop
+from shoal.planner import Planner, space_for
+from shoal.progress import Stages, Stop
 from shoal.recipe import Recipe
 from shoal.recording import Recording
 from shoal.records import Ledger, LoopPlan, Run, Trial
@@ -43,7 +44,7 @@ from shoal.saved_run import REPORT
 from shoal.search import Searched
 from shoal.space import Space
 from shoal.trainer import Trainer, width_class
-from shoal.winner import Stages, Trained, space_for, train_best
+from shoal.winner import Trained, train_best
 
 
 def work(dataset: Dataset, options: Mapping[str, Any], stages: Stages, folder: RunFolder | None, command: str, stop: Stop) -> Result:
@@ -92,33 +93,27 @@ def _trained(
     metric = check_metric(options["metric"], dataset.task)
     compiled_before = devices.compilations()
     effort = Effort.of(options)
-    budget, space = effort.budget, effort.space
+    budget = effort.budget
+    trainer, plan = Trainer(dataset, options["seed"], journal), folder.plan() if folder else None
+    planner = _planner(trainer, effort, effort.space or space_for(trainer, metric), stages)
+    if plan is None and effort.job == "improve" and effort.begin is None and budget.is_short:  # the loop will leave the space as it is
+        planner.compile_ahead()
     references = train_references(dataset, metric, budget, options["seed"], stages)
-    trainer = Trainer(dataset, options["seed"], journal)
     ledger = None
     if effort.job == "improve":
         ledger = _recipe_loop(trainer, effort, metric, options, references, stages, folder).run()
-        space = _space_after(ledger, trainer, metric, effort.begin is not None)
-    recording = None
-    if effort.job != "train":
-        space = space or space_for(trainer, metric)
-        recording = Recording(folder, options, space, dataset.fingerprint)
+        space = _space_after(ledger, planner.space, effort.begin is not None)
+        planner = planner if space is planner.space else _planner(trainer, effort, space, stages)
+    recording = None if effort.job == "train" else Recording(folder, options, planner.space, dataset.fingerprint)
     trained = train_best(
-        trainer,
-        budget,
+        planner,
         metric=metric,
-        stages=stages,
-        plan=folder.plan() if folder else None,
+        plan=plan,
         keep_plan=folder.save_plan if folder else lambda plan: None,
-        space=space,
-        method=effort.method,
-        reserve=_reserve(effort, dataset.picture is not None),
-        retrains=effort.retrains,
         final=effort.final,
         earlier=effort.earlier,
         recording=recording,
         probed=True,
-        searches=effort.job == "search" or effort.final == "greedy",
         stop=stop,
     )
     early = _stopped(trained, effort, "test" in dataset.inputs) if stop.due else ""
@@ -168,9 +163,24 @@ def _trained(
     return record, trained.model
 
 
-def _space_after(ledger: Ledger, trainer: Trainer, metric: Metric, is_own: bool) -> Space:
+def _planner(trainer: Trainer, effort: Effort, space: Space, stages: Stages) -> Planner:
+    """The planner of a search of this space."""
+    return Planner(
+        trainer,
+        effort.budget,
+        space,
+        stages,
+        effort.method,
+        reserve=_reserve(effort, trainer.dataset.picture is not None),
+        retrains=effort.retrains,
+        first_recipes=not effort.earlier,
+        searches=effort.job == "search" or effort.final == "greedy",
+        distils=effort.final == "distilled",
+    )
+
+
+def _space_after(ledger: Ledger, space: Space, is_own: bool) -> Space:
     """What is searched after the recipe loop: around its result, where it kept something or the recipe is the user's own."""
-    space = space_for(trainer, metric)
     if is_own or ledger.entries:
         space = augmented_as(space, ledger.result)
     if is_own or ledger.result != ledger.begin:

@@ -80,11 +80,11 @@ class LiveRecording:
     def _write_on(self) -> None:
         pause = 0.0
         while not self._over.wait(pause):
-            begun = time.thread_time()
+            is_first, begun = not pause, time.thread_time()
             self._write()
-            if not pause:
-                _prepare_report()
             pause = max(SECONDS_BETWEEN, (time.thread_time() - begun) / SHARE)
+            if is_first:
+                _prepare_report()
 
     def _write(self, ended: str = "") -> None:
         record = replace(self._record, seconds=time.monotonic() - self._begun, written=time.time(), ended=ended)

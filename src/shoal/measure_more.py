@@ -11,12 +11,11 @@ from shoal.experiments.learning_curve import measure_learning_curve
 from shoal.experiments.rate_range import measure_rate_range
 from shoal.intake import load_again
 from shoal.metrics import METRICS
-from shoal.progress import Event, Listener
+from shoal.progress import Event, Listener, silent
 from shoal.records import Diagnosis
 from shoal.run_folder import RunFolder
 from shoal.saved_run import RECORD, to_plain
 from shoal.trainer import Trainer
-from shoal.winner import silent
 
 
 def measure_more(run: str | Path, *, listener: Listener = silent) -> Diagnosis:

@@ -21,13 +21,12 @@ from shoal.intake import load_again
 from shoal.measurements.refit import Refit
 from shoal.metrics import METRICS, interval, paired_difference
 from shoal.model import Model
-from shoal.progress import Event, Listener
+from shoal.progress import Event, Listener, silent
 from shoal.recipe import Recipe
 from shoal.records import RECORD_FORMAT, Part, Run
 from shoal.run_folder import RunFolder
 from shoal.saved_run import REFIT, REFITTED, to_plain
 from shoal.trainer import Network, Trainer, own_seed, ranked
-from shoal.winner import silent
 
 SEEDS_FROM = 2 * 10**6
 """The first number from which the networks' seeds are drawn: fresh ones, which no trial and no winner had."""

@@ -12,12 +12,13 @@ from shoal.measurements.answers import Answers, SampledBy, SamplerComparison
 from shoal.metrics import mean_interval
 from shoal.parameters import Range
 from shoal.plan import Budget
+from shoal.progress import Stages
 from shoal.recipe import Recipe
 from shoal.records import ShoalPlan
 from shoal.samplers import make_sampler
 from shoal.space import Family, Space
 from shoal.trainer import Network, Trainer, advance, own_seed
-from shoal.winner import Stages, Trained
+from shoal.winner import Trained
 
 COMPARED = ("grid", "random", "sobol")
 REFERENCE = "random"

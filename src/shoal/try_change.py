@@ -13,13 +13,12 @@ from shoal.intake import load_again
 from shoal.loop import Change, RecipeLoop
 from shoal.metrics import check_metric
 from shoal.plan import RETRAINS
-from shoal.progress import Listener
+from shoal.progress import Listener, silent
 from shoal.recipe_file import from_settings
 from shoal.records import RECORD_FORMAT, LedgerEntry, LoopPlan
 from shoal.run_folder import RunFolder
 from shoal.saved_run import TRIES, read_tries, to_plain
 from shoal.trainer import Trainer
-from shoal.winner import silent
 
 MOST_SEEDS = 64
 ALIASES = {"lr": "learning_rate", "units": "hidden_units", "batch": "batch_size", "lambda": "l2", "momentum": "beta1"}

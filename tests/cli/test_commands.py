@@ -68,6 +68,7 @@ def test_the_json_object_says_everything_a_program_needs(shared: Path):
 def test_the_command_is_recorded_as_typed(shared: Path):
     record = json.loads((shared / "run" / "run.json").read_text())["content"]
     assert record["command"].startswith(f"shoal improve {shared / 'table.csv'} --target kind --budget 4trials --out")
+    assert 0 < record["stages"]["starting"] <= 3  # seconds until the job begins count, too
 
 
 def test_show_is_the_end_screen_again(shared: Path):

@@ -11,9 +11,9 @@ import pytest
 
 from shoal.errors import RunFolderError
 from shoal.recipe import Recipe
-from shoal.report import report_page, write_report
+from shoal.report import prepare_report, report_page, write_report
 from shoal.report.figures import figures
-from shoal.report.page import script_json
+from shoal.report.page import environment, script_json
 
 from .example_run import HOSTILE, classification, hostile, regression
 
@@ -207,3 +207,17 @@ def test_the_ledger_is_shown_step_by_step_with_effects_controls_and_decisions():
 
 def test_a_run_without_a_loop_has_no_ledger():
     assert 'id="ledger"' not in report_page(replace(classification(8), ledger=None))
+
+
+def test_a_report_that_was_prepared_has_nothing_left_to_compile(monkeypatch):
+    runs = [classification(3), regression()]
+    pages = [report_page(run) for run in runs]
+    environment.cache_clear()
+    prepare_report()
+    monkeypatch.setattr(environment(), "compile", None)
+    assert [report_page(run) for run in runs] == pages
+    environment.cache_clear()
+    with pytest.raises(TypeError):  # unless it was
+        monkeypatch.setattr(environment(), "compile", None)
+        report_page(runs[0])
+    environment.cache_clear()

@@ -1,14 +1,17 @@
 """From a budget to a plan: which networks look at the length of a training, and which shoals the plan keeps."""
 
+import re
+import time
 from dataclasses import replace
 
 import pytest
 
-from shoal import data, winner
+from shoal import data, planner
 from shoal.default_space import default_space
 from shoal.plan import Budget, Speed, plan_seconds
+from shoal.planner import Planner, Shoals
+from shoal.progress import Stages, silent
 from shoal.trainer import Trainer
-from shoal.winner import Shoals
 
 FAMILIES = default_space("classification", 100, has_bins=True, selects_by_error=False).families[:3]
 
@@ -63,12 +66,12 @@ def test_programs_are_compiled_that_the_time_is_expected_to_be_enough_for(monkey
     trainer = Trainer(data.load("example:wine", seed=0), 0)
     space = default_space("classification", 100, has_bins=True, selects_by_error=False)
     sizes = []
-    monkeypatch.setattr(winner, "expected_step", lambda shoal: step_of(shoal, expected))
-    monkeypatch.setattr(winner, "measure_speed", lambda shoal, recipe: step_of(shoal, measured))
-    monkeypatch.setattr(winner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
-    monkeypatch.setattr(winner, "enough_epochs", lambda shoal, recipe, most: recipe.epochs)
+    monkeypatch.setattr(planner, "expected_step", lambda shoal: step_of(shoal, expected))
+    monkeypatch.setattr(planner, "measure_speed", lambda shoal, recipe: step_of(shoal, measured))
+    monkeypatch.setattr(planner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
+    monkeypatch.setattr(planner, "enough_epochs", lambda shoal, recipe, most: recipe.epochs)
     events = []
-    plan, shoals = winner.make_plan(trainer, Budget.parse("40s"), space, stages=winner.Stages(events.append), searches=False)
+    plan, shoals = Planner(trainer, Budget.parse("40s"), space, Stages(events.append), searches=False).plan()
     assert sorted(sizes) == sorted(compiled)
     assert plan.retrains == retrains and len(plan.shoals) == (3 if retrains == 8 else 1)
     assert [shoals[number].slots for number in range(len(plan.shoals))] == [shoal.slots for shoal in plan.shoals] == slots
@@ -80,12 +83,55 @@ def test_a_look_that_shortens_the_training_leaves_time_for_other_shapes(monkeypa
     space = default_space("classification", 100, has_bins=True, selects_by_error=False)
     steps = FAMILIES[0].base.epochs * Shoals(trainer, FAMILIES, [8] * 3)[0].steps_per_epoch
     sizes, looked = [], []
-    monkeypatch.setattr(winner, "expected_step", lambda shoal: step_of(shoal, 120))
-    monkeypatch.setattr(winner, "measure_speed", lambda shoal, recipe: step_of(shoal, 120))
-    monkeypatch.setattr(winner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
-    monkeypatch.setattr(winner, "enough_epochs", lambda shoal, recipe, most: looked.append((shoal.slots, most)) or recipe.epochs / 20)
-    plan, _ = winner.make_plan(trainer, Budget.parse("40s"), space, stages=winner.Stages(lambda event: None), searches=False)
+    monkeypatch.setattr(planner, "expected_step", lambda shoal: step_of(shoal, 120))
+    monkeypatch.setattr(planner, "measure_speed", lambda shoal, recipe: step_of(shoal, 120))
+    monkeypatch.setattr(planner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
+    monkeypatch.setattr(planner, "enough_epochs", lambda shoal, recipe, most: looked.append((shoal.slots, most)) or recipe.epochs / 20)
+    plan, _ = Planner(trainer, Budget.parse("40s"), space, Stages(silent), searches=False).plan()
     assert sizes == [2, 2, 2] and len(plan.shoals) == 3 and plan.retrains == 8
     assert "instead of" in plan.reason
     ((slots, most),) = looked  # once, in the networks that were there first
     assert slots == 2 and most == pytest.approx(0.2 * 40 * steps / 30, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("budget", "compiled", "ahead", "counted"),
+    [
+        ("20s", 3, False, 0.0),  # a short budget is for training
+        ("20s", 3, True, 10.0),  # that was while other work was done
+        ("20s", 0, False, 10.0),  # what comes from the cache takes its time
+        ("60s", 3, False, 10.0),
+    ],
+)
+def test_the_wait_for_programs_counts_unless_they_are_compiled_for_a_short_budget(monkeypatch, budget, compiled, ahead, counted):
+    trainer = Trainer(data.load("example:wine", seed=0), 0)
+    space = default_space("classification", 100, has_bins=True, selects_by_error=False)
+    clock, programs, before = Stages(silent), [], planner.devices.compilations()
+
+    def compile_one(shoal, recipe):
+        clock.begun -= 0 if programs else 10  # seconds, which have passed
+        programs.append(shoal)
+        return 1.0
+
+    monkeypatch.setattr(planner, "expected_step", lambda shoal: 1e-5)
+    monkeypatch.setattr(planner, "measure_speed", lambda shoal, recipe: 1e-5)
+    monkeypatch.setattr(planner, "_seconds_to_compile", compile_one)
+    monkeypatch.setattr(planner, "enough_epochs", lambda shoal, recipe, most: recipe.epochs)
+    monkeypatch.setattr(planner.devices, "compilations", lambda: before + compiled * bool(programs))
+    monkeypatch.setattr(planner, "COMPILING", 1)
+    made = Planner(trainer, Budget.parse(budget), space, clock)
+    seconds = made.budget.seconds
+    if ahead:
+        made.compile_ahead()
+        while len(programs) < 3:
+            time.sleep(0.01)
+    plan, _ = made.plan()
+    left = float(re.findall(r"of the (\d+) s left", plan.reason)[0])
+    assert left == pytest.approx(seconds - counted, abs=1.5) and len(programs) == 3
+
+
+def test_the_clock_of_a_job_counts_from_the_start_of_its_process_up_to_three_seconds():
+    for ago, counted in ((None, 0.0), (1.0, 1.0), (100.0, 3.0), (-5.0, 0.0)):
+        clock = Stages.since(None if ago is None else time.perf_counter() - ago, silent)
+        assert clock.total == pytest.approx(counted, abs=0.2)
+        assert clock.seconds == ({"starting": pytest.approx(counted, abs=0.2)} if counted else {})
