@@ -100,7 +100,7 @@ def test_a_look_that_shortens_the_training_leaves_time_for_other_shapes(monkeypa
         ("20s", 3, False, 0.0),  # a short budget is for training
         ("20s", 3, True, 10.0),  # that was while other work was done
         ("20s", 0, False, 10.0),  # what comes from the cache takes its time
-        ("60s", 3, False, 10.0),
+        ("50s", 3, False, 10.0),
     ],
 )
 def test_the_wait_for_programs_counts_unless_they_are_compiled_for_a_short_budget(monkeypatch, budget, compiled, ahead, counted):
