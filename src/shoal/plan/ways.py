@@ -181,6 +181,7 @@ class Costs:
 
         It is searched only where its trials can be trained in full: half as long a training loses more than the best recipe gains.
         So does half as many seeds lose less than half as long a training (``docs/defaults.md`` has what on tables).
+        A training that has too little time on as many seeds is shortened to no less than seven tenths, and no more than need be.
         """
         full, less, half = self.full, 0.7 * self.full, 0.5 * self.full
         for seeds in ((RETRAINS, FEWER_RETRAINS[0]), FEWER_RETRAINS[1:]):
