@@ -125,6 +125,16 @@ def test_page_shows_the_numbers_of_the_record(run):
         assert trial.score is None or f"{trial.score:#.4g}" in text
 
 
+def test_where_nothing_was_searched_the_page_says_so_instead_of_an_empty_table():
+    run = classification(4)
+    alone = replace(run, trials=tuple(trial for trial in run.trials if trial.purpose == "retrain"))
+    for each, is_searched in ((run, True), (alone, False)):
+        page = Page(report_page(each))
+        text = " ".join(" ".join(page.texts).split())
+        assert ("says why" in text) != is_searched and ("Every thin line is a trial" in text) == is_searched
+        assert any(attributes.get("id") == "trials" for _, attributes in page.tags) == is_searched
+
+
 def test_pictures_hold_the_numbers_of_the_record():
     run = classification(20)
     drawn = json.loads(Page(report_page(run)).scripts["figures"])
