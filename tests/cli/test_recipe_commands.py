@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import shoal as package
 from shoal.cli import app
+from shoal.commands import process
 from shoal.recipe import Recipe
 from shoal.recipe_file import read_recipe, to_toml
 
@@ -229,6 +230,7 @@ def test_improve_and_train_pass_on_the_same_options(place: Path, monkeypatch: py
     assert improved.pop("command") == f"shoal improve {' '.join(SHARED)} --budget 9trials"
     assert trained.pop("command") == f"shoal train {' '.join(SHARED)} --recipe mine.toml --seeds 7"
     assert not improved.pop("stop").asked
+    assert improved.pop("started") == process.STARTED
     assert improved == {**shared, "budget": "9trials", "begin": None, "final": "mean"}
     assert trained == {**shared, "recipe": Recipe((50,)), "seeds": 7}
 
