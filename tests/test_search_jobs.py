@@ -5,7 +5,7 @@ import optuna
 import pytest
 
 import shoal
-from shoal import Choice, OptionError, Range, Recipe, Space
+from shoal import Choice, OptionError, Range, Recipe, Space, job
 from shoal.data import read_table
 from shoal.planner import Planner
 
@@ -107,6 +107,31 @@ def test_a_plan_leaves_time_for_the_final_model_that_is_asked_for(monkeypatch):
     assert distils == [False, False, True]
     with pytest.raises(OptionError, match="Did you mean 'distilled'"):
         shoal.plan_search("example:wine", final="distiled")
+
+
+@pytest.mark.parametrize(
+    ("budget", "begin", "order"),
+    [
+        ("15s", None, ["programs", "references"]),
+        ("15s", Recipe(), ["references"]),  # what is searched is around the user's recipe
+        ("2m", None, ["references"]),  # and here around what the loop keeps
+        ("4trials", None, ["references"]),
+    ],
+)
+def test_programs_are_begun_before_the_references_where_it_is_known_which(monkeypatch, budget, begin, order):
+    class Enough(Exception):
+        pass
+
+    def trained(*given):
+        begun.append("references")
+        raise Enough
+
+    begun = []
+    monkeypatch.setattr(Planner, "compile_ahead", lambda self: begun.append("programs"))
+    monkeypatch.setattr(job, "train_references", trained)
+    with pytest.raises(Enough):
+        shoal.improve("example:wine", budget=budget, begin=begin)
+    assert begun == order
 
 
 def test_everything_wrong_with_a_search_is_said_at_once():
