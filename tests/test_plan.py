@@ -256,7 +256,9 @@ def one_recipe(seconds_left: float, slots: int = 8) -> Plan:
         (101 / 0.85, 8, 8, 8, 1.0),
         (99 / 0.85, 8, 8, 8, 0.98),  # a little shorter, as little as there is time for, rather than on fewer seeds
         (69 / 0.85, 8, 4, 4, 1.38),  # longer, for as long as there is time
-        (75 / 0.85, 8, 8, 8, 0.75),
+        (86 / 0.85, 8, 8, 8, 0.86),
+        (84 / 0.85, 8, 4, 4, 1.5),  # as long as is of use
+        (75 / 0.85, 8, 4, 4, 1.5),
         (36 / 0.85, 8, 4, 4, 0.72),
         (34 / 0.85, 8, 2, 2, 1.36),
         (51 / 0.85, 8, 4, 4, 1.02),

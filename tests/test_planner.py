@@ -4,6 +4,7 @@ import re
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from shoal import data, planner
@@ -11,9 +12,11 @@ from shoal.default_space import default_space
 from shoal.plan import Budget, Speed, plan_seconds
 from shoal.planner import Planner, Shoals
 from shoal.progress import Stages, silent
+from shoal.rehearsal import Look
 from shoal.trainer import Trainer
 
 FAMILIES = default_space("classification", 100, has_bins=True, selects_by_error=False).families[:3]
+LOOK = Look(0.0, 0, np.empty(0))
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def plan_of(shoals: Shoals, seconds_left: float):
 
 def test_a_plan_keeps_the_shoals_that_have_its_slots(shoals):
     made = [shoals[number] for number in range(3)]
-    compared, alone, fewer, fewest = (plan_of(shoals, seconds) for seconds in (1e3, 85, 70, 40))
+    compared, alone, fewer, fewest = (plan_of(shoals, seconds) for seconds in (1e3, 100.5, 70, 40))
     assert [len(plan.shoals) for plan in (compared, alone, fewer, fewest)] == [3, 1, 1, 1]
     kept = shoals.of_plan(compared)
     assert [kept[number] for number in range(3)] == made
@@ -69,13 +72,13 @@ def test_programs_are_compiled_that_the_time_is_expected_to_be_enough_for(monkey
     monkeypatch.setattr(planner, "expected_step", lambda shoal: step_of(shoal, expected))
     monkeypatch.setattr(planner, "measure_speed", lambda shoal, recipe: step_of(shoal, measured))
     monkeypatch.setattr(planner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
-    monkeypatch.setattr(planner, "enough_epochs", lambda shoal, recipe, most: recipe.epochs)
+    monkeypatch.setattr(planner, "look_at", lambda shoal, recipe, most, least: LOOK._replace(epochs=recipe.epochs))
     events = []
     plan, shoals = Planner(trainer, Budget.parse("40s"), space, Stages(events.append), searches=False).plan()
     assert sorted(sizes) == sorted(compiled)
     assert plan.retrains == retrains and len(plan.shoals) == (3 if retrains == 8 else 1)
     assert [shoals[number].slots for number in range(len(plan.shoals))] == [shoal.slots for shoal in plan.shoals] == slots
-    assert [event.detail[:1] for event in events] == {1: ["3"], 60: ["1"], 120: ["1"]}[expected] + ["3"] * (expected > measured == 1)
+    assert [event.detail[:1] for event in events] == {1: ["3"], 60: ["1"], 120: ["1"]}[expected] + ["2"] * (expected > measured == 1)
 
 
 def test_a_look_that_shortens_the_training_leaves_time_for_other_shapes(monkeypatch):
@@ -86,7 +89,11 @@ def test_a_look_that_shortens_the_training_leaves_time_for_other_shapes(monkeypa
     monkeypatch.setattr(planner, "expected_step", lambda shoal: step_of(shoal, 120))
     monkeypatch.setattr(planner, "measure_speed", lambda shoal, recipe: step_of(shoal, 120))
     monkeypatch.setattr(planner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
-    monkeypatch.setattr(planner, "enough_epochs", lambda shoal, recipe, most: looked.append((shoal.slots, most)) or recipe.epochs / 20)
+    monkeypatch.setattr(
+        planner,
+        "look_at",
+        lambda shoal, recipe, most, least: looked.append((shoal.slots, most)) or LOOK._replace(epochs=recipe.epochs / 20),
+    )
     plan, _ = Planner(trainer, Budget.parse("40s"), space, Stages(silent), searches=False).plan()
     assert sizes == [2, 2, 2] and len(plan.shoals) == 3 and plan.retrains == 8
     assert "instead of" in plan.reason
@@ -116,7 +123,7 @@ def test_the_wait_for_programs_counts_unless_they_are_compiled_for_a_short_budge
     monkeypatch.setattr(planner, "expected_step", lambda shoal: 1e-5)
     monkeypatch.setattr(planner, "measure_speed", lambda shoal, recipe: 1e-5)
     monkeypatch.setattr(planner, "_seconds_to_compile", compile_one)
-    monkeypatch.setattr(planner, "enough_epochs", lambda shoal, recipe, most: recipe.epochs)
+    monkeypatch.setattr(planner, "look_at", lambda shoal, recipe, most, least: LOOK._replace(epochs=recipe.epochs))
     monkeypatch.setattr(planner.devices, "compilations", lambda: before + compiled * bool(programs))
     monkeypatch.setattr(planner, "COMPILING", 1)
     made = Planner(trainer, Budget.parse(budget), space, clock)

@@ -11,7 +11,7 @@ from shoal import rehearsal
 from shoal.nets.network import Layout
 from shoal.population import Shoal, Tables
 from shoal.recipe import Recipe, techniques_of
-from shoal.rehearsal import LONGER, LOOKED_AT, enough_epochs, expected_step, looks, measure_speed
+from shoal.rehearsal import LONGER, LOOKED_AT, expected_step, look_at, looks, measure_speed
 from shoal.training import Batch
 
 ROWS, COLUMNS, BATCH, EPOCH = 160, 8, 16, 10
@@ -42,11 +42,11 @@ def test_where_networks_overfit_early_a_training_is_three_times_as_long_as_it_to
     best = (np.argmin(np.mean(trace.dev_loss, axis=1)) + 1) * EPOCH
     assert best < 0.5 * SEGMENTS * EPOCH
     wanted = max(100, LONGER * best)
-    assert enough_epochs(noise, RECIPE) == math.ceil(wanted / EPOCH) < RECIPE.epochs
+    assert look_at(noise, RECIPE).epochs == math.ceil(wanted / EPOCH) < RECIPE.epochs
 
 
 def test_where_the_dev_loss_still_falls_a_training_keeps_its_length():
-    assert enough_epochs(shoal_of(True), replace(RECIPE, learning_rate=0.001)) == RECIPE.epochs
+    assert look_at(shoal_of(True), replace(RECIPE, learning_rate=0.001)).epochs == RECIPE.epochs
 
 
 @pytest.fixture
@@ -79,35 +79,35 @@ def test_a_dev_loss_that_only_jumps_does_not_shorten_a_training(noise, played):
     losses[3] = 0.80, 0.79, 0.81, 0.80
     losses[[8, 13, 18]] = 0.81, 0.78, 0.83, 0.79
     played(losses)
-    assert losses.mean(1).argmin() == 3 and (losses[9] > losses[3]).all() and enough_epochs(noise, RECIPE) == RECIPE.epochs
+    assert losses.mean(1).argmin() == 3 and (losses[9] > losses[3]).all() and look_at(noise, RECIPE).epochs == RECIPE.epochs
     losses[4:] += 0.5
-    assert enough_epochs(noise, RECIPE) == 12
+    assert look_at(noise, RECIPE).epochs == 12
 
 
 def test_a_look_that_leaves_it_open_goes_on_until_the_dev_loss_has_turned(noise, played):
     falling, turned = [1.0, 0.9, 0.8, 0.75, 0.72, 0.71, 0.705], [0.702, 0.701, 0.703, 0.72, 0.74, 0.76, 0.8, 0.9]
     seen = played(of_means(falling + turned))
-    assert enough_epochs(noise, RECIPE) == LONGER * 9  # lowest at the ninth evaluation, each after an epoch
+    assert look_at(noise, RECIPE).epochs == LONGER * 9  # lowest at the ninth evaluation, each after an epoch
     assert seen == [10, 15] and [math.ceil(share * 80) for share in LOOKED_AT] == [10, 15, 20]
 
 
 def test_where_the_dev_loss_clearly_falls_the_look_ends_at_an_eighth(noise, played):
     seen = played(of_means(np.linspace(1.0, 0.2, 20)))
-    assert enough_epochs(noise, RECIPE) == RECIPE.epochs and seen == [10]
+    assert look_at(noise, RECIPE).epochs == RECIPE.epochs and seen == [10]
 
 
 def test_a_dev_loss_that_stays_level_is_looked_at_for_a_quarter_of_the_training(noise, played):
     seen = played(of_means([1.0, 0.9, *[0.8] * 18], spread=0.05))
-    assert enough_epochs(noise, RECIPE) == RECIPE.epochs and seen == [10, 15, 20]
+    assert look_at(noise, RECIPE).epochs == RECIPE.epochs and seen == [10, 15, 20]
 
 
 def test_a_look_takes_no_more_steps_than_there_is_time_for(noise, played):
     rising = of_means([0.7, 0.6, 0.5, *np.linspace(0.6, 1.0, 17)])
     seen = played(rising)
-    assert enough_epochs(noise, RECIPE, most_steps=SEGMENTS * EPOCH - 1) == RECIPE.epochs and seen == []
-    assert enough_epochs(noise, RECIPE, most_steps=SEGMENTS * EPOCH) == 10 and seen == [10]
+    assert look_at(noise, RECIPE, most_steps=SEGMENTS * EPOCH - 1).epochs == RECIPE.epochs and seen == []
+    assert look_at(noise, RECIPE, most_steps=SEGMENTS * EPOCH).epochs == 10 and seen == [10]
     seen = played(of_means([1.0, 0.9, *[0.8] * 18], spread=0.05))
-    assert enough_epochs(noise, RECIPE, most_steps=16 * EPOCH) == RECIPE.epochs and seen == [10, 15]
+    assert look_at(noise, RECIPE, most_steps=16 * EPOCH).epochs == RECIPE.epochs and seen == [10, 15]
 
 
 def test_a_training_of_few_evaluations_is_not_looked_at(noise, monkeypatch):
@@ -115,11 +115,11 @@ def test_a_training_of_few_evaluations_is_not_looked_at(noise, monkeypatch):
     short = replace(RECIPE, epochs=20.0)
     assert looks(short, EPOCH) == ()
     monkeypatch.setattr(rehearsal.Shoal, "advance", None)
-    assert enough_epochs(noise, short) == 20.0
+    assert look_at(noise, short).epochs == 20.0
 
 
 def test_networks_that_diverge_say_nothing_about_the_length(noise):
-    assert enough_epochs(noise, replace(RECIPE, optimiser="gradient_descent", learning_rate=1e38)) == RECIPE.epochs
+    assert look_at(noise, replace(RECIPE, optimiser="gradient_descent", learning_rate=1e38)).epochs == RECIPE.epochs
 
 
 def test_the_speed_is_measured_in_seconds_a_step(noise):

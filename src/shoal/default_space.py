@@ -22,6 +22,9 @@ _ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
     (_ADAMW | {"normalisation": "none", "numeric_encoding": "standard"}, 128),
 )
 """Settings and most units, in the order in which a growing budget takes them up."""
+_ALONE = {"regression": (1,), "classification": (0, 5)}
+"""Where there is time for one of them only: by Muon for a quantity; for classes by AdamW, without an encoding where that is ahead early.
+Bins help to bend a function of the columns; classes may be clusters of rows, which the bare columns show as well, for less work."""
 
 _WHY_THESE = (
     "three layers that see bins of the numeric columns, or learned waves of them, trained by AdamW or in large mini-batches by Muon; "
@@ -42,7 +45,7 @@ _RATES = (
     Range("weight_decay", 1e-3, 1.0, "log", "decoupled; from nothing to as much as the learning rate itself allows"),
 )
 _RATES_OF_MUON = (
-    Range("learning_rate", 1e-3, 2e-2, "log", "twice as high as Adam's, for mini-batches four times as large"),
+    Range("learning_rate", 1.5e-3, 3e-2, "log", "three times as high as Adam's, for mini-batches four times as large"),
     Range("weight_decay", 0.1, 3.0, "log", "decoupled; what keeps steps of one size from growing the weights for ever"),
 )
 _WAVES = (Range("frequency_scale", 0.1, 1.0, "log", "from a wave in ten standard deviations of a column to one in each"),)
@@ -87,7 +90,7 @@ def default_space(
         loss=loss,
         epochs=default_epochs(train_rows, batch_size),
     )
-    by_muon = replace(base, batch_size=large_batch_size(train_rows), learning_rate=6e-3, weight_decay=1.0, keep_prob=0.95)
+    by_muon = replace(base, batch_size=large_batch_size(train_rows), learning_rate=9e-3, weight_decay=1.0, keep_prob=0.95)
     firsts = {"adamw": (base, _RATES), "muon": (by_muon, _RATES_OF_MUON)}
     families = []
     for architecture, width in _ARCHITECTURES:
@@ -99,7 +102,7 @@ def default_space(
         ranges = (Range(UNITS, width // 4, width, "log_integer", _WHY_UNITS), *rates, *shared, *waves)
         begin = replace(first, **translated(first, {**settings, UNITS: width}))
         families.append(Family(begin, width, ranges, begins_with_base=True, chosen=((ARCHITECTURE, settings),)))
-    return Space(base, _reaching(families), tuple(families), by_promise=True)
+    return Space(base, _reaching(families), tuple(families), by_promise=True, alone=_ALONE[task] if has_bins else (0,))
 
 
 def picture_baseline(train_rows: int) -> Recipe:
@@ -189,7 +192,8 @@ def around(space: Space, begin: Recipe, result: Recipe, width: int) -> Space:
     own = Family(centre, width, ranges, begins_with_base=True, chosen=((ARCHITECTURE, settings),))
     ordered = (families[0], own, *families[1:])
     why = next(each.reason for each in space.parameters if each.name == ARCHITECTURE)
-    return replace(space, base=families[0].base, parameters=_reaching(ordered, why), families=ordered)
+    alone = tuple(number + (number > 0) for number in space.alone)  # the result's own family comes in between
+    return replace(space, base=families[0].base, parameters=_reaching(ordered, why), families=ordered, alone=alone)
 
 
 def augmented_as(space: Space, recipe: Recipe) -> Space:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+
+import numpy as np
 
 from shoal import devices
 from shoal.default_space import default_space
@@ -28,7 +30,7 @@ from shoal.population import Shoal, slots_for
 from shoal.progress import Stages
 from shoal.recipe import Recipe
 from shoal.records import Plan
-from shoal.rehearsal import enough_epochs, expected_step, measure_speed
+from shoal.rehearsal import Look, expected_step, is_ahead, look_at, measure_speed
 from shoal.space import Family, Space
 from shoal.trainer import MEMORY, Trainer
 
@@ -50,41 +52,38 @@ class Shoals:
     def __init__(self, trainer: Trainer, families: Sequence[Family], slots: Sequence[int]) -> None:
         self.families = families
         self._trainer, self._slots, self._made = trainer, slots, dict[int, Shoal]()
-        self._compiling: list[Future[float]] = []
+        self._compiling: dict[int, Future[float]] = {}
 
     def __getitem__(self, number: int) -> Shoal:
-        if number < len(self._compiling):
+        if number in self._compiling:
             self._compiling[number].result()
         return self._shoal(number)
 
-    def compile_ahead(self, count: int | None = None) -> None:
-        """Begin to compile the programs of the first families, by default of all: those needed later while the first ones train already."""
-        numbers = range(len(self._compiling), len(self.families) if count is None else count)
-        if not numbers:
+    def compile_ahead(self, numbers: Iterable[int] | None = None) -> None:
+        """Begin to compile the programs of some families, by default of all: those needed later while the first ones train already."""
+        wanted = range(len(self.families)) if numbers is None else numbers
+        if not (missing := [number for number in wanted if number not in self._compiling]):
             return
-        shoals = [self._shoal(number) for number in numbers]
+        shoals = [self._shoal(number) for number in missing]
         pool = ThreadPoolExecutor(min(COMPILING, devices.cores()), "shoal compiling")
-        bases = [self.families[number].base for number in numbers]
-        self._compiling += [pool.submit(_seconds_to_compile, *each) for each in zip(shoals, bases, strict=True)]
+        for number, shoal in zip(missing, shoals, strict=True):
+            self._compiling[number] = pool.submit(_seconds_to_compile, shoal, self.families[number].base)
         pool.shutdown(wait=False)
 
     def of_plan(self, plan: Plan) -> Shoals:
         """Those of the families that a plan searches, compiled as far as they have the slots that it says."""
         places = [plan.first_family + number for number in range(len(plan.shoals))]
         some = Shoals(self._trainer, [self.families[place] for place in places], [shoal.slots for shoal in plan.shoals])
-        some._made = {
-            number: self._made[place]
-            for number, (place, planned) in enumerate(zip(places, plan.shoals, strict=True))
-            if place in self._made and self._made[place].slots == planned.slots
-        }
-        if len(some._made) == len(places):
-            some._compiling = self._compiling[plan.first_family :][: len(places)]
+        for number, (place, planned) in enumerate(zip(places, plan.shoals, strict=True)):
+            if place in self._made and self._made[place].slots == planned.slots:
+                some._made[number] = self._made[place]
+                if place in self._compiling:
+                    some._compiling[number] = self._compiling[place]
         return some
 
-    @property
-    def sizes(self) -> list[int]:
-        """Slots of each family's shoal, whether or not its program is there."""
-        return [self._shoal(number).slots for number in range(len(self.families))]
+    def size(self, number: int) -> int:
+        """Slots of a family's shoal, whether or not its program is there."""
+        return self._shoal(number).slots
 
     def compile_seconds(self, number: int) -> float:
         """Seconds until the program of a family was there, compiled or read from the cache; waits for it."""
@@ -127,6 +126,11 @@ class Planner:
     searches: bool = True
     distils: bool = False
     _compilations: int = field(default_factory=devices.compilations)
+    _speeds: dict[int, Speed] = field(default_factory=dict)
+    _until: float = field(init=False)  # seconds of the stages until which training may last
+
+    def __post_init__(self) -> None:
+        self._until = (self.budget.seconds or 0.0) - self.reserve
 
     @cached_property
     def families(self) -> tuple[Family, ...]:
@@ -135,58 +139,70 @@ class Planner:
 
     def compile_ahead(self) -> None:
         """Begin to compile what will be measured first, in threads, while other work is done."""
-        shoals, count = self._first
-        shoals.compile_ahead(count)
+        shoals, numbers = self._first
+        shoals.compile_ahead(numbers)
 
     def plan(self) -> tuple[Plan, Shoals]:
         """The plan, and its shoals."""
         if self.budget.seconds is not None:
-            return self._measured(self.budget.seconds - self.reserve)
-        return plan_trials(self.budget, self.families, self._all.sizes, self._steps_per_epoch, self.retrains, self.method), self._all
+            return self._measured()
+        shoals, slots = self._all, [self._all.size(number) for number in self._numbers]
+        return plan_trials(self.budget, self.families, slots, self._steps_per_epoch(self._numbers), self.retrains, self.method), shoals
 
     def shoals_of(self, plan: Plan) -> Shoals:
         """Those of a plan that was made earlier."""
-        families = self.space.families if self.space.by_promise else self.families
-        families = families[plan.first_family : plan.first_family + len(plan.shoals)]
+        families = self._candidates[plan.first_family : plan.first_family + len(plan.shoals)]
         return Shoals(self.trainer, families, [shoal.slots for shoal in plan.shoals])
+
+    @property
+    def _candidates(self) -> tuple[Family, ...]:
+        """What a plan may number: ``families``, and in a space where these are the first ones all others."""
+        return self.space.families if self.space.by_promise else self.families
+
+    @property
+    def _numbers(self) -> range:
+        """Of ``families`` among the candidates."""
+        return range(len(self.families))
 
     @cached_property
     def _all(self) -> Shoals:
-        """The shoal of every family, with as many slots as are of use."""
+        """The shoal of every candidate, with as many slots as are of use."""
         needed = slots_needed(self.budget, self.retrains, len(self.families), self.method.sampler)
-        return Shoals(self.trainer, self.families, [needed] * len(self.families))
+        return Shoals(self.trainer, self._candidates, [needed] * len(self._candidates))
 
-    @cached_property
-    def _steps_per_epoch(self) -> list[int]:
-        return [self._all[number].steps_per_epoch for number in range(len(self.families))]
+    def _steps_per_epoch(self, numbers: Iterable[int]) -> list[int]:
+        return [self._all[number].steps_per_epoch for number in numbers]
 
     @property
     def _is_sound(self) -> bool:
         return self.space.by_promise and not self.space.growing
 
     @cached_property
-    def _first(self) -> tuple[Shoals, int]:
-        """The shoals to measure, and how many of them at once: where one recipe is expected to be all that there is time for, as many slots
-        as it needs, and the other shapes only if it turns out that there is time."""
-        shoals, slots, count = self._all, self._all.sizes, len(self.families)
+    def _first(self) -> tuple[Shoals, Sequence[int]]:
+        """The shoals to measure, and which of them at once: where one recipe is expected to be all that there is time for, its own, with
+        as many slots as it needs, and the other shapes only if it turns out that there is time."""
+        shoals = self._all
         if self.budget.seconds is not None and self._is_sound and devices.start()[0].platform == "cpu":
-            speeds = [Speed(expected_step(shoals[number]), 0.0) for number in range(count)]
-            expected = self._of_speeds(slots, speeds, self.families[0].base.epochs, self.budget.seconds - self.reserve)
-            if len(expected.shoals) == 1 and expected.shoals[0].slots < slots[0]:
-                return Shoals(self.trainer, self.families, [expected.shoals[0].slots] * count), 1
-        return shoals, count
+            alone = self.space.alone[0]
+            speeds = {number: Speed(expected_step(shoals[number]), 0.0) for number in {*self._numbers, alone}}
+            length = self.families[0].base.epochs
+            if len(self._planned(self._numbers, shoals, speeds, length).shoals) == 1:
+                slots = self._planned([alone], shoals, speeds, length).shoals[0].slots
+                if slots < shoals.size(alone):
+                    return Shoals(self.trainer, self._candidates, [slots] * len(self._candidates)), [alone]
+        return shoals, self._numbers
 
-    def _of_speeds(self, slots: Sequence[int], speeds: Sequence[Speed], epochs: float, until: float) -> Plan:
-        """The plan for the time that is left, where a training is of use for so many epochs."""
+    def _planned(self, numbers: Sequence[int], shoals: Shoals, speeds: Mapping[int, Speed], epochs: float) -> Plan:
+        """The plan over families that follow each other, for the time that is left, where a training is of use for so many epochs."""
         full = self.families[0].base.epochs
-        of_length = [with_length(family, epochs) for family in self.families] if epochs < full else self.families
-        return plan_seconds(
+        families = [self._candidates[number] for number in numbers]
+        plan = plan_seconds(
             self.budget,
-            until - self.stages.total,
-            of_length,
-            slots,
-            speeds,
-            self._steps_per_epoch,
+            self._until - self.stages.total,
+            [with_length(family, epochs) for family in families] if epochs < full else families,
+            [shoals.size(number) for number in numbers],
+            [speeds[number] for number in numbers],
+            self._steps_per_epoch(numbers),
             self.method,
             self.space.growing,
             self.space.by_promise,
@@ -195,34 +211,63 @@ class Planner:
             searches=self.searches,
             distils=self.distils,
         )
+        return replace(plan, first_family=plan.first_family + numbers[0])
 
-    def _measured(self, until: float) -> tuple[Plan, Shoals]:
-        """The plan by the speeds of as many shapes as there is time for. A short budget is longer by the wait for programs, unless all
-        came from the cache."""
-        shoals, count = self._first
-        families, full = self.families, self.families[0].base.epochs
-        enough = None if self._is_sound and self.trainer.dataset.picture is None else full
-        speeds: list[Speed] = []
+    def _measured(self) -> tuple[Plan, Shoals]:
+        """The plan by the speeds of as many shapes as there is time for."""
+        shoals, numbers = self._first
+        looked, full = numbers[0], self.families[0].base.epochs
+        look = None if self._is_sound and self.trainer.dataset.picture is None else Look(full, 0, np.empty(0))
         while True:
-            self.stages.enter("compiling and measuring", f"{count} shape{'s' * (count > 1)} of network")
-            begun = self.stages.total
-            shoals.compile_ahead(count)
-            compiling = [shoals.compile_seconds(number) for number in range(len(speeds), count)]
-            if self.budget.is_short and devices.compilations() > self._compilations:
-                until += self.stages.total - begun
-            for number, seconds in enumerate(compiling, len(speeds)):
-                speeds.append(Speed(measure_speed(shoals[number], families[number].base), seconds))
-            if enough is None:
-                most = MOST_TO_LOOK * (until - self.stages.total) / max(speeds[0].step, 1e-9)
-                enough = enough_epochs(shoals[0], families[0].base, most)
-            unmeasured = [_as_expected(speeds[0], shoals[0], shoals[number]) for number in range(count, len(families))]
-            plan = self._of_speeds(shoals.sizes, [*speeds, *unmeasured], enough, until)
-            if len(plan.shoals) == 1 or count == len(families):
+            self._measure(shoals, numbers)
+            if look is None:
+                most = MOST_TO_LOOK * (self._until - self.stages.total) / max(self._speeds[looked].step, 1e-9)
+                least = 1 if len(numbers) > 1 else len(self.space.alone[:2])  # longer where another shape is compared with it
+                look = look_at(shoals[looked], self._candidates[looked].base, most, least)
+            unmeasured = [number for number in self._numbers if number not in self._speeds]
+            expected = {number: _as_expected(self._speeds[looked], shoals[looked], shoals[number]) for number in unmeasured}
+            plan = self._planned(self._numbers, shoals, self._speeds | expected, look.epochs)
+            if len(plan.shoals) == 1 or not unmeasured:
                 break
-            count = len(families)
-        if enough < full:
-            plan = replace(plan, reason=f"{plan.reason} A training has {enough:.3g} instead of {full:.3g} epochs: the dev loss rose early.")
+            numbers = self._numbers
+        if len(plan.shoals) == 1 and self._is_sound:
+            first, number = self.space.alone[0], self._best_alone(shoals, look if looked == self.space.alone[0] else None)
+            plan = self._planned([number], shoals, self._speeds, look.epochs)
+            if number != first:
+                plan = replace(plan, reason=f"{plan.reason} Its shape was ahead of the usual one after as much time for both.")
+        if look.epochs < full:
+            plan = replace(
+                plan, reason=f"{plan.reason} A training has {look.epochs:.3g} instead of {full:.3g} epochs: the dev loss rose early."
+            )
         return plan, shoals.of_plan(plan)
+
+    def _measure(self, shoals: Shoals, numbers: Iterable[int]) -> None:
+        """Find out what a step of some families takes. A short budget is longer by the wait for programs, unless all were in the cache."""
+        numbers = [number for number in numbers if number not in self._speeds]
+        if not numbers:
+            return
+        self.stages.enter("compiling and measuring", f"{len(numbers)} shape{'s' * (len(numbers) > 1)} of network")
+        begun = self.stages.total
+        shoals.compile_ahead(numbers)
+        seconds = [shoals.compile_seconds(number) for number in numbers]
+        if self.budget.is_short and devices.compilations() > self._compilations:
+            self._until += self.stages.total - begun
+        for number, compiling in zip(numbers, seconds, strict=True):
+            self._speeds[number] = Speed(measure_speed(shoals[number], self._candidates[number].base), compiling)
+
+    def _best_alone(self, shoals: Shoals, look: Look | None) -> int:
+        """The number of the family to train where there is time for one only: the first, unless after as much time as the look at it took
+        another one is ahead."""
+        first, *others = self.space.alone
+        self._measure(shoals, [first])
+        if look is None or not look.steps or look.epochs < self.families[0].base.epochs:
+            return first
+        for other in others:
+            self._measure(shoals, [other])
+            steps = int(look.steps * self._speeds[first].step / self._speeds[other].step)
+            if is_ahead(shoals[other], self._candidates[other].base, steps, look):
+                return other
+        return first
 
 
 def space_for(trainer: Trainer, metric: Metric) -> Space:

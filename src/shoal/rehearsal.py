@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,8 @@ CLEAR = 2.5
 LONGER = 3.0
 """A training is then so many times as long as it took to get there: its learning rate decays in between, and the best evaluation comes
 at about its end."""
+AHEAD = 0.02
+"""Of the dev loss: by so much that of a shape is lower which is to take the place of the usual one."""
 FEWEST_STEPS = 100
 """Of any training: fewer would compare nothing."""
 _FEWEST_EVALUATIONS = 4
@@ -81,8 +84,19 @@ def looks(recipe: Recipe, steps_per_epoch: int) -> tuple[int, ...]:
     return counts if counts[0] >= _FEWEST_EVALUATIONS else ()
 
 
-def enough_epochs(shoal: Shoal, recipe: Recipe, most_steps: float = math.inf) -> float:
-    """Epochs of training that are of use: the recipe's, or fewer where its networks begin to overfit early in them.
+class Look(NamedTuple):
+    """What the beginning of a training said."""
+
+    epochs: float
+    """Of training that are of use."""
+    steps: int
+    """That were taken at least; 0 where there was no look."""
+    dev_loss: np.ndarray
+    """The lowest of each network in these steps."""
+
+
+def look_at(shoal: Shoal, recipe: Recipe, most_steps: float = math.inf, least: int = 1) -> Look:
+    """Find out how many epochs of training are of use: the recipe's, or fewer where its networks begin to overfit early in them.
 
     An eighth of the training is looked at, in as many networks as there is room for. The lowest mean dev loss of its last quarter is
     compared with the lowest before. Where it is higher by more than chance (2.5 standard errors), what follows could only be thrown away,
@@ -94,13 +108,14 @@ def enough_epochs(shoal: Shoal, recipe: Recipe, most_steps: float = math.inf) ->
         shoal: of the recipe's shape; its networks are thrown away.
         recipe: the recipe.
         most_steps: of the look; where it would take more, the recipe keeps its length.
+        least: how many of the shares in ``LOOKED_AT`` are looked at, unless the dev loss turns or there is time for fewer.
     """
     segment = segment_steps(shoal.steps_per_epoch)
     affordable = [evaluations for evaluations in looks(recipe, shoal.steps_per_epoch) if evaluations * segment <= most_steps]
     if not affordable:
-        return recipe.epochs
+        return Look(recipe.epochs, 0, np.empty(0))
     numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
-    state, dev_loss = shoal.start(numbers), np.empty((0, shoal.slots))
+    state, dev_loss, epochs = shoal.start(numbers), np.empty((0, shoal.slots)), recipe.epochs
     for evaluations in affordable:
         seen = len(dev_loss)
         state, further = shoal.advance(state, numbers, seen * segment, segment, evaluations - seen)
@@ -112,7 +127,29 @@ def enough_epochs(shoal: Shoal, recipe: Recipe, most_steps: float = math.inf) ->
         chance = CLEAR * rise.std(ddof=min(1, len(rise) - 1)) / math.sqrt(len(rise))
         if rise.mean() > chance:
             wanted = max(LONGER * (lowest + 1) * segment, FEWEST_STEPS)
-            return min(recipe.epochs, math.ceil(wanted / segment) * segment / shoal.steps_per_epoch)
-        if not rise.mean() >= -chance:  # falls still, or diverged
+            epochs = min(epochs, math.ceil(wanted / segment) * segment / shoal.steps_per_epoch)
             break
-    return recipe.epochs
+        if not rise.mean() >= -chance and evaluations in affordable[least - 1 :]:  # falls still, or diverged
+            break
+    compared = min(affordable[:least][-1], len(dev_loss))
+    return Look(epochs, compared * segment, dev_loss[:compared].min(0))
+
+
+def is_ahead(shoal: Shoal, recipe: Recipe, steps: int, of: Look) -> bool:
+    """Whether another recipe's networks have a clearly lower dev loss after so many steps than those that were looked at.
+
+    Of two encodings of the columns it can be told early which one is better, where both have had as much time: after as many passes over
+    the rows, the one with the dearer steps would be ahead.
+
+    Args:
+        shoal: of the recipe's shape; its networks are thrown away.
+        recipe: the other recipe, with the same loss.
+        steps: that take as long as those of the look did; whole segments of them are trained.
+        of: the look.
+    """
+    segment = segment_steps(shoal.steps_per_epoch)
+    if steps < segment:
+        return False
+    numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
+    _, trace = shoal.advance(shoal.start(numbers), numbers, 0, segment, steps // segment)
+    return bool(trace.dev_loss.min(0).mean() < (1 - AHEAD) * of.dev_loss.mean())

@@ -86,6 +86,7 @@ class Space:
         by_promise: whether the first families alone are a sensible search, so that a small budget may do without the others, and their
             bases good recipes, so that it may do without a search.
         growing: whether each family is a larger network than the one before it, and the largest that can be trained well is the best.
+        alone: where there is time for one family only, the number of the one to train, and then those that may turn out better early on.
 
     Example:
         >>> rate = Range("learning_rate", 1e-4, 1e-1, "log")
@@ -100,6 +101,7 @@ class Space:
     families: tuple[Family, ...] = field(repr=False)
     by_promise: bool = False
     growing: bool = False
+    alone: tuple[int, ...] = (0,)
 
     @classmethod
     def of(cls, base: Recipe, parameters: Sequence[Parameter], *, by_promise: bool = False) -> Space:

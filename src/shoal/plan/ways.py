@@ -24,6 +24,9 @@ RETRAINS = 8
 FEWER_RETRAINS = (4, 2)
 """Where networks are so dear that the time for eight would leave too little to train well."""
 
+LEAST_LENGTH = {RETRAINS: 0.85} | dict.fromkeys(FEWER_RETRAINS, 0.7)
+"""Shares of a full training for which so many seeds have time, or else there are fewer of them."""
+
 LONGEST = 1.5
 """Of a full training, on so few seeds: what time is left is of more use so than not at all."""
 
@@ -181,7 +184,7 @@ class Costs:
 
         It is searched only where its trials can be trained in full: half as long a training loses more than the best recipe gains.
         So does half as many seeds lose less than half as long a training (``docs/defaults.md`` has what on tables).
-        A training that has too little time on as many seeds is shortened to no less than seven tenths, and no more than need be.
+        A training that has too little time on as many seeds is shortened a little, and no more than need be.
         """
         full, less, half = self.full, 0.7 * self.full, 0.5 * self.full
         for seeds in ((RETRAINS, FEWER_RETRAINS[0]), FEWER_RETRAINS[1:]):
@@ -191,7 +194,7 @@ class Costs:
                     if (way := self.filled(retrains, alone, full)).rounds >= HALVING:
                         return way
                 if self.resizes:  # fewer seeds take less time, even where a shoal has many slots
-                    lengths = [(epochs, retrains) for retrains in seeds for epochs in (full, less)]
+                    lengths = [(epochs, retrains) for retrains in seeds for epochs in (full, LEAST_LENGTH[retrains] * full)]
                 else:
                     lengths = list(itertools.product((full, less, half), seeds))
                 for epochs, retrains in lengths:
