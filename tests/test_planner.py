@@ -24,17 +24,19 @@ def shoals() -> Shoals:
     return Shoals(Trainer(data.load("example:wine", seed=0), 0), FAMILIES, [8] * len(FAMILIES))
 
 
-def plan_of(shoals: Shoals, seconds_left: float):
+def plan_of(shoals: Shoals, seconds_left: float, compares: bool = True):
     """A plan where a full training of eight networks takes 100 s."""
     steps = shoals[0].steps_per_epoch
     speeds = [Speed(100 / (FAMILIES[0].base.epochs * steps), 0.0)] * len(FAMILIES)
     slots, per_epoch = [8] * len(FAMILIES), [steps] * len(FAMILIES)
-    return plan_seconds(Budget.parse("20s"), seconds_left, FAMILIES, slots, speeds, per_epoch, sound=True, searches=False)
+    given = seconds_left, FAMILIES, slots, speeds, per_epoch
+    return plan_seconds(Budget.parse("20s"), *given, sound=True, compares_first_recipes=compares, searches=False)
 
 
 def test_a_plan_keeps_the_shoals_that_have_its_slots(shoals):
     made = [shoals[number] for number in range(3)]
-    compared, alone, fewer, fewest = (plan_of(shoals, seconds) for seconds in (1e3, 100.5, 70, 40))
+    compared, fewer, fewest = (plan_of(shoals, seconds) for seconds in (1e3, 70, 40))
+    alone = plan_of(shoals, 101, compares=False)
     assert [len(plan.shoals) for plan in (compared, alone, fewer, fewest)] == [3, 1, 1, 1]
     kept = shoals.of_plan(compared)
     assert [kept[number] for number in range(3)] == made
@@ -72,7 +74,7 @@ def test_programs_are_compiled_that_the_time_is_expected_to_be_enough_for(monkey
     monkeypatch.setattr(planner, "expected_step", lambda shoal: step_of(shoal, expected))
     monkeypatch.setattr(planner, "measure_speed", lambda shoal, recipe: step_of(shoal, measured))
     monkeypatch.setattr(planner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
-    monkeypatch.setattr(planner, "look_at", lambda shoal, recipe, most, least: LOOK._replace(epochs=recipe.epochs))
+    monkeypatch.setattr(planner, "look_at", lambda shoal, recipe, *_: LOOK._replace(epochs=recipe.epochs))
     events = []
     plan, shoals = Planner(trainer, Budget.parse("40s"), space, Stages(events.append), searches=False).plan()
     assert sorted(sizes) == sorted(compiled)
@@ -89,16 +91,58 @@ def test_a_look_that_shortens_the_training_leaves_time_for_other_shapes(monkeypa
     monkeypatch.setattr(planner, "expected_step", lambda shoal: step_of(shoal, 120))
     monkeypatch.setattr(planner, "measure_speed", lambda shoal, recipe: step_of(shoal, 120))
     monkeypatch.setattr(planner, "_seconds_to_compile", lambda shoal, recipe: sizes.append(shoal.slots) or 0.0)
-    monkeypatch.setattr(
-        planner,
-        "look_at",
-        lambda shoal, recipe, most, least: looked.append((shoal.slots, most)) or LOOK._replace(epochs=recipe.epochs / 20),
-    )
+    look = LOOK._replace(epochs=FAMILIES[0].base.epochs / 20)
+    monkeypatch.setattr(planner, "look_at", lambda shoal, recipe, most, least: looked.append((shoal.slots, most)) or look)
     plan, _ = Planner(trainer, Budget.parse("40s"), space, Stages(silent), searches=False).plan()
     assert sizes == [2, 2, 2] and len(plan.shoals) == 3 and plan.retrains == 8
     assert "instead of" in plan.reason
     ((slots, most),) = looked  # once, in the networks that were there first
     assert slots == 2 and most == pytest.approx(0.2 * 40 * steps / 30, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("task", "share", "is_ahead", "looks", "asked", "chosen"),
+    [
+        ("regression", 1.0, True, 1, 0, 1),  # a quantity by muon, whatever another shape would do
+        ("classification", 1.0, False, 2, 1, 0),
+        ("classification", 1.0, True, 2, 1, 5),
+        ("classification", 0.9, True, 2, 0, 0),  # one that overfits early is not to be compared at that moment
+    ],
+)
+def test_the_only_shape_is_the_usual_one_of_the_task_or_one_that_is_ahead_after_as_much_time(
+    monkeypatch, task, share, is_ahead, looks, asked, chosen
+):
+    """A training of two networks of any shape takes the 34 s that are there, without an encoding a third of them."""
+    trainer = Trainer(data.load("example:wine" if task == "classification" else "example:diabetes", seed=0), 0)
+    space, large = (default_space(task, rows, has_bins=True, selects_by_error=False) for rows in (100, 8_000))
+    space = replace(space, alone=large.alone)
+    looked, compared = [], []
+
+    def step(shoal, recipe=None):
+        return step_of(shoal, 40 if shoal.layout.shape.numeric_encoding == "standard" else 120)
+
+    def look_at(shoal, recipe, most, least):
+        looked.append((recipe, least))
+        return Look(share * recipe.epochs, 300, np.ones(2))
+
+    def ahead(shoal, recipe, steps, look):
+        compared.append((recipe, steps))
+        return is_ahead
+
+    monkeypatch.setattr(planner, "expected_step", step)
+    monkeypatch.setattr(planner, "measure_speed", step)
+    monkeypatch.setattr(planner, "_seconds_to_compile", lambda shoal, recipe: 0.0)
+    monkeypatch.setattr(planner, "look_at", look_at)
+    monkeypatch.setattr(planner, "is_ahead", ahead)
+    plan, shoals = Planner(trainer, Budget.parse("40s"), space, Stages(silent), searches=False).plan()
+    usual, *others = space.alone
+    assert looked == [(space.families[usual].base, looks)]
+    assert compared == [(space.families[other].base, 900) for other in others[:asked]]  # three times as many in the same time
+    assert (plan.first_family, len(plan.shoals)) == (chosen, 1)
+    assert shoals.families == [space.families[chosen]] and shoals[0].layout.shape == space.families[chosen].shape
+    assert plan.shoals[0].numeric_encoding == space.families[chosen].base.numeric_encoding
+    assert plan.retrains == (4 if chosen == 5 else 2)  # what is cheaper has time for more seeds
+    assert ("ahead of the usual one" in plan.reason) == (chosen == 5)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +167,7 @@ def test_the_wait_for_programs_counts_unless_they_are_compiled_for_a_short_budge
     monkeypatch.setattr(planner, "expected_step", lambda shoal: 1e-5)
     monkeypatch.setattr(planner, "measure_speed", lambda shoal, recipe: 1e-5)
     monkeypatch.setattr(planner, "_seconds_to_compile", compile_one)
-    monkeypatch.setattr(planner, "look_at", lambda shoal, recipe, most, least: LOOK._replace(epochs=recipe.epochs))
+    monkeypatch.setattr(planner, "look_at", lambda shoal, recipe, *_: LOOK._replace(epochs=recipe.epochs))
     monkeypatch.setattr(planner.devices, "compilations", lambda: before + compiled * bool(programs))
     monkeypatch.setattr(planner, "COMPILING", 1)
     made = Planner(trainer, Budget.parse(budget), space, clock)

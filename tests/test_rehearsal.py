@@ -11,7 +11,7 @@ from shoal import rehearsal
 from shoal.nets.network import Layout
 from shoal.population import Shoal, Tables
 from shoal.recipe import Recipe, techniques_of
-from shoal.rehearsal import LONGER, LOOKED_AT, expected_step, look_at, looks, measure_speed
+from shoal.rehearsal import LONGER, LOOKED_AT, Look, expected_step, is_ahead, look_at, looks, measure_speed
 from shoal.training import Batch
 
 ROWS, COLUMNS, BATCH, EPOCH = 160, 8, 16, 10
@@ -116,6 +116,40 @@ def test_a_training_of_few_evaluations_is_not_looked_at(noise, monkeypatch):
     assert looks(short, EPOCH) == ()
     monkeypatch.setattr(rehearsal.Shoal, "advance", None)
     assert look_at(noise, short).epochs == 20.0
+
+
+def test_a_look_at_two_shares_goes_on_although_the_dev_loss_clearly_falls_and_tells_the_lowest(noise, played):
+    losses = of_means([*np.linspace(1.0, 0.3, 12), 0.5, 0.5, 0.4])
+    for least, evaluations in ((1, 10), (2, 15)):
+        seen = played(losses)
+        look = look_at(noise, RECIPE, least=least)
+        assert seen == [10, 15][:least] and look.epochs == RECIPE.epochs and look.steps == evaluations * EPOCH
+        np.testing.assert_allclose(look.dev_loss, np.asarray(losses)[:evaluations].min(0))
+    seen = played(of_means([0.7, 0.6, 0.5, *np.linspace(0.6, 1.0, 17)]))
+    look = look_at(noise, RECIPE, least=2)
+    assert seen == [10] and (look.epochs, look.steps) == (10, 100)  # a dev loss that turned says enough
+    assert look_at(noise, RECIPE, most_steps=SEGMENTS * EPOCH, least=2).steps == 100
+    assert look_at(noise, RECIPE, most_steps=1).steps == 0
+
+
+def test_a_shape_is_ahead_where_its_lowest_dev_loss_in_the_same_time_is_two_per_cent_lower(noise, played):
+    look = Look(RECIPE.epochs, 100, np.full(4, 0.5))
+    ours = of_means([0.9, *np.linspace(0.7, 0.48, 12), 0.6, 0.3])
+    for steps, evaluations, is_lower in ((139, 13, True), (130, 13, True), (129, 12, False), (159, 15, True)):
+        seen = played(ours)
+        assert is_ahead(noise, RECIPE, steps, look) == is_lower and seen == [evaluations]
+    for lowest, is_lower in ((0.492, False), (0.488, True), (math.nan, False)):
+        played(of_means([0.9, 0.8, lowest]))
+        assert is_ahead(noise, RECIPE, 3 * EPOCH, look) == is_lower
+    seen = played(ours)
+    assert not is_ahead(noise, RECIPE, EPOCH - 1, look) and seen == []  # no time for one evaluation
+
+
+def test_networks_that_learn_are_ahead_of_such_that_do_not():
+    shoal = shoal_of(True)
+    slow = look_at(shoal, replace(RECIPE, learning_rate=1e-6))
+    assert slow.steps == SEGMENTS * EPOCH and is_ahead(shoal, RECIPE, slow.steps, slow)
+    assert not is_ahead(shoal, replace(RECIPE, learning_rate=1e-6), slow.steps, slow)
 
 
 def test_networks_that_diverge_say_nothing_about_the_length(noise):

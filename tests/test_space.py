@@ -129,6 +129,24 @@ def test_families_of_the_default_space_have_different_shapes_and_one_length_of_t
     assert large_batch_size(5_000) == 4 * default_batch_size(5_000)
 
 
+def test_the_only_shape_is_by_muon_for_a_quantity_of_many_rows_and_for_classes_with_bins_or_without():
+    quantity, classes = (default_space(task, 8_000, has_bins=True, selects_by_error=False) for task in ("regression", "classification"))
+
+    def settings(space, numbers):
+        return [(space.families[number].base.optimiser, space.families[number].base.numeric_encoding) for number in numbers]
+
+    assert settings(quantity, quantity.alone) == [("muon", "piecewise")]
+    assert settings(classes, classes.alone) == [("adamw", "piecewise"), ("adamw", "standard")]
+    begin = Recipe((64, 64), epochs=50.0)
+    for space in (quantity, classes):  # the same families once the loop's result has one of its own among them
+        later = around(space, begin, replace(begin, hidden_units=(16,)), 16)
+        assert settings(later, later.alone) == settings(space, space.alone)
+    few = default_space("regression", 7_999, has_bins=True, selects_by_error=False)
+    assert settings(few, few.alone) == [("adamw", "piecewise")]
+    without = default_space("classification", 5_000, has_bins=False, selects_by_error=False)
+    assert without.alone == (0,) and len(without.families) == 1
+
+
 def test_after_the_loop_the_families_keep_what_their_optimiser_goes_with_and_the_result_has_a_family_of_its_own():
     space = default_space("classification", 5_000, True, True)
     begin = Recipe((16,), batch_size=48, optimiser="momentum")

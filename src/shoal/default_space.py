@@ -22,10 +22,6 @@ _ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
     (_ADAMW | {"normalisation": "none", "numeric_encoding": "standard"}, 128),
 )
 """Settings and most units, in the order in which a growing budget takes them up."""
-_ALONE = {"regression": (1,), "classification": (0, 5)}
-"""Where there is time for one of them only: by Muon for a quantity; for classes by AdamW, without an encoding where that is ahead early.
-Bins help to bend a function of the columns; classes may be clusters of rows, which the bare columns show as well, for less work."""
-
 _WHY_THESE = (
     "three layers that see bins of the numeric columns, or learned waves of them, trained by AdamW or in large mini-batches by Muon; "
     "bins with batch norm; or the bare columns: best first"
@@ -38,6 +34,8 @@ _PICTURE_ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
 """The same for pictures; one dense layer follows the convolutions."""
 
 _WHY_THESE_FOR_PICTURES = "two blocks of convolutions with batch norm, twice as many filters, and a third block: the cheapest first"
+FEWEST_ROWS_FOR_MUON = 8_000
+"""Training rows from which on a quantity is learned by Muon where there is time for one shape only."""
 INPUT_SCALE_RATE = 30.0
 """How many times as fast as the weights the factors of inputs learn, unless a search finds better."""
 _RATES = (
@@ -102,7 +100,19 @@ def default_space(
         ranges = (Range(UNITS, width // 4, width, "log_integer", _WHY_UNITS), *rates, *shared, *waves)
         begin = replace(first, **translated(first, {**settings, UNITS: width}))
         families.append(Family(begin, width, ranges, begins_with_base=True, chosen=((ARCHITECTURE, settings),)))
-    return Space(base, _reaching(families), tuple(families), by_promise=True, alone=_ALONE[task] if has_bins else (0,))
+    return Space(base, _reaching(families), tuple(families), by_promise=True, alone=_alone(task, train_rows) if has_bins else (0,))
+
+
+def _alone(task: Task, train_rows: int) -> tuple[int, ...]:
+    """Numbers of the families of which one is trained where there is no time for others (see ``Space.alone``).
+
+    By Muon for a quantity of a table whose rows fill its large mini-batches often enough; for classes by AdamW, without an encoding where
+    that is ahead early: bins help to bend a function of the columns, but classes may be clusters of rows, which the bare columns show for
+    less work. ``docs/defaults.md`` has what each was worth on real tables.
+    """
+    if task == "classification":
+        return 0, len(_ARCHITECTURES) - 1
+    return (1,) if train_rows >= FEWEST_ROWS_FOR_MUON else (0,)
 
 
 def picture_baseline(train_rows: int) -> Recipe:
