@@ -134,15 +134,30 @@ def test_the_only_shape_is_the_usual_one_of_the_task_or_one_that_is_ahead_after_
     monkeypatch.setattr(planner, "_seconds_to_compile", lambda shoal, recipe: 0.0)
     monkeypatch.setattr(planner, "look_at", look_at)
     monkeypatch.setattr(planner, "is_ahead", ahead)
-    plan, shoals = Planner(trainer, Budget.parse("40s"), space, Stages(silent), searches=False).plan()
+    made = Planner(trainer, Budget.parse("40s"), space, Stages(silent), searches=False)
+    plan, shoals = made.plan()
     usual, *others = space.alone
     assert looked == [(space.families[usual].base, looks)]
     assert compared == [(space.families[other].base, 900) for other in others[:asked]]  # three times as many in the same time
     assert (plan.first_family, len(plan.shoals)) == (chosen, 1)
-    assert shoals.families == [space.families[chosen]] and shoals[0].layout.shape == space.families[chosen].shape
+    assert (
+        shoals.families == [*made.shoals_of(plan).families] == [space.families[chosen]]
+        and shoals[0].layout.shape == space.families[chosen].shape
+    )
     assert plan.shoals[0].numeric_encoding == space.families[chosen].base.numeric_encoding
     assert plan.retrains == (4 if chosen == 5 else 2)  # what is cheaper has time for more seeds
     assert ("ahead of the usual one" in plan.reason) == (chosen == 5)
+
+
+def test_a_budget_for_one_family_compiles_the_program_of_its_only_shape(monkeypatch):
+    space = replace(default_space("regression", 100, has_bins=True, selects_by_error=False), alone=(1,))
+    compiled = []
+    monkeypatch.setattr(planner, "expected_step", lambda shoal: 1e-5)
+    monkeypatch.setattr(planner, "measure_speed", lambda shoal, recipe: 1e-5)
+    monkeypatch.setattr(planner, "_seconds_to_compile", lambda shoal, recipe: compiled.append(recipe) or 0.0)
+    monkeypatch.setattr(planner, "look_at", lambda shoal, recipe, *_: LOOK._replace(epochs=recipe.epochs))
+    plan, _ = Planner(Trainer(data.load("example:diabetes"), 0), Budget.parse("5s"), space, Stages(silent), searches=False).plan()
+    assert compiled == [space.families[1].base] and plan.first_family == 1
 
 
 @pytest.mark.parametrize(

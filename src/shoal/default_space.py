@@ -22,6 +22,7 @@ _ARCHITECTURES: tuple[tuple[dict[str, Any], int], ...] = (
     (_ADAMW | {"normalisation": "none", "numeric_encoding": "standard"}, 128),
 )
 """Settings and most units, in the order in which a growing budget takes them up."""
+
 _WHY_THESE = (
     "three layers that see bins of the numeric columns, or learned waves of them, trained by AdamW or in large mini-batches by Muon; "
     "bins with batch norm; or the bare columns: best first"

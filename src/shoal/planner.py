@@ -189,7 +189,9 @@ class Planner:
             if len(self._planned(self._numbers, shoals, speeds, length).shoals) == 1:
                 slots = self._planned([alone], shoals, speeds, length).shoals[0].slots
                 if slots < shoals.size(alone):
-                    return Shoals(self.trainer, self._candidates, [slots] * len(self._candidates)), [alone]
+                    shoals = Shoals(self.trainer, self._candidates, [slots] * len(self._candidates))
+                if shoals is not self._all or len(self.families) == 1:
+                    return shoals, [alone]
         return shoals, self._numbers
 
     def _planned(self, numbers: Sequence[int], shoals: Shoals, speeds: Mapping[int, Speed], epochs: float) -> Plan:
@@ -222,8 +224,8 @@ class Planner:
             self._measure(shoals, numbers)
             if look is None:
                 most = MOST_TO_LOOK * (self._until - self.stages.total) / max(self._speeds[looked].step, 1e-9)
-                least = 1 if len(numbers) > 1 else len(self.space.alone[:2])  # longer where another shape is compared with it
-                look = look_at(shoals[looked], self._candidates[looked].base, most, least)
+                is_compared = len(numbers) == 1 and len(self.space.alone) > 1  # with another shape that may be the only one
+                look = look_at(shoals[looked], self._candidates[looked].base, most, 2 if is_compared else 1)
             unmeasured = [number for number in self._numbers if number not in self._speeds]
             expected = {number: _as_expected(self._speeds[looked], shoals[looked], shoals[number]) for number in unmeasured}
             plan = self._planned(self._numbers, shoals, self._speeds | expected, look.epochs)
@@ -236,9 +238,8 @@ class Planner:
             if number != first:
                 plan = replace(plan, reason=f"{plan.reason} Its shape was ahead of the usual one after as much time for both.")
         if look.epochs < full:
-            plan = replace(
-                plan, reason=f"{plan.reason} A training has {look.epochs:.3g} instead of {full:.3g} epochs: the dev loss rose early."
-            )
+            shorter = f"A training has {look.epochs:.3g} instead of {full:.3g} epochs: the dev loss rose early."
+            plan = replace(plan, reason=f"{plan.reason} {shorter}")
         return plan, shoals.of_plan(plan)
 
     def _measure(self, shoals: Shoals, numbers: Iterable[int]) -> None:

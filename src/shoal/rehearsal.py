@@ -139,7 +139,7 @@ def is_ahead(shoal: Shoal, recipe: Recipe, steps: int, of: Look) -> bool:
     """Whether another recipe's networks have a clearly lower dev loss after so many steps than those that were looked at.
 
     Of two encodings of the columns it can be told early which one is better, where both have had as much time: after as many passes over
-    the rows, the one with the dearer steps would be ahead.
+    the rows, the one with the dearer steps would be ahead. Networks that diverged are not.
 
     Args:
         shoal: of the recipe's shape; its networks are thrown away.
