@@ -16,6 +16,7 @@ from shoal.losses import usual_loss
 from shoal.metrics import Metric
 from shoal.plan import (
     DEFAULT_METHOD,
+    FEWER_RETRAINS,
     RETRAINS,
     Budget,
     Method,
@@ -179,8 +180,9 @@ class Planner:
 
     @cached_property
     def _first(self) -> tuple[Shoals, Sequence[int]]:
-        """The shoals to measure, and which of them at once: where one recipe is expected to be all that there is time for, its own, with
-        as many slots as it needs, and the other shapes only if it turns out that there is time."""
+        """The shoals to measure, and which of them at once: where one recipe on few seeds is expected to be all that there is time for, its
+        own, with a slot for each device, and the other shapes only if it turns out that there is time. More slots would save next to
+        nothing, and whether four seeds are expected or two would decide which programs are found in the cache."""
         shoals = self._all
         if self.budget.seconds is not None and self._is_sound and devices.start()[0].platform == "cpu":
             alone = self.space.alone[0]
@@ -189,6 +191,7 @@ class Planner:
             if len(self._planned(self._numbers, shoals, speeds, length).shoals) == 1:
                 slots = self._planned([alone], shoals, speeds, length).shoals[0].slots
                 if slots < shoals.size(alone):
+                    slots = min(slots, max(FEWER_RETRAINS[-1], len(devices.start())))
                     shoals = Shoals(self.trainer, self._candidates, [slots] * len(self._candidates))
                 if shoals is not self._all or len(self.families) == 1:
                     return shoals, [alone]
