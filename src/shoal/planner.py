@@ -221,13 +221,14 @@ class Planner:
     def _measured(self) -> tuple[Plan, Shoals]:
         """The plan by the speeds of as many shapes as there is time for."""
         shoals, numbers = self._first
+        usual, *others = self.space.alone
         looked, full = numbers[0], self.families[0].base.epochs
         look = None if self._is_sound and self.trainer.dataset.picture is None else Look(full, 0, np.empty(0))
         while True:
             self._measure(shoals, numbers)
             if look is None:
                 most = MOST_TO_LOOK * (self._until - self.stages.total) / max(self._speeds[looked].step, 1e-9)
-                is_compared = len(numbers) == 1 and len(self.space.alone) > 1  # with another shape that may be the only one
+                is_compared = len(numbers) == 1 and len(others) > 0  # with another shape that may be the only one
                 look = look_at(shoals[looked], self._candidates[looked].base, most, 2 if is_compared else 1)
             unmeasured = [number for number in self._numbers if number not in self._speeds]
             expected = {number: _as_expected(self._speeds[looked], shoals[looked], shoals[number]) for number in unmeasured}
@@ -236,9 +237,9 @@ class Planner:
                 break
             numbers = self._numbers
         if len(plan.shoals) == 1 and self._is_sound:
-            first, number = self.space.alone[0], self._best_alone(shoals, look if looked == self.space.alone[0] else None)
+            number = self._best_alone(shoals, look if looked == usual else None)
             plan = self._planned([number], shoals, self._speeds, look.epochs)
-            if number != first:
+            if number != usual:
                 plan = replace(plan, reason=f"{plan.reason} Its shape was ahead of the usual one after as much time for both.")
         if look.epochs < full:
             shorter = f"A training has {look.epochs:.3g} instead of {full:.3g} epochs: the dev loss rose early."
