@@ -142,10 +142,8 @@ def test_the_only_shape_is_the_usual_one_of_the_task_or_one_that_is_ahead_after_
     assert looked == [(space.families[usual].base, looks)]
     assert compared == [(space.families[other].base, 900) for other in others[:asked]]  # three times as many in the same time
     assert (plan.first_family, len(plan.shoals)) == (chosen, 1)
-    assert (
-        shoals.families == [*made.shoals_of(plan).families] == [space.families[chosen]]
-        and shoals[0].layout.shape == space.families[chosen].shape
-    )
+    assert shoals.families == [*made.shoals_of(plan).families] == [space.families[chosen]]
+    assert shoals[0].layout.shape == space.families[chosen].shape
     assert plan.shoals[0].numeric_encoding == space.families[chosen].base.numeric_encoding
     assert plan.retrains == (4 if chosen == 5 else 2)  # what is cheaper has time for more seeds
     assert ("ahead of the usual one" in plan.reason) == (chosen == 5)

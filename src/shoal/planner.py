@@ -228,7 +228,7 @@ class Planner:
             self._measure(shoals, numbers)
             if look is None:
                 most = MOST_TO_LOOK * (self._until - self.stages.total) / max(self._speeds[looked].step, 1e-9)
-                is_compared = len(numbers) == 1 and len(others) > 0  # with another shape that may be the only one
+                is_compared = len(numbers) == 1 and bool(others)  # with another shape that may be the only one
                 look = look_at(shoals[looked], self._candidates[looked].base, most, 2 if is_compared else 1)
             unmeasured = [number for number in self._numbers if number not in self._speeds]
             expected = {number: _as_expected(self._speeds[looked], shoals[looked], shoals[number]) for number in unmeasured}

@@ -11,7 +11,8 @@ import numpy as np
 
 from shoal.orthogonal import multiplications
 from shoal.population import Shoal, segment_steps, segments_of
-from shoal.recipe import Recipe
+from shoal.recipe import Numbers, Recipe
+from shoal.training import State
 
 LOOKED_AT = (1 / 8, 3 / 16, 1 / 4)
 """Shares of a full training that are looked at, the longer ones only while the shorter ones leave it open whether the dev loss turns."""
@@ -59,10 +60,15 @@ def expected_step(shoal: Shoal) -> float:
     return of_a_network * shoal.slots / (_OF_A_PRODUCT * _multiplications_a_second())
 
 
+def _begun(shoal: Shoal, recipe: Recipe) -> tuple[Numbers, State]:
+    """As many networks of a recipe as there is room for, before their first step; they are to be thrown away."""
+    numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
+    return numbers, shoal.start(numbers)
+
+
 def measure_speed(shoal: Shoal, recipe: Recipe) -> float:
     """Seconds per step of the whole shoal, evaluation included; the networks trained for it are thrown away."""
-    numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
-    state = shoal.start(numbers)
+    numbers, state = _begun(shoal, recipe)
     state, _ = shoal.advance(state, numbers, 0, 1, 1)  # compiles, or reads from the cache, and pages everything in
     seconds = dict.fromkeys((1, _MEASURED_STEPS), math.inf)
     begun = time.perf_counter()
@@ -114,8 +120,7 @@ def look_at(shoal: Shoal, recipe: Recipe, most_steps: float = math.inf, least: i
     affordable = [evaluations for evaluations in looks(recipe, shoal.steps_per_epoch) if evaluations * segment <= most_steps]
     if not affordable:
         return Look(recipe.epochs, 0, np.empty(0))
-    numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
-    state, dev_loss, epochs = shoal.start(numbers), np.empty((0, shoal.slots)), recipe.epochs
+    (numbers, state), dev_loss, epochs = _begun(shoal, recipe), np.empty((0, shoal.slots)), recipe.epochs
     for evaluations in affordable:
         seen = len(dev_loss)
         state, further = shoal.advance(state, numbers, seen * segment, segment, evaluations - seen)
@@ -150,6 +155,6 @@ def is_ahead(shoal: Shoal, recipe: Recipe, steps: int, of: Look) -> bool:
     segment = segment_steps(shoal.steps_per_epoch)
     if steps < segment:
         return False
-    numbers = shoal.numbers([recipe] * shoal.slots, range(shoal.slots))
-    _, trace = shoal.advance(shoal.start(numbers), numbers, 0, segment, steps // segment)
+    numbers, state = _begun(shoal, recipe)
+    _, trace = shoal.advance(state, numbers, 0, segment, steps // segment)
     return bool(trace.dev_loss.min(0).mean() < (1 - AHEAD) * of.dev_loss.mean())
